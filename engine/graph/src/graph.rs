@@ -1,0 +1,415 @@
+//! The compiled pipeline: plain data, the same in every process that reads it.
+//!
+//! A graph is a list of scopes and a list of nodes. A scope is a body: the main one (scope 0), `on_failure`,
+//! `finally`, and the body of every group and fan-out. A node is a stage within its scope. Edges never leave
+//! a scope: an inner stage that reads an outer one makes the node around it wait.
+//!
+//! At run time a scope is copied once for every item of its fan-out; such a copy is an *instance*, and a node
+//! in an instance is a *task*. The tasks of an instance are numbered in the order of `Scope::nodes`.
+
+use indexmap::IndexMap;
+use reelmill_model::{Digest, FailureClass, NodeNo, ScopeNo};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+/// A compiled pipeline.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Graph {
+    /// Layout of this structure; a reader refuses a number it does not know.
+    pub format: u32,
+    /// The pipeline's `name`.
+    pub name: String,
+    /// The pipeline's `labels`.
+    pub labels: IndexMap<String, String>,
+    /// The pipeline's `inputs`, in order.
+    pub inputs: IndexMap<String, InputDef>,
+    /// The pipeline's `vars`: evaluated for each task from `inputs`, `run` and earlier `vars`.
+    pub vars: IndexMap<String, Template>,
+    /// Names of the secrets it may use.
+    pub secrets: Vec<String>,
+    /// All bodies. Scope 0 is the main one.
+    pub scopes: Vec<Scope>,
+    /// All stages, scope by scope.
+    pub nodes: Vec<Node>,
+    /// The pipeline's `outputs`, evaluated in scope 0 when the main part has succeeded.
+    pub outputs: IndexMap<String, Template>,
+}
+
+impl Graph {
+    /// The layout this code writes and reads.
+    pub const FORMAT: u32 = 1;
+    /// The main body.
+    pub const MAIN: ScopeNo = ScopeNo(0);
+
+    /// The node of a number.
+    #[must_use]
+    pub fn node(&self, no: NodeNo) -> &Node {
+        &self.nodes[no.index()]
+    }
+
+    /// The scope of a number.
+    #[must_use]
+    pub fn scope(&self, no: ScopeNo) -> &Scope {
+        &self.scopes[no.index()]
+    }
+
+    /// The first scope of a kind, for `on_failure` and `finally`.
+    #[must_use]
+    pub fn scope_of_kind(&self, kind: ScopeKind) -> Option<ScopeNo> {
+        self.scopes.iter().position(|s| s.kind == kind).map(|i| ScopeNo(u32::try_from(i).unwrap_or(u32::MAX)))
+    }
+}
+
+/// What a body is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ScopeKind {
+    /// The pipeline's `stages`.
+    Main,
+    /// The pipeline's `on_failure`.
+    OnFailure,
+    /// The pipeline's `finally`.
+    Finally,
+    /// The body of a group, a `for_each` or a `matrix`.
+    Body,
+}
+
+/// A body.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Scope {
+    /// What it is.
+    pub kind: ScopeKind,
+    /// The node whose body it is; none for main, `on_failure` and `finally`.
+    pub owner: Option<NodeNo>,
+    /// Its nodes, dependencies before dependents.
+    pub nodes: Vec<NodeNo>,
+}
+
+/// A stage.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Node {
+    /// Its place in `Graph::nodes`.
+    pub no: NodeNo,
+    /// Its key in the pipeline file.
+    pub name: String,
+    /// Its keys from the outside in, joined by dots: `scene.clip`.
+    pub path: String,
+    /// The body it stands in.
+    pub scope: ScopeNo,
+    /// Its place in `Scope::nodes`: its task's offset within an instance.
+    pub offset: u32,
+    /// What it does.
+    pub kind: NodeKind,
+    /// Nodes of the same scope that must have ended before it may start.
+    pub deps: Vec<Dep>,
+    /// Nodes of the same scope that wait for it.
+    pub dependents: Vec<NodeNo>,
+    /// Stages its expressions read, by the name they use; possibly of an outer scope.
+    pub reads: IndexMap<String, Read>,
+    /// When it runs, seen from the stages it waits for.
+    pub trigger: Trigger,
+    /// Its `if`.
+    pub condition: Option<Expr>,
+    /// Its modifiers, with the pipeline's `defaults` filled in.
+    pub settings: Settings,
+}
+
+/// What a node does.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum NodeKind {
+    /// Runs a stage of a plugin.
+    Work {
+        /// Which.
+        plugin: PluginLock,
+        /// Its `with`, by property.
+        with: IndexMap<String, Template>,
+    },
+    /// Becomes one instance of a body for every item.
+    Body {
+        /// The body.
+        scope: ScopeNo,
+        /// Where the items come from.
+        of: BodyKind,
+        /// How the items are run and judged.
+        fan_out: FanOut,
+        /// What an item puts out, evaluated in its instance. None when the body is the single `uses` of a
+        /// stage with `for_each` or `matrix`: then the item puts out what that node puts out.
+        outputs: Option<IndexMap<String, Template>>,
+    },
+}
+
+/// Where the items of a body come from.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "of")]
+pub enum BodyKind {
+    /// A group: one item with an empty key; `stages.group.outputs` is that item's outputs.
+    Group,
+    /// `for_each`: `stages.x.outputs` is a list in item order, `stages.x.by_key` a map.
+    ForEach {
+        /// Evaluates to the list of items.
+        items: Expr,
+        /// Evaluates, with `item` and `index`, to an item's key; none means the index.
+        key: Option<Expr>,
+    },
+    /// `matrix`: as `for_each`, over combinations known when the graph is compiled.
+    Matrix {
+        /// The combinations, in order, each with its key (`9:16`, `16:9,hevc`).
+        rows: Vec<reelmill_model::Item>,
+    },
+}
+
+/// How items are run and judged.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct FanOut {
+    /// Items that run at once; none means all.
+    pub max_parallel: Option<u32>,
+    /// Most items allowed.
+    pub max_items: u32,
+    /// What happens to the others when one fails.
+    pub on_item_failure: ItemFailure,
+    /// With `continue`: how many must succeed.
+    pub min_success: MinSuccess,
+}
+
+/// What happens to the other items when one fails.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ItemFailure {
+    /// Waiting items are cancelled and ready tasks of running ones too; the fan-out fails.
+    FailFast,
+    /// They go on; `min_success` judges at the end.
+    Continue,
+}
+
+/// How many items must succeed.
+#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MinSuccess {
+    /// So many.
+    Count(u32),
+    /// Such a part of them, 0 to 1.
+    Ratio(f64),
+}
+
+/// An edge.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Dep {
+    /// The node waited for.
+    pub node: NodeNo,
+    /// Why.
+    pub kind: DepKind,
+}
+
+/// Why a node waits for another.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DepKind {
+    /// `needs`, or an expression that reads only `state`: satisfied by a skipped stage.
+    Order,
+    /// An expression reads its outputs: a skipped stage skips this one.
+    Data,
+}
+
+/// A stage that an expression reads.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Read {
+    /// The node.
+    pub node: NodeNo,
+    /// How many scopes outward its instance is; 0 is the reader's own.
+    pub levels_up: u32,
+}
+
+/// When a node runs, seen from the stages it waits for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Trigger {
+    /// When none of them failed or was cancelled.
+    Success,
+    /// When that stage failed (a stage's `on_failure`).
+    FailureOf(NodeNo),
+    /// Whatever became of them (a stage's `finally`).
+    Always,
+}
+
+/// The plugin stage a node is locked to.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct PluginLock {
+    /// The plugin's name.
+    pub plugin: String,
+    /// The stage's id.
+    pub stage: String,
+    /// The stage's version.
+    pub version: String,
+    /// The digest of the plugin's file.
+    pub digest: Digest,
+    /// Whether a result may be cached and whether a lost attempt may be repeated: `effects: external`.
+    pub external: bool,
+    /// Of an external stage: whether a repeat with the same idempotency token is harmless.
+    pub idempotent: bool,
+    /// Whether it may run inside the worker.
+    pub inline: bool,
+}
+
+/// A stage's modifiers.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Settings {
+    /// Larger is leased first; 0 to 9, 5 by default.
+    pub priority: u8,
+    /// The capability a worker must have; `default` unless `queue` names one.
+    pub queue: String,
+    /// Time limits.
+    pub timeout: Timeout,
+    /// What happens after a failed attempt.
+    pub retry: Retry,
+    /// Whether the result cache is used.
+    pub cache: CacheMode,
+    /// Whether the run may succeed although this failed.
+    pub allow_failure: bool,
+}
+
+/// Time limits of an attempt, in milliseconds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Timeout {
+    /// From start to answer.
+    pub run_ms: Option<u64>,
+    /// Time a ready task may wait for a worker before it fails.
+    pub queue_ms: Option<u64>,
+    /// Time without progress or log.
+    pub idle_ms: Option<u64>,
+}
+
+/// What happens after a failed attempt.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Retry {
+    /// Attempts in all; 1 means no retry.
+    pub max_attempts: u32,
+    /// How the delay grows.
+    pub backoff: Backoff,
+    /// First delay, in milliseconds.
+    pub initial_ms: u64,
+    /// Largest delay, in milliseconds.
+    pub max_ms: u64,
+    /// How the delay is spread.
+    pub jitter: Jitter,
+    /// Classes that are tried again; empty means those for which it can help.
+    pub on: Vec<FailureClass>,
+}
+
+/// How the delay between attempts grows.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Backoff {
+    /// Always `initial`.
+    Constant,
+    /// `initial`, twice `initial`, three times …
+    Linear,
+    /// `initial`, twice that, four times …
+    Exponential,
+}
+
+/// How a delay is spread, so that failed tasks do not come back all at once.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Jitter {
+    /// Not at all.
+    None,
+    /// Between half the delay and the delay.
+    Equal,
+    /// Between zero and the delay.
+    Full,
+}
+
+/// Whether the result cache is used.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CacheMode {
+    /// Read and written.
+    Auto,
+    /// Written, not read.
+    Refresh,
+    /// Neither.
+    Never,
+}
+
+/// A CEL expression and where it stands in the pipeline file.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Expr {
+    /// Its source, without `${{ }}`.
+    pub source: String,
+    /// Line in the pipeline file, from 1; 0 when unknown.
+    pub line: u32,
+}
+
+/// A value with expressions in it.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Template {
+    /// A value as it is.
+    Literal(Value),
+    /// The whole value is one expression and keeps its type.
+    Expr(Expr),
+    /// Text with expressions in it: the result is a string.
+    Text(Vec<TextPart>),
+    /// A list.
+    List(Vec<Template>),
+    /// A map.
+    Map(IndexMap<String, Template>),
+    /// A secret, by name; it becomes `{"$secret": name}` and is resolved in the worker.
+    Secret(String),
+}
+
+/// A part of a text with expressions in it.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TextPart {
+    /// Text as it is.
+    Text(String),
+    /// An expression, whose value is written out.
+    Expr(Expr),
+}
+
+/// One input of a pipeline.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct InputDef {
+    /// Its type.
+    pub r#type: InputType,
+    /// Whether a run must give it. An input with a default is never required.
+    pub required: bool,
+    /// The value when a run gives none.
+    pub default: Option<Value>,
+    /// Short label for people.
+    pub title: Option<String>,
+    /// Longer text for people.
+    pub description: Option<String>,
+    /// JSON Schema 2020-12 of the value, limits and `enum` included.
+    pub schema: Value,
+    /// Of a `file`: the media types it takes (`audio/*`); empty means any.
+    pub accept: Vec<String>,
+}
+
+/// The type of an input.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum InputType {
+    /// Text.
+    String,
+    /// A whole number.
+    Int,
+    /// A number.
+    Number,
+    /// `true` or `false`.
+    Bool,
+    /// `90s`, `10m`, `1h30m`; in expressions a number of seconds.
+    Duration,
+    /// `6Gi`, `500M`; in expressions a number of bytes.
+    Bytes,
+    /// An absolute URL.
+    Url,
+    /// A file, given by path or as an artifact reference; in expressions an artifact reference.
+    File,
+    /// A list.
+    Array,
+    /// A map.
+    Object,
+}

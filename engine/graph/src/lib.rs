@@ -1,0 +1,11 @@
+//! Spec + catalog → [`Graph`]: stages resolved to plugins, edges typed, expressions checked, cycles refused.
+//!
+//! Pure: no clock, no file, no environment. A graph is immutable and addressed by its digest.
+
+pub mod graph;
+
+pub use graph::{
+    Backoff, BodyKind, CacheMode, Dep, DepKind, Expr, FanOut, Graph, InputDef, InputType, ItemFailure,
+    Jitter, MinSuccess, Node, NodeKind, PluginLock, Read, Retry, Scope, ScopeKind, Settings, Template,
+    TextPart, Timeout, Trigger,
+};

@@ -1,0 +1,19 @@
+//! The words of the house: ids, task states, outcomes, events, manifests, limits.
+//!
+//! Pure data. Nothing here reads a clock, a file, the environment or the network,
+//! and nothing here decides: decisions live in `reelmill-lifecycle`.
+
+pub mod artifact;
+pub mod event;
+pub mod ids;
+pub mod limits;
+pub mod manifest;
+pub mod outcome;
+pub mod state;
+
+pub use artifact::{ArtifactRef, Digest};
+pub use event::{Event, EventKind, Severity};
+pub use ids::{InstanceNo, NodeNo, RunId, ScopeNo, TaskNo, TaskRef, Token, WorkerId};
+pub use manifest::{Effects, Manifest, Needs, PluginKind, Reuse, StageManifest};
+pub use outcome::{Failure, FailureClass, Item, Outcome, SkipReason, Usage};
+pub use state::{InstanceState, Phase, RunState, TaskState};

@@ -1,0 +1,44 @@
+//! Every limit of the system, in one place. Going over one is a clear error that names it.
+
+/// Bytes of a pipeline file.
+pub const PIPELINE_BYTES_MAX: usize = 1 << 20;
+/// Nesting of maps and lists in a pipeline file.
+pub const YAML_DEPTH_MAX: usize = 64;
+/// Values in a pipeline file, after aliases are followed.
+pub const YAML_NODES_MAX: usize = 100_000;
+/// Stages of a pipeline, inner ones included.
+pub const STAGES_MAX: usize = 1_000;
+/// Nesting of groups and fan-outs.
+pub const STAGE_DEPTH_MAX: usize = 8;
+/// Characters of an id (stage, input, variable).
+pub const ID_CHARS_MAX: usize = 64;
+/// Characters of one expression.
+pub const EXPRESSION_CHARS_MAX: usize = 4_096;
+/// Nesting of brackets in one expression.
+pub const EXPRESSION_DEPTH_MAX: usize = 32;
+/// Items of one fan-out when the stage sets no `max_items`.
+pub const FAN_OUT_DEFAULT_MAX: usize = 1_000;
+/// Items of one fan-out at the very most.
+pub const FAN_OUT_MAX: usize = 100_000;
+/// Combinations of one matrix.
+pub const MATRIX_MAX: usize = 256;
+/// Bytes of an item's key.
+pub const ITEM_KEY_BYTES_MAX: usize = 200;
+/// Bytes of JSON that a stage takes or puts out; more belongs in an artifact.
+pub const PAYLOAD_BYTES_MAX: usize = 256 * 1024;
+/// Bytes of JSON of a run's inputs.
+pub const RUN_INPUTS_BYTES_MAX: usize = 1 << 20;
+/// Bytes of one log line; the rest is cut.
+pub const LOG_LINE_BYTES_MAX: usize = 8 * 1024;
+/// Log lines kept of one attempt; later ones are counted, not kept.
+pub const LOG_LINES_PER_ATTEMPT_MAX: usize = 10_000;
+/// Attempts of one task, whatever the pipeline asks for.
+pub const ATTEMPTS_MAX: u32 = 100;
+/// Settles and leases in one `step`.
+pub const STEP_BATCH_MAX: usize = 512;
+/// Rows of one page of a listing.
+pub const PAGE_ROWS_MAX: usize = 200;
+/// Bytes of one frame between worker and runner.
+pub const FRAME_BYTES_MAX: usize = 8 << 20;
+/// Diagnostics reported for one file; the rest is counted.
+pub const DIAGNOSTICS_MAX: usize = 200;

@@ -1,0 +1,27 @@
+//! What a store can answer instead of a result.
+
+/// A store could not do what was asked. Nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// No such run.
+    #[error("there is no run {0}")]
+    NoSuchRun(reelmill_model::RunId),
+    /// No graph of that digest was put into the store.
+    #[error("the store has no graph {0}")]
+    NoSuchGraph(reelmill_model::Digest),
+    /// The request breaks a limit or a rule; trying again will not help.
+    #[error("{0}")]
+    Refused(String),
+    /// The store cannot be reached or written for now; trying again may help.
+    #[error("the store is not available: {message}")]
+    Unavailable {
+        /// What it said.
+        message: String,
+        /// The cause.
+        #[source]
+        source: Option<Box<dyn std::error::Error + Send + Sync>>,
+    },
+    /// What the store holds contradicts itself, or was written by a newer version.
+    #[error("the store is damaged or of another version: {0}")]
+    Corrupt(String),
+}

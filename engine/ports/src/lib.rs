@@ -1,0 +1,18 @@
+//! The doors between the engine and whatever keeps its state: traits, and (feature `conformance`) the suite
+//! that every implementation passes. This crate does no I/O.
+
+pub mod cache;
+pub mod error;
+pub mod queue;
+pub mod store;
+
+pub use cache::{CacheEntry, CacheStats, ResultCache};
+pub use error::StoreError;
+pub use queue::{
+    Beat, HeartbeatReply, Lease, LeaseRequest, Leased, NewRun, Rejected, Settle, Settled, StepReply,
+    StepRequest, TaskQueue,
+};
+pub use store::{
+    EventLog, EventQuery, InstanceView, LogLine, RetryScope, RunFilter, RunStore, RunView, TaskFilter,
+    TaskView,
+};

@@ -1,0 +1,223 @@
+//! The queue: submit, step (settle and lease in one), heartbeat, repair.
+
+use crate::error::StoreError;
+use async_trait::async_trait;
+use reelmill_model::{
+    Digest, InstanceNo, NodeNo, Outcome, RunId, RunState, TaskNo, TaskRef, TaskState, Token, Usage, WorkerId,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// A run to be started. Its graph was put into the store before.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct NewRun {
+    /// Its id. Submitting the same id again changes nothing and is no error.
+    pub id: RunId,
+    /// Its graph.
+    pub graph: Digest,
+    /// Name for people; the pipeline's unless given.
+    pub name: String,
+    /// Its inputs, checked, with defaults filled in; files are artifact references.
+    pub inputs: Value,
+    /// Labels of the pipeline and of the submission.
+    pub labels: BTreeMap<String, String>,
+    /// Tenant; `default` unless given.
+    pub namespace: String,
+    /// Absolute folder against which paths in `with` are resolved.
+    pub base_dir: String,
+    /// Seed for whatever a stage draws at random.
+    pub seed: u64,
+    /// Milliseconds since the epoch.
+    pub created_ms: u64,
+    /// The batch it belongs to, and its row there, from 0.
+    pub batch: Option<(String, u64)>,
+}
+
+/// The end of one attempt, as a worker reports it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settle {
+    /// Which task.
+    pub task: TaskRef,
+    /// The token of the lease under which the attempt ran.
+    pub token: Token,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// What it cost.
+    pub usage: Usage,
+}
+
+/// What became of a settle.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settled {
+    /// Which task.
+    pub task: TaskRef,
+    /// The task's state afterwards, or why the settle was refused.
+    pub result: Result<TaskState, Rejected>,
+}
+
+/// Why a settle was refused. The store is unchanged by it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Rejected {
+    /// The token is not that of the task's present lease: the lease ran out and someone else has it, or it was
+    /// settled already.
+    #[error("the lease is no longer held")]
+    StaleToken,
+    /// There is no such task.
+    #[error("there is no such task")]
+    NoSuchTask,
+    /// The outcome does not fit the task (`Expand` of a node without a body, payload over its limit …).
+    #[error("the outcome does not fit the task")]
+    BadOutcome,
+}
+
+/// What a worker wants to lease.
+#[derive(Clone, Debug)]
+pub struct LeaseRequest {
+    /// Queues it serves.
+    pub queues: Vec<String>,
+    /// How many tasks at most.
+    pub want: usize,
+    /// How long it will own them without a heartbeat.
+    pub lease: Duration,
+}
+
+/// One call of a worker: settles, then leases.
+#[derive(Clone, Debug)]
+pub struct StepRequest {
+    /// Who.
+    pub worker: WorkerId,
+    /// Ends of attempts; at most `limits::STEP_BATCH_MAX`.
+    pub settles: Vec<Settle>,
+    /// What it wants next; none when it drains.
+    pub lease: Option<LeaseRequest>,
+}
+
+/// The answer to a step.
+#[derive(Clone, Debug, Default)]
+pub struct StepReply {
+    /// One for each settle, in order.
+    pub settled: Vec<Settled>,
+    /// Tasks leased, best first.
+    pub leased: Vec<Leased>,
+}
+
+/// A task handed to a worker.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Leased {
+    /// Which task.
+    pub task: TaskRef,
+    /// The lease's token.
+    pub token: Token,
+    /// Its number of the attempt, from 1.
+    pub attempt: u32,
+    /// The graph of its run.
+    pub graph: Digest,
+    /// Its node.
+    pub node: NodeNo,
+    /// The instance it stands in.
+    pub instance: InstanceNo,
+    /// Item of the instance and of those around it, innermost first; empty in the main body.
+    pub items: Vec<Lease>,
+    /// States of the nodes it waits for, in the order of `Node::deps`.
+    pub deps: Vec<TaskState>,
+}
+
+/// One level of items around a leased task.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Lease {
+    /// The instance.
+    pub instance: InstanceNo,
+    /// The item's place in its fan-out, from 0.
+    pub index: u32,
+    /// The item's key.
+    pub key: String,
+    /// What `item` or `matrix` is; null for a group.
+    pub value: Value,
+}
+
+/// One lease to be extended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Beat {
+    /// Which task.
+    pub task: TaskRef,
+    /// The lease's token.
+    pub token: Token,
+}
+
+/// What a worker learns from its heartbeat.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HeartbeatReply {
+    /// Leases it no longer holds: stop these attempts, they cannot settle.
+    pub lost: Vec<TaskRef>,
+    /// Attempts that are no longer wanted: stop them and settle as cancelled.
+    pub cancelled: Vec<TaskRef>,
+}
+
+/// The queue. Every method is one transition: it happens whole or not at all.
+///
+/// The store owns the clock of leases; a worker never compares times.
+#[async_trait]
+pub trait TaskQueue: Send + Sync {
+    /// Writes a new run and makes its first tasks ready. `false` when the id was known already.
+    async fn submit(&self, run: NewRun) -> Result<bool, StoreError>;
+
+    /// Settles attempts, readies what they unlock, and leases the next tasks.
+    async fn step(&self, request: StepRequest) -> Result<StepReply, StoreError>;
+
+    /// Extends leases by `lease` from now and tells what to stop.
+    async fn heartbeat(
+        &self,
+        worker: &WorkerId,
+        beats: &[Beat],
+        lease: Duration,
+    ) -> Result<HeartbeatReply, StoreError>;
+
+    /// Returns when a task of these queues may have become ready, or after `at_most`.
+    async fn wait(&self, queues: &[String], at_most: Duration);
+
+    /// Settles with `LeaseExpired` up to `limit` leases that ran out; says how many.
+    async fn expire_leases(&self, limit: usize) -> Result<usize, StoreError>;
+
+    /// Readies up to `limit` delayed tasks whose time has come, and fails ready ones whose `timeout.queue` has
+    /// passed; says how many were readied and when, from now, the next is due.
+    async fn promote_delayed(&self, limit: usize) -> Result<(usize, Option<Duration>), StoreError>;
+
+    /// Gives back at once every lease of a worker that is known to be dead.
+    async fn release_worker(&self, worker: &WorkerId) -> Result<usize, StoreError>;
+
+    /// Asks for a run to be cancelled: tasks that wait are cancelled now, leased ones through their heartbeat.
+    /// Then `on_failure` is passed over and `finally` runs. Says the state the run is in afterwards.
+    async fn cancel(&self, run: RunId, reason: &str) -> Result<RunState, StoreError>;
+
+    /// Sends an ended run around again: tasks in `scope` become what they were before they started, and so does
+    /// everything that depends on them. Succeeded tasks outside keep their outputs. Says how many tasks.
+    async fn retry(&self, run: RunId, scope: crate::store::RetryScope) -> Result<usize, StoreError>;
+}
+
+/// Whether a task is the last word on its node: convenience for readers of `StepReply`.
+impl StepReply {
+    /// Tasks whose settle was refused.
+    pub fn rejected(&self) -> impl Iterator<Item = (TaskRef, Rejected)> + '_ {
+        self.settled.iter().filter_map(|s| s.result.err().map(|why| (s.task, why)))
+    }
+}
+
+/// Convenience for tests and services.
+impl Settle {
+    /// A success with these outputs and no cost.
+    #[must_use]
+    pub fn succeeded(task: TaskRef, token: Token, outputs: Value) -> Self {
+        Self { task, token, outcome: Outcome::Succeeded { outputs, cached: false }, usage: Usage::default() }
+    }
+}
+
+/// Convenience for callers that hold a bare number.
+impl Leased {
+    /// The task's number.
+    #[must_use]
+    pub fn no(&self) -> TaskNo {
+        self.task.task
+    }
+}
