@@ -114,6 +114,25 @@ pub struct Node {
     pub settings: Settings,
 }
 
+impl Node {
+    /// The ready list its tasks stand in: the queue, and apart from it a lane for work that takes a worker
+    /// microseconds (expanding a body, inline stages), so that such tasks are leased by the hundred while
+    /// others are leased by the slot.
+    #[must_use]
+    pub fn lane(&self) -> String {
+        match self.kind {
+            NodeKind::Work { plugin: PluginLock { inline: false, .. }, .. } => self.settings.queue.clone(),
+            NodeKind::Work { .. } | NodeKind::Body { .. } => light_lane(&self.settings.queue),
+        }
+    }
+}
+
+/// The lane of a queue for work that takes a worker microseconds.
+#[must_use]
+pub fn light_lane(queue: &str) -> String {
+    format!("{queue}/light")
+}
+
 /// What a node does.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "kind")]

@@ -7,5 +7,5 @@ pub mod graph;
 pub use graph::{
     Backoff, BodyKind, CacheMode, Dep, DepKind, Expr, FanOut, Graph, InputDef, InputType, ItemFailure,
     Jitter, MinSuccess, Node, NodeKind, PluginLock, Read, Retry, Scope, ScopeKind, Settings, Template,
-    TextPart, Timeout, Trigger,
+    TextPart, Timeout, Trigger, light_lane,
 };

@@ -75,9 +75,9 @@ pub enum Rejected {
 /// What a worker wants to lease.
 #[derive(Clone, Debug)]
 pub struct LeaseRequest {
-    /// Queues it serves.
-    pub queues: Vec<String>,
-    /// How many tasks at most.
+    /// Lanes it serves (`Node::lane`).
+    pub lanes: Vec<String>,
+    /// How many tasks at most, over all these lanes.
     pub want: usize,
     /// How long it will own them without a heartbeat.
     pub lease: Duration,
@@ -90,8 +90,8 @@ pub struct StepRequest {
     pub worker: WorkerId,
     /// Ends of attempts; at most `limits::STEP_BATCH_MAX`.
     pub settles: Vec<Settle>,
-    /// What it wants next; none when it drains.
-    pub lease: Option<LeaseRequest>,
+    /// What it wants next, one request a lane (`Node::lane`); empty when it drains.
+    pub leases: Vec<LeaseRequest>,
 }
 
 /// The answer to a step.
@@ -174,8 +174,8 @@ pub trait TaskQueue: Send + Sync {
         lease: Duration,
     ) -> Result<HeartbeatReply, StoreError>;
 
-    /// Returns when a task of these queues may have become ready, or after `at_most`.
-    async fn wait(&self, queues: &[String], at_most: Duration);
+    /// Returns when a task of these lanes may have become ready, or after `at_most`.
+    async fn wait(&self, lanes: &[String], at_most: Duration);
 
     /// Settles with `LeaseExpired` up to `limit` leases that ran out; says how many.
     async fn expire_leases(&self, limit: usize) -> Result<usize, StoreError>;
