@@ -33,6 +33,8 @@ pub struct Graph {
     pub nodes: Vec<Node>,
     /// The pipeline's `outputs`, evaluated in scope 0 when the main part has succeeded.
     pub outputs: IndexMap<String, Template>,
+    /// Stages of the main body that `outputs` read, by name.
+    pub output_reads: IndexMap<String, NodeNo>,
 }
 
 impl Graph {
@@ -155,6 +157,8 @@ pub enum NodeKind {
         /// What an item puts out, evaluated in its instance. None when the body is the single `uses` of a
         /// stage with `for_each` or `matrix`: then the item puts out what that node puts out.
         outputs: Option<IndexMap<String, Template>>,
+        /// Stages of the body that `outputs` read, by name. Stages outside the body cannot be read there.
+        output_reads: IndexMap<String, NodeNo>,
     },
 }
 

@@ -9,7 +9,7 @@ pub mod store;
 pub use cache::{CacheEntry, CacheStats, ResultCache};
 pub use error::StoreError;
 pub use queue::{
-    Beat, HeartbeatReply, Lease, LeaseRequest, Leased, NewRun, Rejected, Settle, Settled, StepReply,
+    Beat, HeartbeatReply, Lease, LeaseRequest, Leased, NewRun, Only, Rejected, Settle, Settled, StepReply,
     StepRequest, TaskQueue,
 };
 pub use store::{

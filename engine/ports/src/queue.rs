@@ -81,6 +81,20 @@ pub struct LeaseRequest {
     pub want: usize,
     /// How long it will own them without a heartbeat.
     pub lease: Duration,
+    /// Whose tasks.
+    pub only: Only,
+}
+
+/// Whose tasks a worker takes. `reelmill run` works for its own run or batch and lets others lie.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Only {
+    /// Of any run.
+    #[default]
+    Any,
+    /// Of this run.
+    Run(RunId),
+    /// Of the runs of this batch.
+    Batch(String),
 }
 
 /// One call of a worker: settles, then leases.
@@ -120,6 +134,9 @@ pub struct Leased {
     pub instance: InstanceNo,
     /// Item of the instance and of those around it, innermost first; empty in the main body.
     pub items: Vec<Lease>,
+    /// Instances from the task's own outward to the main body's, which is always last: what `Read::levels_up`
+    /// counts along. For a task of `finally`: its own, then the main body's.
+    pub chain: Vec<InstanceNo>,
     /// States of the nodes it waits for, in the order of `Node::deps`.
     pub deps: Vec<TaskState>,
 }
