@@ -1,0 +1,64 @@
+# Everything one does with this repository. `make help` lists it; `make verify` is exactly what CI runs.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.ONESHELL:
+.DEFAULT_GOAL := help
+
+# Where cargo builds. One profile for the product, its tests and its lints, so that nothing is compiled twice.
+TARGET  := $(or $(CARGO_TARGET_DIR),target)
+RELEASE := $(TARGET)/release
+CARGO   := cargo
+FLAGS   := --release --workspace --locked
+# Arguments for the tests: `make test TESTS='-p reelmill-graph'`.
+TESTS   ?=
+
+say = printf '\033[1m== %s\033[0m\n'
+
+.PHONY: help setup build demo test verify bench schemas fmt lint generated
+
+help: ## List what can be done
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## Install the Debian packages that are missing (needs root only then)
+	@.ci/setup
+
+build: setup ## Build reelmill, reelmill-runner and the plugins into target/release
+	@$(say) 'build: reelmill, reelmill-runner and the plugins'
+	$(CARGO) build $(FLAGS)
+
+demo: build ## Render the demo pipeline into out/demo
+	@$(say) 'demo: pipelines/demo.yaml to out/demo'
+	$(RELEASE)/reelmill run pipelines/demo.yaml --out out/demo
+
+test: build ## Install, build and pass every test; TESTS='-p CRATE' for a part
+	@$(say) 'test: the whole workspace, release profile'
+	$(CARGO) test $(if $(TESTS),--release --locked $(TESTS),$(FLAGS))
+
+verify: fmt lint generated test ## What CI runs: formatting, lints, generated files, every test
+	@$(say) 'verify: all passed'
+
+bench: build ## Measure: boundary, queue and render, each beside what it is compared with
+	@$(say) 'bench: each table says what it measured'
+	$(CARGO) bench --locked -p reelmill-benches
+
+schemas: build ## Write the generated files into schemas/ again
+	@$(say) 'schemas: writing the generated files'
+	$(RELEASE)/reelmill schema --write schemas
+
+fmt: ## Check the formatting
+	@$(say) 'fmt: rustfmt has nothing to change'
+	$(CARGO) fmt --all --check
+
+lint: setup ## Clippy, warnings are errors
+	@$(say) 'lint: clippy, warnings are errors'
+	$(CARGO) clippy $(FLAGS) --all-targets -- -D warnings
+
+generated: schemas ## Check that the generated files are those in the repository
+	@$(say) 'generated: schemas/ is up to date'
+	changed=$$(git status --porcelain -- schemas)
+	if [ -n "$$changed" ]; then
+		git --no-pager diff -- schemas
+		printf '%s\n' "$$changed" 'schemas/ is not what the code generates: run "make schemas" and commit it' >&2
+		exit 1
+	fi
