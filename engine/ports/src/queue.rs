@@ -130,6 +130,8 @@ pub struct Leased {
     pub graph: Digest,
     /// Its node.
     pub node: NodeNo,
+    /// Whether it stood in a light lane (`Node::lane`).
+    pub light: bool,
     /// The instance it stands in.
     pub instance: InstanceNo,
     /// Item of the instance and of those around it, innermost first; empty in the main body.
