@@ -1,0 +1,16 @@
+//! What this machine has: processors, memory, disk, GPUs, the shared libraries that stages load, and how many
+//! attempts may run at once on it.
+//!
+//! This crate only looks. It never changes a setting, never starts a program, and a figure that cannot be had is
+//! `None`, not a guess.
+
+mod gpu;
+mod libraries;
+mod machine;
+mod nvml;
+mod slots;
+
+pub use gpu::{Gpu, GpuDriver, gpus};
+pub use libraries::{Encoder, LIBAV_ENCODERS, Libav, is_loadable, libav};
+pub use machine::{Disk, Machine, disk_of};
+pub use slots::{SLOT_MEMORY_BYTES, SLOTS_MAX, slots};
