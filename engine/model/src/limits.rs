@@ -16,6 +16,10 @@ pub const ID_CHARS_MAX: usize = 64;
 pub const EXPRESSION_CHARS_MAX: usize = 4_096;
 /// Nesting of brackets in one expression.
 pub const EXPRESSION_DEPTH_MAX: usize = 32;
+/// Operators, member accesses and calls in one expression.
+pub const EXPRESSION_OPERATORS_MAX: usize = 200;
+/// Steps one evaluation may take: elements visited, and values copied into new lists and texts.
+pub const EVALUATION_STEPS_MAX: u64 = 4_000_000;
 /// Items of one fan-out when the stage sets no `max_items`.
 pub const FAN_OUT_DEFAULT_MAX: usize = 1_000;
 /// Items of one fan-out at the very most.

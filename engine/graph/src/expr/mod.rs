@@ -1,0 +1,16 @@
+//! Expressions: CEL, parsed, looked through for what they read, typed where that is known, and evaluated.
+//!
+//! The walk: [`parse`] refuses with a sentence for people what the language does not have; [`Parsed::references`]
+//! says what is read, from which edges are drawn. Nothing here reads a clock, a file or a random number, and
+//! the same expression over the same values gives the same result everywhere: maps are walked in a fixed order.
+
+mod names;
+mod parse;
+mod references;
+mod scan;
+mod suggest;
+
+pub use names::ROOTS;
+pub use parse::{ExprError, Parsed, parse};
+pub use references::{Reference, Step};
+pub use suggest::nearest;
