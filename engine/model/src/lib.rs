@@ -4,6 +4,7 @@
 //! and nothing here decides: decisions live in `reelmill-lifecycle`.
 
 pub mod artifact;
+pub mod call;
 pub mod event;
 pub mod ids;
 pub mod limits;
@@ -12,6 +13,7 @@ pub mod outcome;
 pub mod state;
 
 pub use artifact::{ArtifactRef, Digest};
+pub use call::{CallInfo, Progress};
 pub use event::{Event, EventKind, Severity};
 pub use ids::{InstanceNo, NodeNo, RunId, ScopeNo, TaskNo, TaskRef, Token, WorkerId};
 pub use manifest::{Effects, Manifest, Needs, PluginKind, Reuse, StageManifest};
