@@ -38,6 +38,13 @@ pub const LOG_LINE_BYTES_MAX: usize = 8 * 1024;
 pub const LOG_LINES_PER_ATTEMPT_MAX: usize = 10_000;
 /// Attempts of one task, whatever the pipeline asks for.
 pub const ATTEMPTS_MAX: u32 = 100;
+/// Attempts of a task whose workers were lost, unless the pipeline allows more: enough to outlive restarts,
+/// few enough to stop a task that kills every worker it meets.
+pub const LOST_ATTEMPTS_MAX: u32 = 5;
+/// Events kept; older ones are dropped.
+pub const EVENTS_KEPT_MAX: u64 = 500_000;
+/// Age of the oldest event kept, in milliseconds: 30 days.
+pub const EVENT_AGE_MS_MAX: u64 = 30 * 24 * 3_600_000;
 /// Settles and leases in one `step`.
 pub const STEP_BATCH_MAX: usize = 512;
 /// Rows of one page of a listing.

@@ -2,11 +2,13 @@
 //! that every implementation passes. This crate does no I/O.
 
 pub mod cache;
+pub mod clock;
 pub mod error;
 pub mod queue;
 pub mod store;
 
 pub use cache::{CacheEntry, CacheStats, ResultCache};
+pub use clock::Clock;
 pub use error::StoreError;
 pub use queue::{
     Beat, HeartbeatReply, Lease, LeaseRequest, Leased, NewRun, Only, Rejected, Settle, Settled, StepReply,

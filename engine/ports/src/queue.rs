@@ -2,9 +2,8 @@
 
 use crate::error::StoreError;
 use async_trait::async_trait;
-use reelmill_model::{
-    Digest, InstanceNo, NodeNo, Outcome, RunId, RunState, TaskNo, TaskRef, TaskState, Token, Usage, WorkerId,
-};
+pub use reelmill_lifecycle::{Lease, Leased, Rejected};
+use reelmill_model::{Digest, Outcome, RunId, RunState, TaskRef, TaskState, Token, Usage, WorkerId};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -57,21 +56,6 @@ pub struct Settled {
     pub result: Result<TaskState, Rejected>,
 }
 
-/// Why a settle was refused. The store is unchanged by it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Rejected {
-    /// The token is not that of the task's present lease: the lease ran out and someone else has it, or it was
-    /// settled already.
-    #[error("the lease is no longer held")]
-    StaleToken,
-    /// There is no such task.
-    #[error("there is no such task")]
-    NoSuchTask,
-    /// The outcome does not fit the task (`Expand` of a node without a body, payload over its limit …).
-    #[error("the outcome does not fit the task")]
-    BadOutcome,
-}
-
 /// What a worker wants to lease.
 #[derive(Clone, Debug)]
 pub struct LeaseRequest {
@@ -115,45 +99,6 @@ pub struct StepReply {
     pub settled: Vec<Settled>,
     /// Tasks leased, best first.
     pub leased: Vec<Leased>,
-}
-
-/// A task handed to a worker.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Leased {
-    /// Which task.
-    pub task: TaskRef,
-    /// The lease's token.
-    pub token: Token,
-    /// Its number of the attempt, from 1.
-    pub attempt: u32,
-    /// The graph of its run.
-    pub graph: Digest,
-    /// Its node.
-    pub node: NodeNo,
-    /// Whether it stood in a light lane (`Node::lane`).
-    pub light: bool,
-    /// The instance it stands in.
-    pub instance: InstanceNo,
-    /// Item of the instance and of those around it, innermost first; empty in the main body.
-    pub items: Vec<Lease>,
-    /// Instances from the task's own outward to the main body's, which is always last: what `Read::levels_up`
-    /// counts along. For a task of `finally`: its own, then the main body's.
-    pub chain: Vec<InstanceNo>,
-    /// States of the nodes it waits for, in the order of `Node::deps`.
-    pub deps: Vec<TaskState>,
-}
-
-/// One level of items around a leased task.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Lease {
-    /// The instance.
-    pub instance: InstanceNo,
-    /// The item's place in its fan-out, from 0.
-    pub index: u32,
-    /// The item's key.
-    pub key: String,
-    /// What `item` or `matrix` is; null for a group.
-    pub value: Value,
 }
 
 /// One lease to be extended.
@@ -229,14 +174,5 @@ impl Settle {
     #[must_use]
     pub fn succeeded(task: TaskRef, token: Token, outputs: Value) -> Self {
         Self { task, token, outcome: Outcome::Succeeded { outputs, cached: false }, usage: Usage::default() }
-    }
-}
-
-/// Convenience for callers that hold a bare number.
-impl Leased {
-    /// The task's number.
-    #[must_use]
-    pub fn no(&self) -> TaskNo {
-        self.task.task
     }
 }

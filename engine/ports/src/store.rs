@@ -4,6 +4,7 @@ use crate::error::StoreError;
 use crate::queue::NewRun;
 use async_trait::async_trait;
 use reelmill_graph::Graph;
+pub use reelmill_lifecycle::RetryScope;
 use reelmill_model::{
     Digest, Event, EventKind, Failure, InstanceNo, InstanceState, NodeNo, Phase, RunId, RunState, Severity,
     SkipReason, TaskNo, TaskRef, TaskState, Usage, WorkerId,
@@ -120,18 +121,6 @@ pub struct TaskFilter {
     pub after: Option<TaskNo>,
     /// At most so many; capped at `limits::PAGE_ROWS_MAX`.
     pub limit: usize,
-}
-
-/// What a retry by hand sends around again.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum RetryScope {
-    /// Every failed or cancelled task, and what was skipped because of it.
-    Failed,
-    /// Every task of these nodes of the main body, and everything after them.
-    From(Vec<NodeNo>),
-    /// The whole run.
-    All,
 }
 
 /// Reading runs, tasks and graphs.

@@ -1,0 +1,141 @@
+//! Ownership of tasks: leased to a worker for a time, extended by heartbeats.
+
+use crate::rows::Damage;
+use crate::transaction::Source;
+use crate::work::Work;
+use reelmill_model::{Digest, EventKind, InstanceNo, NodeNo, TaskNo, TaskRef, TaskState, Token, WorkerId};
+use serde_json::{Value, json};
+
+/// A task handed to a worker.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Leased {
+    /// Which task.
+    pub task: TaskRef,
+    /// The lease's token.
+    pub token: Token,
+    /// Its number of the attempt, from 1.
+    pub attempt: u32,
+    /// The graph of its run.
+    pub graph: Digest,
+    /// Its node.
+    pub node: NodeNo,
+    /// The instance it stands in.
+    pub instance: InstanceNo,
+    /// Item of the instance and of those around it, innermost first; empty in the main body.
+    pub items: Vec<Lease>,
+    /// States of the nodes it waits for, in the order of `Node::deps`.
+    pub deps: Vec<TaskState>,
+}
+
+/// Convenience for callers that hold a bare number.
+impl Leased {
+    /// The task's number.
+    #[must_use]
+    pub fn no(&self) -> TaskNo {
+        self.task.task
+    }
+}
+
+/// One level of items around a leased task.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Lease {
+    /// The instance.
+    pub instance: InstanceNo,
+    /// The item's place in its fan-out, from 0.
+    pub index: u32,
+    /// The item's key.
+    pub key: String,
+    /// What `item` or `matrix` is; null for a group.
+    pub value: Value,
+}
+
+/// What a heartbeat learns of one lease.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BeatOutcome {
+    /// It was extended.
+    Kept,
+    /// It was extended, but the attempt is no longer wanted.
+    Cancelled,
+    /// Someone else has it, or it was settled.
+    Lost,
+}
+
+/// Leases a task if it is still ready.
+pub fn take<S: Source>(
+    work: &mut Work<'_, S>,
+    no: TaskNo,
+    worker: &WorkerId,
+    lease_ms: u64,
+) -> Result<Option<Leased>, S::Error> {
+    if work.find_task(no)?.is_none_or(|task| task.state != TaskState::Ready) {
+        return Ok(None);
+    }
+    let now_ms = work.now_ms;
+    let task = work.enter(no, TaskState::Leased)?;
+    task.attempts += 1;
+    task.token.0 += 1;
+    task.cancel = false;
+    task.worker = Some(worker.clone());
+    task.leased_ms = Some(now_ms);
+    task.until_ms = Some(now_ms.saturating_add(lease_ms));
+    let (token, attempt, node, instance) = (task.token, task.attempts, task.node, task.instance);
+    if work.run().started_ms.is_none() {
+        work.run_mut().started_ms = Some(now_ms);
+    }
+    work.task_event(EventKind::TaskLeased, no, attempt, json!({ "worker": worker }));
+    let items = items_around(work, instance)?;
+    let deps = dep_states(work, node, instance)?;
+    let run = work.run();
+    let task = TaskRef { run: run.id, task: no };
+    Ok(Some(Leased { task, token, attempt, graph: run.graph, node, instance, items, deps }))
+}
+
+fn items_around<S: Source>(work: &mut Work<'_, S>, instance: InstanceNo) -> Result<Vec<Lease>, S::Error> {
+    let mut items = Vec::new();
+    let mut here = Some(instance);
+    while let Some(no) = here {
+        let row = work.instance(no)?;
+        here = row.outer;
+        if row.owner.is_some() {
+            let (key, value) = (row.key.clone(), row.value.clone());
+            items.push(Lease { instance: no, index: row.index, key, value });
+        }
+    }
+    Ok(items)
+}
+
+fn dep_states<S: Source>(
+    work: &mut Work<'_, S>,
+    node: NodeNo,
+    instance: InstanceNo,
+) -> Result<Vec<TaskState>, S::Error> {
+    let graph = work.graph();
+    let mut states = Vec::with_capacity(graph.node(node).deps.len());
+    for dep in &graph.node(node).deps {
+        let upstream = work.task_of(instance, graph.node(dep.node))?;
+        let state = work.task(upstream)?.state;
+        // Invariant: a task is ready only when all it waits for has ended.
+        if !state.is_terminal() {
+            return Err(Damage(format!("a leased task waits for task {upstream}, which is {state}")).into());
+        }
+        states.push(state);
+    }
+    Ok(states)
+}
+
+/// Extends a lease.
+pub fn beat<S: Source>(
+    work: &mut Work<'_, S>,
+    no: TaskNo,
+    token: Token,
+    lease_ms: u64,
+) -> Result<BeatOutcome, S::Error> {
+    let until = work.now_ms.saturating_add(lease_ms);
+    match work.find_task(no)? {
+        Some(task) if task.state == TaskState::Leased && task.token == token => {}
+        _ => return Ok(BeatOutcome::Lost),
+    }
+    let task = work.task_mut(no)?;
+    task.until_ms = Some(until);
+    Ok(if task.cancel { BeatOutcome::Cancelled } else { BeatOutcome::Kept })
+}

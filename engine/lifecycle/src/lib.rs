@@ -1,0 +1,29 @@
+//! What happens next: start, lease, settle, expand, cancel, retry, as pure functions over rows.
+//!
+//! A store loads rows through [`Source`], lets a [`Transaction`] decide, and writes the rows that it changed:
+//! Rust decides, the store applies. Nothing here does I/O, reads a clock or draws at random; the moment and the
+//! seed are arguments. All stores share these functions, so that they cannot disagree.
+
+pub mod admit;
+mod cancel;
+mod expand;
+mod lease;
+pub mod path;
+mod phase;
+pub mod policy;
+mod retry;
+pub mod rows;
+mod settle;
+mod start;
+pub mod transaction;
+mod work;
+
+pub use admit::{Admit, admit};
+pub use lease::{BeatOutcome, Lease, Leased};
+pub use path::{Place, task_path};
+pub use policy::Dice;
+pub use retry::{RetryRefused, RetryScope};
+pub use rows::{Damage, Fan, InstanceRow, NewEvent, RunRow, TaskRow};
+pub use settle::Rejected;
+pub use transaction::{ReadyKey, Source, Transaction, rank};
+pub use work::{Change, Changes};

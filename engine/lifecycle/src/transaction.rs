@@ -1,0 +1,306 @@
+//! One transaction of a store: loads rows on demand, decides, and hands back what changed.
+//!
+//! Several requests may share a transaction; each sees what those before it did. Ready tasks come from two
+//! places: what the store knew before the transaction, read in order through [`Source::ready`], and what became
+//! ready within it. Both are merged, so nothing has to be written before it can be leased.
+
+use crate::lease::{self, BeatOutcome, Leased};
+use crate::policy::Dice;
+use crate::retry::{self, RetryRefused, RetryScope};
+use crate::rows::{Damage, InstanceRow, RunRow, TaskRow};
+use crate::settle::{self, Rejected};
+use crate::work::{Changes, RunSet, Work};
+use crate::{cancel, start};
+use reelmill_graph::{Graph, Node};
+use reelmill_model::{
+    Digest, InstanceNo, Outcome, RunId, RunState, TaskNo, TaskRef, TaskState, Token, Usage, WorkerId,
+};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
+
+/// The place of a ready task in its queue: higher priority first, then the older run, then the earlier task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ReadyKey {
+    /// 0 is leased first; see [`rank`].
+    pub rank: u8,
+    /// The run.
+    pub seq: u64,
+    /// The task.
+    pub task: TaskNo,
+}
+
+/// The rank of a node's tasks: small for a high priority.
+#[must_use]
+pub fn rank(node: &Node) -> u8 {
+    u8::MAX - node.settings.priority
+}
+
+/// Where a transaction's rows come from. Reads see the state before the transaction.
+pub trait Source {
+    /// What can go wrong when reading.
+    type Error: From<Damage>;
+
+    /// The place in the order of submission of a run.
+    fn find_run(&mut self, id: RunId) -> Result<Option<u64>, Self::Error>;
+    /// A run and its graph.
+    fn run(&mut self, seq: u64) -> Result<Option<(RunRow, Arc<Graph>)>, Self::Error>;
+    /// A task.
+    fn task(&mut self, seq: u64, no: TaskNo) -> Result<Option<TaskRow>, Self::Error>;
+    /// An instance.
+    fn instance(&mut self, seq: u64, no: InstanceNo) -> Result<Option<InstanceRow>, Self::Error>;
+    /// Up to `limit` ready tasks of a queue, in order, after a key.
+    fn ready(
+        &mut self,
+        queue: &str,
+        after: Option<ReadyKey>,
+        limit: usize,
+    ) -> Result<Vec<ReadyKey>, Self::Error>;
+    /// Up to `limit` leased tasks whose lease is over at `now_ms`, longest over first.
+    fn expired(&mut self, now_ms: u64, limit: usize) -> Result<Vec<(u64, TaskNo)>, Self::Error>;
+    /// Up to `limit` delayed and ready tasks whose `until_ms` has come at `now_ms`, earliest first.
+    fn due(&mut self, now_ms: u64, limit: usize) -> Result<Vec<(u64, TaskNo)>, Self::Error>;
+    /// The tasks a worker holds.
+    fn held_by(&mut self, worker: &WorkerId) -> Result<Vec<(u64, TaskNo)>, Self::Error>;
+}
+
+/// The ready tasks of one queue, as far as a transaction has looked.
+#[derive(Debug, Default)]
+struct Line {
+    /// Read from the source and not yet offered.
+    read: VecDeque<ReadyKey>,
+    /// The last key read.
+    last: Option<ReadyKey>,
+    /// Whether the source has no more.
+    dry: bool,
+    /// Became ready in this transaction.
+    fresh: BTreeSet<ReadyKey>,
+}
+
+/// A transaction over a source.
+#[derive(Debug)]
+pub struct Transaction<S> {
+    source: S,
+    dice: Dice,
+    now_ms: u64,
+    runs: BTreeMap<u64, RunSet>,
+    ids: HashMap<RunId, u64>,
+    lines: HashMap<String, Line>,
+}
+
+impl<S: Source> Transaction<S> {
+    /// A transaction that happens at `now_ms`.
+    pub fn new(source: S, now_ms: u64, dice: Dice) -> Self {
+        Self { source, dice, now_ms, runs: BTreeMap::new(), ids: HashMap::new(), lines: HashMap::new() }
+    }
+
+    /// The moment at which everything in it happens.
+    pub fn now_ms(&self) -> u64 {
+        self.now_ms
+    }
+
+    /// Where its rows come from.
+    pub fn source(&mut self) -> &mut S {
+        &mut self.source
+    }
+
+    /// Hands out what has changed so far and forgets it; the source must show it from now on.
+    pub fn take_changes(&mut self) -> Vec<Changes> {
+        self.lines.clear();
+        std::mem::take(&mut self.runs).into_values().map(RunSet::into_changes).collect()
+    }
+
+    /// Starts a run under the next place in the order of submission.
+    pub fn submit(&mut self, seq: u64, id: RunId, digest: Digest, graph: Arc<Graph>) -> Result<(), S::Error> {
+        self.runs.insert(seq, RunSet::fresh(RunRow::new(seq, id, digest), graph));
+        self.ids.insert(id, seq);
+        self.with(seq, start::run)
+    }
+
+    /// Whether a run is known, within the transaction or before it.
+    pub fn knows(&mut self, id: RunId) -> Result<bool, S::Error> {
+        Ok(self.seq(id)?.is_some())
+    }
+
+    /// Settles an attempt as a worker reports it.
+    pub fn settle(
+        &mut self,
+        task: TaskRef,
+        token: Token,
+        outcome: Outcome,
+        usage: &Usage,
+    ) -> Result<Result<TaskState, Rejected>, S::Error> {
+        match self.seq(task.run)? {
+            Some(seq) => self.with(seq, |work| settle::attempt(work, task.task, token, outcome, usage)),
+            None => Ok(Err(Rejected::NoSuchTask)),
+        }
+    }
+
+    /// Leases up to `want` tasks of these queues, best first.
+    pub fn lease(
+        &mut self,
+        queues: &[String],
+        want: usize,
+        worker: &WorkerId,
+        lease_ms: u64,
+    ) -> Result<Vec<Leased>, S::Error> {
+        let mut leased = Vec::new();
+        while leased.len() < want {
+            let Some(key) = self.next_ready(queues, want - leased.len())? else { break };
+            leased.extend(self.with(key.seq, |work| lease::take(work, key.task, worker, lease_ms))?);
+        }
+        Ok(leased)
+    }
+
+    /// Extends a lease.
+    pub fn beat(&mut self, task: TaskRef, token: Token, lease_ms: u64) -> Result<BeatOutcome, S::Error> {
+        match self.seq(task.run)? {
+            Some(seq) => self.with(seq, |work| lease::beat(work, task.task, token, lease_ms)),
+            None => Ok(BeatOutcome::Lost),
+        }
+    }
+
+    /// Settles up to `limit` leases that ran out; says how many.
+    pub fn expire(&mut self, limit: usize) -> Result<usize, S::Error> {
+        let over = self.source.expired(self.now_ms, limit)?;
+        self.lose(&over, |task, now_ms| task.until_ms.is_some_and(|until| until <= now_ms))
+    }
+
+    /// Settles every lease of a dead worker as run out; says how many.
+    pub fn release_worker(&mut self, worker: &WorkerId) -> Result<usize, S::Error> {
+        let held = self.source.held_by(worker)?;
+        self.lose(&held, |task, _| task.worker.as_ref() == Some(worker))
+    }
+
+    fn lose(
+        &mut self,
+        tasks: &[(u64, TaskNo)],
+        really: impl Fn(&TaskRow, u64) -> bool,
+    ) -> Result<usize, S::Error> {
+        let now_ms = self.now_ms;
+        let mut lost = 0;
+        for &(seq, no) in tasks {
+            // An earlier request of this transaction may have settled or extended it.
+            lost += self.with(seq, |work| {
+                let task = work.task(no)?;
+                if task.state != TaskState::Leased || !really(task, now_ms) {
+                    return Ok(0);
+                }
+                settle::expire(work, no).map(|()| 1)
+            })?;
+        }
+        Ok(lost)
+    }
+
+    /// Readies up to `limit` delayed tasks whose time has come and fails ready ones that waited too long for a
+    /// worker; says how many were readied.
+    pub fn promote(&mut self, limit: usize) -> Result<usize, S::Error> {
+        let now_ms = self.now_ms;
+        let mut readied = 0;
+        for (seq, no) in self.source.due(now_ms, limit)? {
+            readied += self.with(seq, |work| {
+                let task = work.task(no)?;
+                let due = task.until_ms.is_some_and(|until| until <= now_ms);
+                match task.state {
+                    TaskState::Delayed if due => work.ready(no).map(|()| 1),
+                    TaskState::Ready if due => settle::queue_timeout(work, no).map(|()| 0),
+                    _ => Ok(0),
+                }
+            })?;
+        }
+        Ok(readied)
+    }
+
+    /// Asks for a run to be cancelled; none when there is no such run.
+    pub fn cancel(&mut self, run: RunId, reason: &str) -> Result<Option<RunState>, S::Error> {
+        match self.seq(run)? {
+            Some(seq) => self.with(seq, |work| cancel::run(work, reason)).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Sends an ended run around again; none when there is no such run.
+    pub fn retry(
+        &mut self,
+        run: RunId,
+        scope: &RetryScope,
+    ) -> Result<Option<Result<usize, RetryRefused>>, S::Error> {
+        match self.seq(run)? {
+            Some(seq) => self.with(seq, |work| retry::run(work, scope)).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    fn seq(&mut self, id: RunId) -> Result<Option<u64>, S::Error> {
+        if let Some(seq) = self.ids.get(&id) {
+            return Ok(Some(*seq));
+        }
+        let found = self.source.find_run(id)?;
+        if let Some(seq) = found {
+            self.ids.insert(id, seq);
+        }
+        Ok(found)
+    }
+
+    /// Lets a decision work on a run, and puts what it readied into line.
+    fn with<T>(
+        &mut self,
+        seq: u64,
+        decide: impl FnOnce(&mut Work<'_, S>) -> Result<T, S::Error>,
+    ) -> Result<T, S::Error> {
+        let set = match self.runs.entry(seq) {
+            std::collections::btree_map::Entry::Occupied(entry) => entry.into_mut(),
+            std::collections::btree_map::Entry::Vacant(entry) => {
+                let found = self.source.run(seq)?;
+                let (run, graph) = found.ok_or_else(|| Damage(format!("run number {seq} is missing")))?;
+                entry.insert(RunSet::loaded(run, graph))
+            }
+        };
+        let mut work = Work { source: &mut self.source, set, dice: &mut self.dice, now_ms: self.now_ms };
+        let decided = decide(&mut work)?;
+        for (task, node) in set.take_readied() {
+            let node = set.graph().node(node);
+            let key = ReadyKey { rank: rank(node), seq, task };
+            if !self.lines.contains_key(&node.settings.queue) {
+                self.lines.insert(node.settings.queue.clone(), Line::default());
+            }
+            if let Some(line) = self.lines.get_mut(&node.settings.queue) {
+                line.fresh.insert(key);
+            }
+        }
+        Ok(decided)
+    }
+
+    /// Takes the best ready task of these queues out of line. It may have stopped being ready meanwhile.
+    fn next_ready(&mut self, queues: &[String], want: usize) -> Result<Option<ReadyKey>, S::Error> {
+        let mut best: Option<(ReadyKey, &str)> = None;
+        for queue in queues {
+            if !self.lines.contains_key(queue) {
+                self.lines.insert(queue.clone(), Line::default());
+            }
+            let Some(line) = self.lines.get_mut(queue) else { continue };
+            if line.read.is_empty() && !line.dry {
+                let read = self.source.ready(queue, line.last, want)?;
+                line.dry = read.len() < want;
+                line.last = read.last().copied().or(line.last);
+                line.read = read.into();
+            }
+            let head = line.read.front().copied().into_iter().chain(line.fresh.first().copied()).min();
+            if let Some(key) = head.filter(|key| best.is_none_or(|(other, _)| *key < other)) {
+                best = Some((key, queue));
+            }
+        }
+        let Some((key, queue)) = best else { return Ok(None) };
+        if let Some(line) = self.lines.get_mut(queue) {
+            if line.read.front() == Some(&key) {
+                line.read.pop_front();
+            }
+            line.fresh.remove(&key);
+        }
+        Ok(Some(key))
+    }
+
+    /// The state of a run within the transaction, for a caller that has just changed it.
+    pub fn run(&self, seq: u64) -> Option<&RunRow> {
+        self.runs.get(&seq).map(RunSet::run)
+    }
+}
