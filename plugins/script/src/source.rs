@@ -1,0 +1,68 @@
+//! Where the script's words come from: reads the topic, the text or the article file, and nothing else.
+
+use crate::article;
+use crate::types::{Input, TEXT_CHARS_MAX};
+use reelmill_sdk::prelude::*;
+use reelmill_text::{Language, squeeze};
+use std::io::Read;
+use std::path::Path;
+
+/// What was given to write about.
+#[derive(Debug)]
+pub struct Source {
+    /// The topic, squeezed.
+    pub topic: Option<String>,
+    /// The title given or found.
+    pub title: Option<String>,
+    /// The text's paragraphs; empty when only a topic was given.
+    pub paragraphs: Vec<String>,
+    /// The language's rules.
+    pub language: Language,
+}
+
+/// Reads it.
+pub fn read(input: &Input) -> Result<Source, StageError> {
+    let given = |text: &Option<String>| text.as_deref().map(squeeze).filter(|text| !text.is_empty());
+    let topic = given(&input.topic);
+    let (body, is_html) = match (&input.text, &input.article) {
+        (Some(_), Some(_)) => {
+            return Err(StageError::invalid_input("both `text` and `article` are given; leave one out"));
+        }
+        (Some(text), None) => (text.clone(), false),
+        (None, Some(path)) => (read_file(path.as_path())?, article::is_html_name(path.as_path())),
+        (None, None) => (String::new(), false),
+    };
+    if body.chars().count() > TEXT_CHARS_MAX {
+        return Err(StageError::invalid_input(format!(
+            "the text has more than {TEXT_CHARS_MAX} characters; give a part of it"
+        )));
+    }
+    let article = article::parse(&body, is_html);
+    if article.paragraphs.is_empty() && topic.is_none() {
+        return Err(StageError::invalid_input(
+            "there is nothing to write about: give one of `topic`, `text` and `article`",
+        )
+        .code("nothing_given"));
+    }
+    Ok(Source {
+        title: given(&input.title).or(article.title),
+        topic,
+        paragraphs: article.paragraphs,
+        language: Language::of(&input.language),
+    })
+}
+
+fn read_file(path: &Path) -> Result<String, StageError> {
+    let shown = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
+    let file = std::fs::File::open(path)
+        .map_err(|error| StageError::invalid_input(format!("cannot open the article {shown}: {error}")))?;
+    // A character takes up to four bytes; one byte more tells a file that is too long from one that just fits.
+    let limit = TEXT_CHARS_MAX as u64 * 4 + 1;
+    let mut bytes = Vec::new();
+    file.take(limit).read_to_end(&mut bytes).context(format!("read the article {shown}"))?;
+    let text = String::from_utf8(bytes).map_err(|_| {
+        StageError::invalid_input(format!("the article {shown} is not UTF-8 text; convert it first"))
+            .code("not_utf8")
+    })?;
+    Ok(text.trim_start_matches('\u{feff}').to_owned())
+}
