@@ -15,8 +15,9 @@ pub struct Article {
 
 /// Whether a file name says HTML.
 pub fn is_html_name(path: &Path) -> bool {
-    path.extension()
-        .is_some_and(|extension| extension.eq_ignore_ascii_case("html") || extension.eq_ignore_ascii_case("htm"))
+    path.extension().is_some_and(|extension| {
+        extension.eq_ignore_ascii_case("html") || extension.eq_ignore_ascii_case("htm")
+    })
 }
 
 /// Reads an article.
@@ -81,12 +82,16 @@ fn markdown_to_text(text: &str, title: &mut Option<String>) -> String {
 fn heading(line: &str) -> Option<&str> {
     let text = line.trim_start_matches('#');
     let level = line.len() - text.len();
-    ((1..=6).contains(&level) && (text.is_empty() || text.starts_with(' '))).then(|| text.trim().trim_end_matches('#').trim())
+    ((1..=6).contains(&level) && (text.is_empty() || text.starts_with(' ')))
+        .then(|| text.trim().trim_end_matches('#').trim())
 }
 
 /// One line of Markdown outside code and headings.
 fn push_line(plain: &mut String, line: &str) {
-    let is_rule = line.len() >= 3 && ["-", "*", "_", "="].iter().any(|mark| line.replace([' '], "").chars().all(|c| mark.starts_with(c)));
+    let is_rule = line.len() >= 3
+        && ["-", "*", "_", "="]
+            .iter()
+            .any(|mark| line.replace([' '], "").chars().all(|c| mark.starts_with(c)));
     let is_table = line.starts_with('|');
     if is_rule || is_table {
         plain.push('\n');
@@ -123,7 +128,9 @@ fn inline_text(line: &str) -> String {
         plain.push_str(&rest[..at]);
         let tail = &rest[at..];
         let is_image = tail.starts_with("![");
-        if let Some((label, after)) = link(tail.strip_prefix('!').unwrap_or(tail)).filter(|_| is_image || tail.starts_with('[')) {
+        if let Some((label, after)) =
+            link(tail.strip_prefix('!').unwrap_or(tail)).filter(|_| is_image || tail.starts_with('['))
+        {
             if !is_image {
                 plain.push_str(&inline_text(label));
             }
@@ -144,12 +151,17 @@ fn inline_text(line: &str) -> String {
     squeeze(&plain)
 }
 
-/// `[label](address)` at the start: the label, and what follows.
+/// `[label](address)` at the start: the label, and what follows. Both are short, so that a line of nothing but
+/// brackets is not searched to its end for each of them.
 fn link(text: &str) -> Option<(&str, &str)> {
-    let label_end = text.strip_prefix('[')?.find(']')? + 1;
-    let address = text[label_end + 1..].strip_prefix('(')?;
-    let end = address.find(')')?;
-    Some((&text[1..label_end], &address[end + 1..]))
+    const CHARS_MAX: usize = 2_000;
+    let find =
+        |text: &str, mark| text.char_indices().take(CHARS_MAX).find(|(_, c)| *c == mark).map(|(at, _)| at);
+    let label = text.strip_prefix('[')?;
+    let label_end = find(label, ']')?;
+    let address = label[label_end + 1..].strip_prefix('(')?;
+    let end = find(address, ')')?;
+    Some((&label[..label_end], &address[end + 1..]))
 }
 
 struct HtmlText {
@@ -159,7 +171,8 @@ struct HtmlText {
 
 /// The readable text of an HTML page: `article` or `main` when there is one, paragraphs by block elements.
 fn html_to_text(html: &str) -> HtmlText {
-    let title = element(html, "h1").or_else(|| element(html, "title")).map(|inner| squeeze(&strip_tags(inner)));
+    let title =
+        element(html, "h1").or_else(|| element(html, "title")).map(|inner| squeeze(&strip_tags(inner)));
     let body = ["article", "main", "body"].iter().find_map(|name| element(html, name)).unwrap_or(html);
     HtmlText { title: title.filter(|title| !title.is_empty()), text: strip_tags(body) }
 }
@@ -167,21 +180,24 @@ fn html_to_text(html: &str) -> HtmlText {
 /// The inside of the first element of a name.
 fn element<'a>(html: &'a str, name: &str) -> Option<&'a str> {
     let lower = html.to_ascii_lowercase();
-    let open = lower.match_indices(&format!("<{name}")).map(|(at, _)| at).find(|at| {
-        lower[at + 1 + name.len()..].starts_with(['>', ' ', '\n', '\t', '\r'])
-    })?;
+    let open = lower
+        .match_indices(&format!("<{name}"))
+        .map(|(at, _)| at)
+        .find(|at| lower[at + 1 + name.len()..].starts_with(['>', ' ', '\n', '\t', '\r']))?;
     let start = open + lower[open..].find('>')? + 1;
     let end = lower[start..].rfind(&format!("</{name}")).map_or(html.len(), |at| start + at);
     Some(&html[start..end])
 }
 
 /// Elements whose content is not prose, and the heading that the title already is.
-const DROPPED: &[&str] =
-    &["script", "style", "nav", "footer", "header", "aside", "figure", "table", "form", "pre", "h1", "head", "noscript"];
+const DROPPED: &[&str] = &[
+    "script", "style", "nav", "footer", "header", "aside", "figure", "table", "form", "pre", "h1", "head",
+    "noscript",
+];
 /// Elements within a line of prose; all others end a paragraph.
 const INLINE: &[&str] = &[
-    "a", "abbr", "b", "bdi", "cite", "code", "em", "i", "kbd", "mark", "q", "s", "small", "span", "strong", "sub", "sup",
-    "time", "u", "var", "wbr",
+    "a", "abbr", "b", "bdi", "cite", "code", "em", "i", "kbd", "mark", "q", "s", "small", "span", "strong",
+    "sub", "sup", "time", "u", "var", "wbr",
 ];
 
 fn strip_tags(html: &str) -> String {
@@ -195,7 +211,8 @@ fn strip_tags(html: &str) -> String {
             continue;
         }
         let Some(end) = tag.find('>') else { return text };
-        let name = tag[1..end].trim_start_matches('/').split([' ', '\n', '\t', '/']).next().unwrap_or_default();
+        let name =
+            tag[1..end].trim_start_matches('/').split([' ', '\n', '\t', '/']).next().unwrap_or_default();
         let name = name.to_ascii_lowercase();
         rest = &tag[end + 1..];
         if DROPPED.contains(&name.as_str()) && !tag.starts_with("</") {
@@ -210,8 +227,10 @@ fn strip_tags(html: &str) -> String {
 }
 
 fn after_close<'a>(html: &'a str, name: &str) -> &'a str {
-    let lower = html.to_ascii_lowercase();
-    lower.find(&format!("</{name}")).and_then(|at| lower[at..].find('>').map(|end| &html[at + end + 1..])).unwrap_or("")
+    let close = format!("</{name}");
+    let at =
+        html.as_bytes().windows(close.len()).position(|window| window.eq_ignore_ascii_case(close.as_bytes()));
+    at.and_then(|at| html[at..].find('>').map(|end| &html[at + end + 1..])).unwrap_or("")
 }
 
 fn push_entities(text: &mut String, raw: &str) {
@@ -219,16 +238,14 @@ fn push_entities(text: &mut String, raw: &str) {
     while let Some(at) = rest.find('&') {
         text.push_str(&rest[..at]);
         let tail = &rest[at..];
-        let decoded = tail.find(';').filter(|end| *end <= 10).and_then(|end| Some((entity(&tail[1..end])?, end)));
-        match decoded {
-            Some((mark, end)) => {
-                text.push(mark);
-                rest = &tail[end + 1..];
-            }
-            None => {
-                text.push('&');
-                rest = &tail[1..];
-            }
+        let decoded =
+            tail.find(';').filter(|end| *end <= 10).and_then(|end| Some((entity(&tail[1..end])?, end)));
+        if let Some((mark, end)) = decoded {
+            text.push(mark);
+            rest = &tail[end + 1..];
+        } else {
+            text.push('&');
+            rest = &tail[1..];
         }
     }
     text.push_str(rest);
@@ -267,19 +284,27 @@ mod tests {
     #[test]
     fn markdown_keeps_the_words_and_drops_the_marks() {
         let text = "---\nauthor: me\n---\n# The *tide*\n\nThe **sea** [rises](http://x/y) by `3` m.\n\n```rust\nlet no = 1;\n```\n\n- one_two item\n- ![pic](p.png) second\n\n| a | b |\n---\n> quoted _words_";
-        assert_eq!(parse(text, false), Article {
-            title: Some("The tide".into()),
-            paragraphs: ["The sea rises by 3 m.", "one_two item", "second", "quoted words"].map(Into::into).to_vec(),
-        });
+        assert_eq!(
+            parse(text, false),
+            Article {
+                title: Some("The tide".into()),
+                paragraphs: ["The sea rises by 3 m.", "one_two item", "second", "quoted words"]
+                    .map(Into::into)
+                    .to_vec(),
+            }
+        );
     }
 
     #[test]
     fn html_keeps_prose_only() {
         let html = "<html><head><title>Site</title><style>p{}</style></head><body><nav>Menu</nav><article><h1>Tides &amp; moons</h1><p>Twice a <b>day</b>.</p><!-- x < y --><script>if (a<b) {}</script><p>It&#8217;s slow.</p></article></body>";
-        assert_eq!(parse(html, true), Article {
-            title: Some("Tides & moons".into()),
-            paragraphs: ["Twice a day.", "It’s slow."].map(Into::into).to_vec(),
-        });
+        assert_eq!(
+            parse(html, true),
+            Article {
+                title: Some("Tides & moons".into()),
+                paragraphs: ["Twice a day.", "It’s slow."].map(Into::into).to_vec(),
+            }
+        );
     }
 
     #[test]
@@ -291,7 +316,19 @@ mod tests {
 
     #[test]
     fn broken_markup_ends_without_panic() {
-        for text in ["[a](b", "![", "***", "<p", "<!--", "<script>", "&#xffffffff;", "&;", "```\nopen", "[é](ü) _", "#"] {
+        for text in [
+            "[a](b",
+            "![",
+            "***",
+            "<p",
+            "<!--",
+            "<script>",
+            "&#xffffffff;",
+            "&;",
+            "```\nopen",
+            "[é](ü) _",
+            "#",
+        ] {
             let _ = parse(text, false);
             let _ = parse(text, true);
         }

@@ -39,7 +39,8 @@ fn count(text: &str, language: &Language) -> Counts {
             continue;
         }
         let entry = by_stem.entry(stem(&word.folded, language));
-        let found = entry.or_insert_with(|| Count { times: 0, first: place, surface: word.text.to_lowercase() });
+        let found =
+            entry.or_insert_with(|| Count { times: 0, first: place, surface: word.text.to_lowercase() });
         found.times += 1;
     }
     Counts { by_stem }
@@ -58,12 +59,18 @@ fn total(counted: &[Counts], stem: &str) -> usize {
     counted.iter().filter_map(|counts| counts.by_stem.get(stem)).map(|count| count.times).sum()
 }
 
-fn telling(counts: &Counts, texts_with: &HashMap<&str, usize>, texts: usize, theme: Option<&str>) -> Vec<String> {
+fn telling(
+    counts: &Counts,
+    texts_with: &HashMap<&str, usize>,
+    texts: usize,
+    theme: Option<&str>,
+) -> Vec<String> {
     let mut ranked: Vec<(f64, &Count)> = counts
         .by_stem
         .iter()
         .map(|(stem, count)| {
-            let rarity = (1.0 + texts as f64 / texts_with.get(stem.as_str()).copied().unwrap_or(1) as f64).ln();
+            let rarity =
+                (1.0 + texts as f64 / texts_with.get(stem.as_str()).copied().unwrap_or(1) as f64).ln();
             (count.times as f64 * rarity, count)
         })
         .collect();

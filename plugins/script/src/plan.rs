@@ -15,7 +15,9 @@ pub fn method(input: &Input, source: &Source) -> Result<Method, StageError> {
         if has_text {
             return Ok(method);
         }
-        Err(StageError::invalid_input(format!("`mode: {mode}` needs `text` or `article`, but only a topic is given")))
+        Err(StageError::invalid_input(format!(
+            "`mode: {mode}` needs `text` or `article`, but only a topic is given"
+        )))
     };
     match input.mode {
         Mode::Llm if input.llm.is_none() => Err(StageError::invalid_config(
@@ -56,16 +58,16 @@ mod tests {
         method(&input, &source).map_err(|error| error.to_string())
     }
 
-    fn prose(sentences: usize) -> Option<String> {
-        Some("The slow tide lifts the small boats in the old harbour again. ".repeat(sentences))
+    fn prose(sentences: usize) -> String {
+        "The slow tide lifts the small boats in the old harbour again. ".repeat(sentences)
     }
 
     #[test]
     fn auto_takes_the_gentlest_method_that_works() {
         assert_eq!(chosen(|i| i.topic = Some("tides".into())), Ok(Method::Template));
-        assert_eq!(chosen(|i| i.text = prose(3)), Ok(Method::Verbatim));
-        assert_eq!(chosen(|i| i.text = prose(60)), Ok(Method::Extractive));
-        let paragraphs = vec![prose(9).unwrap(); 4].join("\n\n");
+        assert_eq!(chosen(|i| i.text = Some(prose(3))), Ok(Method::Verbatim));
+        assert_eq!(chosen(|i| i.text = Some(prose(60))), Ok(Method::Extractive));
+        let paragraphs = vec![prose(9); 4].join("\n\n");
         let cut = |i: &mut Input| (i.text, i.scenes) = (Some(paragraphs.clone()), 4);
         assert_eq!(chosen(cut), Ok(Method::Verbatim));
         let cut_to_time = |i: &mut Input| (i.text, i.scenes, i.seconds) = (Some(paragraphs), 4, Some(20.0));
@@ -87,9 +89,11 @@ mod tests {
             chosen(|i| i.mode = Mode::Extract).unwrap_err(),
             chosen(|i| (i.topic, i.mode) = (Some("tides".into()), Mode::Extract)).unwrap_err(),
             chosen(|i| (i.topic, i.mode) = (Some("tides".into()), Mode::Llm)).unwrap_err(),
-            chosen(|i| (i.text, i.mode) = (prose(1), Mode::Template)).unwrap_err(),
+            chosen(|i| (i.text, i.mode) = (Some(prose(1)), Mode::Template)).unwrap_err(),
         ];
-        for (error, word) in missing.iter().zip(["nothing to write about", "`text` or `article`", "`llm:", "`topic`"]) {
+        for (error, word) in
+            missing.iter().zip(["nothing to write about", "`text` or `article`", "`llm:", "`topic`"])
+        {
             assert!(error.contains(word), "{error}");
         }
     }

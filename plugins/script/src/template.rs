@@ -108,12 +108,17 @@ pub fn write(input: &Input, source: &Source) -> Result<Script, StageError> {
         spread(lines, input.scenes as usize).into_iter().map(|line| line.replace(BLANK, &topic)).collect();
     let mut notes = vec!["a template script: it repeats the topic and knows nothing of it".to_owned()];
     if narrations.len() < input.scenes as usize {
-        notes.push(format!("{} scenes were asked for, but the template has {}", input.scenes, narrations.len()));
+        notes.push(format!(
+            "{} scenes were asked for, but the template has {}",
+            input.scenes,
+            narrations.len()
+        ));
     }
     let title = source.title.clone().unwrap_or_else(|| topic.clone());
     let mut script = extract::script(title, input, source, Method::Template, &narrations, notes);
     // The outline's own words would find footage of nothing; only the topic's do.
-    let keywords: Vec<String> = words(&topic).into_iter().map(|word| word.text.to_lowercase()).take(6).collect();
+    let keywords: Vec<String> =
+        words(&topic).into_iter().map(|word| word.text.to_lowercase()).take(6).collect();
     for scene in &mut script.scenes {
         scene.keywords.clone_from(&keywords);
     }

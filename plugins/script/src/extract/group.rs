@@ -41,24 +41,26 @@ fn cuts(sentences: &[Sentence<'_>], scenes: usize) -> Vec<usize> {
     };
     let mut best = vec![f64::INFINITY; count + 1];
     best[0] = 0.0;
-    let mut from = vec![vec![0; count + 1]; scenes + 1];
+    // For each number of runs, where the last of them starts when it ends at a place.
+    let mut starts: Vec<Vec<usize>> = Vec::with_capacity(scenes);
     for runs in 1..=scenes {
         let mut next = vec![f64::INFINITY; count + 1];
+        let mut from = vec![0; count + 1];
         for end in runs..=count {
             for start in runs - 1..end {
                 let cost = best[start] + (until[end] - until[start] - mean).powi(2) + cut_cost(end);
                 if cost < next[end] {
                     next[end] = cost;
-                    from[runs][end] = start;
+                    from[end] = start;
                 }
             }
         }
         best = next;
+        starts.push(from);
     }
     let mut ends = vec![count];
-    for runs in (2..=scenes).rev() {
-        let last = ends[ends.len() - 1];
-        ends.push(from[runs][last]);
+    for from in starts[1..].iter().rev() {
+        ends.push(from[ends[ends.len() - 1]]);
     }
     ends.reverse();
     ends

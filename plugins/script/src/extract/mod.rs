@@ -52,26 +52,26 @@ pub fn shorten(input: &Input, source: &Source, cx: &Cx<'_>) -> Result<Script, St
     }
     let scores = rank::scores(&all, &source.language);
     cx.check()?;
-    let chosen = choose(all, &scores, input.budget_seconds(), &source.language);
+    let chosen = choose(all, &scores, input, source);
     let groups = group::balanced(&chosen, input.scenes as usize);
     Ok(assemble(input, source, Method::Extractive, &groups, notes))
 }
 
-/// Takes sentences by score while time is left, leaving out those that repeat one taken before.
-fn choose<'a>(
-    all: Vec<Sentence<'a>>,
-    scores: &[f64],
-    budget_seconds: f64,
-    language: &reelmill_text::Language,
-) -> Vec<Sentence<'a>> {
+/// Takes sentences by score while time is left, leaving out those that repeat one taken before. A long sentence
+/// that would leave too little time for one sentence a scene has to stand back.
+fn choose<'a>(all: Vec<Sentence<'a>>, scores: &[f64], input: &Input, source: &Source) -> Vec<Sentence<'a>> {
     const ALIKE: f64 = 0.6;
     let mut order: Vec<usize> = (0..all.len()).collect();
     order.sort_by(|a, b| scores[*b].total_cmp(&scores[*a]).then(a.cmp(b)));
-    let terms: Vec<_> = all.iter().map(|sentence| rank::terms(sentence.text, language)).collect();
+    let terms: Vec<_> = all.iter().map(|sentence| rank::terms(sentence.text, &source.language)).collect();
+    let mut shortest: Vec<f64> = all.iter().map(|sentence| sentence.seconds).collect();
+    shortest.sort_by(f64::total_cmp);
     let mut taken: Vec<usize> = Vec::new();
-    let mut left = budget_seconds;
+    let mut left = input.budget_seconds();
     for place in order {
-        let fits = all[place].seconds <= left || taken.is_empty();
+        let wanted = (input.scenes as usize).saturating_sub(taken.len() + 1);
+        let reserve: f64 = shortest.iter().take(wanted).sum();
+        let fits = all[place].seconds + reserve <= left || taken.is_empty();
         if fits && taken.iter().all(|other| rank::likeness(&terms[place], &terms[*other]) < ALIKE) {
             left -= all[place].seconds;
             taken.push(place);
@@ -84,7 +84,13 @@ fn choose<'a>(
     all.into_iter().zip(is_taken).filter_map(|(sentence, taken)| taken.then_some(sentence)).collect()
 }
 
-fn assemble(input: &Input, source: &Source, method: Method, groups: &[String], mut notes: Vec<String>) -> Script {
+fn assemble(
+    input: &Input,
+    source: &Source,
+    method: Method,
+    groups: &[String],
+    mut notes: Vec<String>,
+) -> Script {
     if groups.len() < input.scenes as usize {
         notes.push(format!(
             "{} scenes were asked for, but the text gives {}: a scene holds at least one sentence",

@@ -1,4 +1,4 @@
-//! How telling each sentence is: TextRank (Mihalcea and Tarau, 2004) over the words sentences share, weighed by
+//! How telling each sentence is: `TextRank` (Mihalcea and Tarau, 2004) over the words sentences share, weighed by
 //! where a sentence stands and how it would sound out of its place.
 
 use super::Sentence;
@@ -31,7 +31,9 @@ pub fn scores(sentences: &[Sentence<'_>], language: &Language) -> Vec<f64> {
     sentences
         .iter()
         .enumerate()
-        .map(|(place, sentence)| ranks[place] * place_weight(place, sentence) * sound_weight(sentence, &terms[place]))
+        .map(|(place, sentence)| {
+            ranks[place] * place_weight(place, sentence) * sound_weight(sentence, &terms[place])
+        })
         .collect()
 }
 
@@ -75,7 +77,8 @@ fn text_rank(links: &[Vec<(usize, f64)>], count: usize) -> Vec<f64> {
         let next: Vec<f64> = links
             .iter()
             .map(|linked| {
-                let votes: f64 = linked.iter().map(|(other, weight)| ranks[*other] * weight / out[*other]).sum();
+                let votes: f64 =
+                    linked.iter().map(|(other, weight)| ranks[*other] * weight / out[*other]).sum();
                 1.0 - DAMPING + DAMPING * votes
             })
             .collect();
@@ -100,9 +103,41 @@ fn place_weight(place: usize, sentence: &Sentence<'_>) -> f64 {
 /// Scraps, monsters, questions and sentences that lean on the one before do not stand well alone.
 fn sound_weight(sentence: &Sentence<'_>, terms: &[String]) -> f64 {
     const LEANING: &[&str] = &[
-        "this", "these", "that", "those", "it", "they", "he", "she", "however", "but", "and", "so", "such", "then",
-        "therefore", "also", "instead", "dette", "disse", "det", "men", "og", "dies", "diese", "aber", "und", "cela",
-        "mais", "et", "esto", "pero", "y",
+        "this",
+        "these",
+        "that",
+        "those",
+        "it",
+        "they",
+        "he",
+        "she",
+        "however",
+        "but",
+        "and",
+        "so",
+        "such",
+        "then",
+        "therefore",
+        "second",
+        "another",
+        "both",
+        "also",
+        "instead",
+        "dette",
+        "disse",
+        "det",
+        "men",
+        "og",
+        "dies",
+        "diese",
+        "aber",
+        "und",
+        "cela",
+        "mais",
+        "et",
+        "esto",
+        "pero",
+        "y",
     ];
     let mut weight = 1.0;
     if terms.len() < 3 {
@@ -114,8 +149,7 @@ fn sound_weight(sentence: &Sentence<'_>, terms: &[String]) -> f64 {
     if sentence.text.ends_with('?') {
         weight *= 0.8;
     }
-    let first = words(sentence.text).into_iter().next().map(|word| word.folded);
-    if first.is_some_and(|first| LEANING.contains(&first.as_str())) {
+    if words(sentence.text).iter().take(2).any(|word| LEANING.contains(&word.folded.as_str())) {
         weight *= 0.75;
     }
     weight

@@ -36,7 +36,9 @@ fn an_extract_is_word_for_word_in_order_and_in_time() {
     assert_eq!(narrations.len(), 5);
     let mut from = 0;
     for sentence in narrations.iter().flat_map(|text| reelmill_text::sentences(text)) {
-        let at = ARTICLE[from..].find(sentence).unwrap_or_else(|| panic!("not in the text or out of order: {sentence}"));
+        let at = ARTICLE[from..]
+            .find(sentence)
+            .unwrap_or_else(|| panic!("not in the text or out of order: {sentence}"));
         from += at + sentence.len();
     }
     let seconds = script["seconds_estimate"].as_f64().unwrap();
@@ -63,7 +65,8 @@ fn repeated_sentences_are_said_once() {
 
 #[test]
 fn paragraphs_that_match_the_scenes_are_kept_whole() {
-    let script = write(json!({ "text": "One is here. It stays.\n\nTwo.\n\nThree goes on.", "scenes": 3 })).unwrap();
+    let script =
+        write(json!({ "text": "One is here. It stays.\n\nTwo.\n\nThree goes on.", "scenes": 3 })).unwrap();
     assert_eq!(script["method"], "verbatim");
     assert_eq!(narrations(&script), ["One is here. It stays.", "Two.", "Three goes on."]);
     assert_eq!(script["scenes"][2]["id"], "s3");
@@ -80,8 +83,13 @@ fn a_short_text_is_spread_over_the_scenes_without_losing_a_word() {
 
 #[test]
 fn chinese_is_cut_without_spaces() {
-    let script = write(json!({ "text": "潮水每天涨落。月亮拉动海水。太阳也有力量。海岸决定高低。", "scenes": 2, "language": "zh" }));
-    assert_eq!(narrations(&script.unwrap()), ["潮水每天涨落。月亮拉动海水。", "太阳也有力量。海岸决定高低。"]);
+    let script = write(
+        json!({ "text": "潮水每天涨落。月亮拉动海水。太阳也有力量。海岸决定高低。", "scenes": 2, "language": "zh" }),
+    );
+    assert_eq!(
+        narrations(&script.unwrap()),
+        ["潮水每天涨落。月亮拉动海水。", "太阳也有力量。海岸决定高低。"]
+    );
 }
 
 #[test]
@@ -124,5 +132,5 @@ fn odd_texts_do_not_break_it() {
 }
 
 fn serde_json_mode(word: &str) -> Mode {
-    reelmill_sdk::serde_json::from_value(json!(word)).unwrap()
+    serde_json::from_value(json!(word)).unwrap()
 }

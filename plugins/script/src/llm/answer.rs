@@ -43,10 +43,10 @@ pub enum Patience {
 pub fn read(content: &str, scenes: u32, patience: Patience) -> Result<Draft, String> {
     let json = candidates(content)
         .into_iter()
-        .find_map(|text| reelmill_sdk::serde_json::from_str::<Value>(text).ok().filter(Value::is_object))
+        .find_map(|text| serde_json::from_str::<Value>(text).ok().filter(Value::is_object))
         .ok_or("it holds no complete JSON object")?;
-    let mut draft: Draft =
-        reelmill_sdk::serde_json::from_value(json).map_err(|error| format!("the JSON is not of the form asked for ({error})"))?;
+    let mut draft: Draft = serde_json::from_value(json)
+        .map_err(|error| format!("the JSON is not of the form asked for ({error})"))?;
     if draft.scenes.is_empty() || draft.scenes.len() > SCENES_MAX as usize {
         return Err(format!("it has {} scenes", draft.scenes.len()));
     }
@@ -59,7 +59,9 @@ pub fn read(content: &str, scenes: u32, patience: Patience) -> Result<Draft, Str
             return Err(format!("the narration of scene {number} is empty"));
         }
         if scene.narration.chars().count() > NARRATION_CHARS_MAX {
-            return Err(format!("the narration of scene {number} has more than {NARRATION_CHARS_MAX} characters"));
+            return Err(format!(
+                "the narration of scene {number} has more than {NARRATION_CHARS_MAX} characters"
+            ));
         }
         scene.keywords.retain(|word| !word.trim().is_empty() && word.chars().count() <= KEYWORD_CHARS_MAX);
         scene.keywords.truncate(KEYWORDS_MAX);
@@ -86,7 +88,8 @@ fn candidates(content: &str) -> Vec<&str> {
 mod tests {
     use super::*;
 
-    const GOOD: &str = r#"{"title":"T","scenes":[{"narration":"One.","keywords":["a"," "]},{"narration":"Two."}]}"#;
+    const GOOD: &str =
+        r#"{"title":"T","scenes":[{"narration":"One.","keywords":["a"," "]},{"narration":"Two."}]}"#;
 
     #[test]
     fn json_is_found_in_its_wrappings() {

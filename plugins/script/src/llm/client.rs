@@ -15,7 +15,7 @@ const QUOTE_CHARS_MAX: usize = 300;
 /// How often a waiting request looks whether the attempt was cancelled.
 const CANCEL_LOOK: Duration = Duration::from_millis(50);
 /// The longest pause an endpoint may ask for.
-const RETRY_AFTER_MAX: Duration = Duration::from_secs(24 * 3600);
+const RETRY_AFTER_MAX: Duration = Duration::from_hours(24);
 
 /// A model's answer.
 #[derive(Debug)]
@@ -64,7 +64,9 @@ impl Client {
         }
         let api_key = llm.api_key.as_deref().map(str::trim).filter(|key| !key.is_empty()).map(str::to_owned);
         if api_key.as_deref().is_some_and(|key| !key.bytes().all(|byte| byte.is_ascii_graphic())) {
-            return Err(StageError::invalid_config("`llm.api_key` holds characters that no key has (a line break?)"));
+            return Err(StageError::invalid_config(
+                "`llm.api_key` holds characters that no key has (a line break?)",
+            ));
         }
         let config = Agent::config_builder()
             .timeout_global(Some(Duration::from_secs(u64::from(llm.timeout_seconds))))
@@ -74,13 +76,18 @@ impl Client {
             .max_redirects_will_error(false)
             .user_agent(concat!("reelmill/", env!("CARGO_PKG_VERSION")))
             .build();
-        let url = if base.ends_with("/chat/completions") { base.to_owned() } else { format!("{base}/chat/completions") };
+        let url = if base.ends_with("/chat/completions") {
+            base.to_owned()
+        } else {
+            format!("{base}/chat/completions")
+        };
         Ok(Self { agent: config.into(), url, api_key, timeout_seconds: llm.timeout_seconds })
     }
 
     /// Sends a body and waits; leaves at once when the attempt is cancelled.
     pub fn post(&self, body: &Value, cx: &Cx<'_>) -> Result<Reply, Refusal> {
-        let (agent, url, key, body) = (self.agent.clone(), self.url.clone(), self.api_key.clone(), body.to_string());
+        let (agent, url, key, body) =
+            (self.agent.clone(), self.url.clone(), self.api_key.clone(), body.to_string());
         let (sender, answered) = mpsc::channel();
         // The request blocks on its own thread, which its own timeout ends, so that a cancel need not wait for it.
         std::thread::spawn(move || {
@@ -146,12 +153,19 @@ impl Client {
                 "not_found",
             ),
             429 => {
-                let busy = StageError::transient(format!("the model endpoint asks to slow down (HTTP 429): {}", said()));
+                let busy = StageError::transient(format!(
+                    "the model endpoint asks to slow down (HTTP 429): {}",
+                    said()
+                ));
                 fail(raw.retry_after.into_iter().fold(busy, StageError::retry_after), "rate_limited")
             }
             400 | 415 | 422 => Err(Refusal::Format(format!("HTTP {}: {}", raw.status, said()))),
             408 | 500..=599 => {
-                let down = StageError::dependency(format!("the model endpoint failed (HTTP {}): {}", raw.status, said()));
+                let down = StageError::dependency(format!(
+                    "the model endpoint failed (HTTP {}): {}",
+                    raw.status,
+                    said()
+                ));
                 fail(raw.retry_after.into_iter().fold(down, StageError::retry_after), "endpoint_failed")
             }
             300..=399 => fail(
@@ -161,9 +175,10 @@ impl Client {
                 )),
                 "redirected",
             ),
-            status => {
-                fail(StageError::permanent(format!("the model endpoint refuses (HTTP {status}): {}", said())), "refused")
-            }
+            status => fail(
+                StageError::permanent(format!("the model endpoint refuses (HTTP {status}): {}", said())),
+                "refused",
+            ),
         }
     }
 
@@ -172,16 +187,17 @@ impl Client {
             StageError::dependency(format!("the model endpoint's answer is not a chat completion: {what}"))
                 .code("malformed_answer")
         };
-        let json: Value =
-            reelmill_sdk::serde_json::from_str(body).map_err(|error| strange(error.to_string()))?;
+        let json: Value = serde_json::from_str(body).map_err(|error| strange(error.to_string()))?;
         let choice = &json["choices"][0];
         if let Some(refusal) = choice["message"]["refusal"].as_str().filter(|text| !text.is_empty()) {
             let refusal = self.redact(&quote(refusal));
-            return Err(StageError::permanent(format!("the model refuses to write this: {refusal}")).code("refusal").into());
+            return Err(StageError::permanent(format!("the model refuses to write this: {refusal}"))
+                .code("refusal")
+                .into());
         }
-        let content = choice["message"]["content"]
-            .as_str()
-            .ok_or_else(|| strange(format!("it has no choices[0].message.content: {}", self.redact(&quote(body)))))?;
+        let content = choice["message"]["content"].as_str().ok_or_else(|| {
+            strange(format!("it has no choices[0].message.content: {}", self.redact(&quote(body))))
+        })?;
         if choice["finish_reason"] == "length" {
             return Err(StageError::invalid_config(
                 "the model's answer was cut at its token limit; raise `llm.max_tokens` or ask for fewer scenes",
@@ -200,7 +216,8 @@ impl Client {
 }
 
 fn exchange(agent: &Agent, url: &str, key: Option<&str>, body: String) -> Result<Raw, ureq::Error> {
-    let mut request = agent.post(url).header("content-type", "application/json").header("accept", "application/json");
+    let mut request =
+        agent.post(url).header("content-type", "application/json").header("accept", "application/json");
     if let Some(key) = key {
         request = request.header("authorization", format!("Bearer {key}"));
     }
@@ -216,20 +233,19 @@ fn exchange(agent: &Agent, url: &str, key: Option<&str>, body: String) -> Result
 fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
     let asked = text("retry-after")?;
-    let pause = match asked.parse::<u64>() {
-        Ok(seconds) => Duration::from_secs(seconds),
-        Err(_) => {
-            let until = httpdate::parse_http_date(asked).ok()?;
-            let now = text("date").and_then(|date| httpdate::parse_http_date(date).ok()).unwrap_or(now);
-            until.duration_since(now).unwrap_or(Duration::ZERO)
-        }
+    let pause = if let Ok(seconds) = asked.parse::<u64>() {
+        Duration::from_secs(seconds)
+    } else {
+        let until = httpdate::parse_http_date(asked).ok()?;
+        let now = text("date").and_then(|date| httpdate::parse_http_date(date).ok()).unwrap_or(now);
+        until.duration_since(now).unwrap_or(Duration::ZERO)
     };
     Some(pause.min(RETRY_AFTER_MAX))
 }
 
 /// An endpoint's own words: the message of an OpenAI-style error, or the start of the body.
 fn quote(body: &str) -> String {
-    let message = reelmill_sdk::serde_json::from_str::<Value>(body).ok().and_then(|json| {
+    let message = serde_json::from_str::<Value>(body).ok().and_then(|json| {
         let error = &json["error"];
         error["message"].as_str().or(error.as_str()).or(json["message"].as_str()).map(str::to_owned)
     });
@@ -242,7 +258,9 @@ mod tests {
     use super::*;
 
     fn headers(list: &[(&'static str, &str)]) -> HeaderMap {
-        list.iter().map(|(name, value)| ((*name).parse().unwrap(), value.parse().unwrap())).collect::<HeaderMap>()
+        list.iter()
+            .map(|(name, value)| ((*name).parse().unwrap(), value.parse().unwrap()))
+            .collect::<HeaderMap>()
     }
 
     #[test]

@@ -6,8 +6,8 @@ mod client;
 mod prompt;
 
 use crate::extract::tenths;
-use crate::source::Source;
 use crate::keywords;
+use crate::source::Source;
 use crate::types::{Input, Llm, Method, Scene, Script, TokenUsage};
 use answer::Draft;
 use client::{Client, Reply};
@@ -85,8 +85,10 @@ impl<'a> Conversation<'a> {
                         continue;
                     }
                     None => {
-                        return Err(StageError::invalid_config(format!("the endpoint refuses the request: {why}"))
-                            .code("refused_request"));
+                        return Err(StageError::invalid_config(format!(
+                            "the endpoint refuses the request: {why}"
+                        ))
+                        .code("refused_request"));
                     }
                 },
                 Err(client::Refusal::Final(error)) => return Err(error),
@@ -102,7 +104,8 @@ impl<'a> Conversation<'a> {
 
     fn complain(&mut self, answer: &str, complaint: &str) {
         self.messages.push(json!({ "role": "assistant", "content": answer }));
-        self.messages.push(json!({ "role": "user", "content": prompt::complaint(complaint, self.input.scenes) }));
+        self.messages
+            .push(json!({ "role": "user", "content": prompt::complaint(complaint, self.input.scenes) }));
     }
 
     fn close(self, draft: Draft) -> Script {
@@ -124,7 +127,11 @@ impl<'a> Conversation<'a> {
             .collect();
         let mut notes = Vec::new();
         if scenes.len() != self.input.scenes as usize {
-            notes.push(format!("{} scenes were asked for, the model wrote {}", self.input.scenes, scenes.len()));
+            notes.push(format!(
+                "{} scenes were asked for, the model wrote {}",
+                self.input.scenes,
+                scenes.len()
+            ));
         }
         Script {
             title: self.source.title.clone().unwrap_or_else(|| squeeze(&draft.title)),

@@ -51,16 +51,20 @@ fn read_request(stream: &TcpStream) -> (String, Value) {
         assert!(reader.read_line(&mut head).unwrap() > 0, "the client left: {head}");
     }
     let lower = head.to_ascii_lowercase();
-    let length = lower.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap().parse().unwrap();
+    let length =
+        lower.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap().parse().unwrap();
     let mut body = vec![0; length];
     reader.read_exact(&mut body).unwrap();
-    (head, reelmill_sdk::serde_json::from_slice(&body).unwrap())
+    (head, serde_json::from_slice(&body).unwrap())
 }
 
 fn reply(mut stream: TcpStream, answer: Answer) {
     match answer {
         Answer::Http(status, extra, body) => {
-            let head = format!("HTTP/1.1 {status} X\r\nconnection: close\r\n{extra}content-length: {}\r\n\r\n", body.len());
+            let head = format!(
+                "HTTP/1.1 {status} X\r\nconnection: close\r\n{extra}content-length: {}\r\n\r\n",
+                body.len()
+            );
             let _ = stream.write_all(head.as_bytes());
             let _ = stream.write_all(body.as_bytes());
         }
@@ -89,7 +93,7 @@ fn ask(answers: Vec<Answer>) -> (Result<Value, StageError>, Vec<(String, Value)>
 fn failure(answers: Vec<Answer>) -> StageError {
     let (result, _) = ask(answers);
     let error = result.unwrap_err();
-    let all = reelmill_sdk::serde_json::to_string(error.failure()).unwrap();
+    let all = serde_json::to_string(error.failure()).unwrap();
     assert!(!all.contains(KEY), "the key leaked: {all}");
     error
 }
@@ -103,9 +107,12 @@ fn a_good_answer_becomes_a_script() {
     assert_eq!(script["scenes"][0]["keywords"], json!(["sea"]));
     // The model gave none for the second scene, so they are found in its words.
     assert_eq!(script["scenes"][1]["keywords"], json!(["falls", "sea"]));
-    assert_eq!(script["usage"], json!({
-        "model": "tiny-1", "requests": 1, "prompt_tokens": 100, "completion_tokens": 20
-    }));
+    assert_eq!(
+        script["usage"],
+        json!({
+            "model": "tiny-1", "requests": 1, "prompt_tokens": 100, "completion_tokens": 20
+        })
+    );
     let (head, body) = &requests[0];
     assert!(head.starts_with("POST /v1/chat/completions "), "{head}");
     assert!(head.to_ascii_lowercase().contains(&format!("authorization: bearer {KEY}")), "{head}");
@@ -117,7 +124,8 @@ fn a_good_answer_becomes_a_script() {
 #[test]
 fn a_refused_key_is_a_matter_of_configuration() {
     for status in [401, 403] {
-        let echo = json!({ "error": { "message": format!("Incorrect API key provided: {KEY}") } }).to_string();
+        let echo =
+            json!({ "error": { "message": format!("Incorrect API key provided: {KEY}") } }).to_string();
         let error = failure(vec![Answer::Http(status, "", echo)]);
         assert_eq!(error.class(), FailureClass::InvalidConfig);
         assert!(error.failure().message.contains("`llm.api_key`") && error.failure().message.contains("***"));
@@ -179,7 +187,8 @@ fn a_cancel_does_not_wait_for_the_endpoint() {
 
 #[test]
 fn an_endpoint_without_schemas_is_asked_more_simply() {
-    let refuse = || Answer::Http(400, "", r#"{"error":{"message":"response_format is not supported"}}"#.into());
+    let refuse =
+        || Answer::Http(400, "", r#"{"error":{"message":"response_format is not supported"}}"#.into());
     let (result, requests) = ask(vec![refuse(), refuse(), ok(&format!("Here:\n```json\n{GOOD}\n```"))]);
     assert_eq!(result.unwrap()["usage"]["requests"], 3);
     let formats: Vec<&Value> = requests.iter().map(|(_, body)| &body["response_format"]["type"]).collect();
@@ -196,7 +205,10 @@ fn a_bad_answer_is_sent_back_once_with_what_was_wrong() {
     assert_eq!(messages.len(), 4);
     assert!(messages[3]["content"].as_str().unwrap().contains("no complete JSON object"));
     let error = failure(vec![ok("no"), ok("still no")]);
-    assert_eq!((error.class(), error.failure().code.as_str()), (FailureClass::Dependency, "malformed_answer"));
+    assert_eq!(
+        (error.class(), error.failure().code.as_str()),
+        (FailureClass::Dependency, "malformed_answer")
+    );
 }
 
 #[test]
@@ -209,9 +221,11 @@ fn another_number_of_scenes_is_taken_the_second_time_and_noted() {
 
 #[test]
 fn a_cut_answer_and_a_refusal_say_so() {
-    let cut = json!({ "choices": [{ "finish_reason": "length", "message": { "content": "{" } }] }).to_string();
+    let cut =
+        json!({ "choices": [{ "finish_reason": "length", "message": { "content": "{" } }] }).to_string();
     assert_eq!(failure(vec![Answer::Http(200, "", cut)]).failure().code, "cut_short");
-    let refusal = json!({ "choices": [{ "message": { "refusal": "not this", "content": null } }] }).to_string();
+    let refusal =
+        json!({ "choices": [{ "message": { "refusal": "not this", "content": null } }] }).to_string();
     assert_eq!(failure(vec![Answer::Http(200, "", refusal)]).class(), FailureClass::Permanent);
 }
 
