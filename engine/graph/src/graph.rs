@@ -8,7 +8,9 @@
 //! in an instance is a *task*. The tasks of an instance are numbered in the order of `Scope::nodes`.
 
 use indexmap::IndexMap;
-use reelmill_model::{Digest, FailureClass, NodeNo, ScopeNo};
+use reelmill_model::{Digest, NodeNo, ScopeNo};
+pub use reelmill_spec::inputs::{InputDef, InputType};
+pub use reelmill_spec::settings::{Backoff, CacheMode, ItemFailure, Jitter, MinSuccess, Retry, Timeout};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -195,26 +197,6 @@ pub struct FanOut {
     pub min_success: MinSuccess,
 }
 
-/// What happens to the other items when one fails.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ItemFailure {
-    /// Waiting items are cancelled and ready tasks of running ones too; the fan-out fails.
-    FailFast,
-    /// They go on; `min_success` judges at the end.
-    Continue,
-}
-
-/// How many items must succeed.
-#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum MinSuccess {
-    /// So many.
-    Count(u32),
-    /// Such a part of them, 0 to 1.
-    Ratio(f64),
-}
-
 /// An edge.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Dep {
@@ -291,70 +273,6 @@ pub struct Settings {
     pub allow_failure: bool,
 }
 
-/// Time limits of an attempt, in milliseconds.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-pub struct Timeout {
-    /// From start to answer.
-    pub run_ms: Option<u64>,
-    /// Time a ready task may wait for a worker before it fails.
-    pub queue_ms: Option<u64>,
-    /// Time without progress or log.
-    pub idle_ms: Option<u64>,
-}
-
-/// What happens after a failed attempt.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-pub struct Retry {
-    /// Attempts in all; 1 means no retry.
-    pub max_attempts: u32,
-    /// How the delay grows.
-    pub backoff: Backoff,
-    /// First delay, in milliseconds.
-    pub initial_ms: u64,
-    /// Largest delay, in milliseconds.
-    pub max_ms: u64,
-    /// How the delay is spread.
-    pub jitter: Jitter,
-    /// Classes that are tried again; empty means those for which it can help.
-    pub on: Vec<FailureClass>,
-}
-
-/// How the delay between attempts grows.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Backoff {
-    /// Always `initial`.
-    Constant,
-    /// `initial`, twice `initial`, three times …
-    Linear,
-    /// `initial`, twice that, four times …
-    Exponential,
-}
-
-/// How a delay is spread, so that failed tasks do not come back all at once.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Jitter {
-    /// Not at all.
-    None,
-    /// Between half the delay and the delay.
-    Equal,
-    /// Between zero and the delay.
-    Full,
-}
-
-/// Whether the result cache is used.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum CacheMode {
-    /// Read and written.
-    Auto,
-    /// Written, not read.
-    Refresh,
-    /// Neither.
-    Never,
-}
-
 /// A CEL expression and where it stands in the pipeline file.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Expr {
@@ -390,49 +308,4 @@ pub enum TextPart {
     Text(String),
     /// An expression, whose value is written out.
     Expr(Expr),
-}
-
-/// One input of a pipeline.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-pub struct InputDef {
-    /// Its type.
-    pub r#type: InputType,
-    /// Whether a run must give it. An input with a default is never required.
-    pub required: bool,
-    /// The value when a run gives none.
-    pub default: Option<Value>,
-    /// Short label for people.
-    pub title: Option<String>,
-    /// Longer text for people.
-    pub description: Option<String>,
-    /// JSON Schema 2020-12 of the value, limits and `enum` included.
-    pub schema: Value,
-    /// Of a `file`: the media types it takes (`audio/*`); empty means any.
-    pub accept: Vec<String>,
-}
-
-/// The type of an input.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum InputType {
-    /// Text.
-    String,
-    /// A whole number.
-    Int,
-    /// A number.
-    Number,
-    /// `true` or `false`.
-    Bool,
-    /// `90s`, `10m`, `1h30m`; in expressions a number of seconds.
-    Duration,
-    /// `6Gi`, `500M`; in expressions a number of bytes.
-    Bytes,
-    /// An absolute URL.
-    Url,
-    /// A file, given by path or as an artifact reference; in expressions an artifact reference.
-    File,
-    /// A list.
-    Array,
-    /// A map.
-    Object,
 }

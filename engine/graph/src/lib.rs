@@ -5,6 +5,8 @@
 pub mod expr;
 pub mod graph;
 
+pub use reelmill_spec::inputs;
+
 pub use graph::{
     Backoff, BodyKind, CacheMode, Dep, DepKind, Expr, FanOut, Graph, InputDef, InputType, ItemFailure,
     Jitter, MinSuccess, Node, NodeKind, PluginLock, Read, Retry, Scope, ScopeKind, Settings, Template,

@@ -1,0 +1,148 @@
+//! Diagnostics: what is wrong with a pipeline file, where, and what to do about it.
+
+use crate::code::Code;
+use crate::span::Span;
+use crate::yaml::Node;
+use reelmill_model::limits::DIAGNOSTICS_MAX;
+use serde::Serialize;
+
+/// How much a diagnostic matters.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// The pipeline cannot be run.
+    Error,
+    /// The pipeline can be run, but likely does not do what was meant.
+    Warning,
+}
+
+/// One problem of a pipeline file.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Diagnostic {
+    /// Its kind.
+    pub code: Code,
+    /// How much it matters.
+    pub severity: Severity,
+    /// What is wrong, in one line.
+    pub message: String,
+    /// Where.
+    pub span: Span,
+    /// What stands there, in a few words; may be empty.
+    pub label: String,
+    /// What to do about it.
+    pub help: Option<String>,
+    /// Other places that belong to the problem.
+    pub related: Vec<(Span, String)>,
+    /// JSON pointer of the value the problem is at; empty for the file as a whole.
+    pub pointer: String,
+}
+
+impl Diagnostic {
+    /// An error.
+    #[must_use]
+    pub fn error(code: Code, span: Span, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            severity: Severity::Error,
+            message: message.into(),
+            span,
+            label: String::new(),
+            help: None,
+            related: Vec::new(),
+            pointer: String::new(),
+        }
+    }
+
+    /// The same with a few words at the marked place.
+    #[must_use]
+    pub fn label(mut self, label: impl Into<String>) -> Self {
+        self.label = label.into();
+        self
+    }
+
+    /// The same with a remedy.
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// The same with a remedy, if there is one.
+    #[must_use]
+    pub fn maybe_help(mut self, help: Option<String>) -> Self {
+        self.help = help.or(self.help);
+        self
+    }
+
+    /// The same with another place that belongs to it.
+    #[must_use]
+    pub fn related(mut self, span: Span, label: impl Into<String>) -> Self {
+        self.related.push((span, label.into()));
+        self
+    }
+
+    /// The form that the API and `-o json` give out.
+    #[must_use]
+    pub fn to_json(&self) -> serde_json::Value {
+        serde_json::json!({
+            "code": self.code.id(),
+            "severity": self.severity,
+            "message": self.message,
+            "line": self.span.line,
+            "column": self.span.column,
+            "end_line": self.span.end_line,
+            "end_column": self.span.end_column,
+            "pointer": self.pointer,
+            "help": self.help,
+        })
+    }
+}
+
+impl Serialize for Diagnostic {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.to_json().serialize(serializer)
+    }
+}
+
+/// Collects the problems of one file.
+#[derive(Debug, Default)]
+pub struct Problems {
+    list: Vec<Diagnostic>,
+    // Invariant: counts every error ever reported, those beyond the limit included.
+    errors: usize,
+    beyond: usize,
+}
+
+impl Problems {
+    /// Adds a problem.
+    pub fn push(&mut self, diagnostic: Diagnostic) {
+        self.errors += usize::from(diagnostic.severity == Severity::Error);
+        if self.list.len() < DIAGNOSTICS_MAX {
+            self.list.push(diagnostic);
+        } else {
+            self.beyond += 1;
+        }
+    }
+
+    /// Whether there is a problem that keeps the pipeline from being run.
+    #[must_use]
+    pub fn has_errors(&self) -> bool {
+        self.errors > 0
+    }
+
+    /// The problems in the order of the file, each with its pointer.
+    #[must_use]
+    pub fn finish(mut self, tree: Option<&Node>) -> Vec<Diagnostic> {
+        self.list.sort_by_key(|d| (d.span.start, d.code));
+        for diagnostic in &mut self.list {
+            diagnostic.pointer = tree.map(|t| t.pointer_at(diagnostic.span.start)).unwrap_or_default();
+        }
+        if self.beyond > 0 {
+            let span = self.list.last().map(|d| d.span).unwrap_or_default();
+            let message = format!("{} more problems are not shown", self.beyond);
+            self.list
+                .push(Diagnostic::error(Code::LimitExceeded, span, message).help("correct the first ones"));
+        }
+        self.list
+    }
+}
