@@ -4,13 +4,23 @@
 //! says what is read, from which edges are drawn. Nothing here reads a clock, a file or a random number, and
 //! the same expression over the same values gives the same result everywhere: maps are walked in a fixed order.
 
+mod context;
+mod error;
+mod guard;
+mod items;
 mod names;
 mod parse;
+mod programs;
 mod references;
 mod scan;
+mod stack;
 mod suggest;
+mod value;
 
+pub use context::{Bindings, Context, fan_out_value, stage_value, within_item};
+pub use error::EvalError;
 pub use names::ROOTS;
 pub use parse::{ExprError, Parsed, parse};
+pub use programs::Programs;
 pub use references::{Reference, Step};
 pub use suggest::nearest;

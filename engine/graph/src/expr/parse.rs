@@ -4,6 +4,7 @@
 
 use super::references::{self, Reference};
 use super::scan::{Kind, Token, scan};
+use super::stack::on_deep_stack;
 use cel::common::ast::{IdedExpr, SourceInfo};
 use cel::parser::ParseError;
 use cel::{Env, extensions};
@@ -36,7 +37,6 @@ impl ExprError {
 #[derive(Debug)]
 pub struct Parsed {
     source: String,
-    #[expect(dead_code, reason = "typing and evaluation follow")]
     ast: IdedExpr,
     #[expect(dead_code, reason = "typing follows")]
     places: SourceInfo,
@@ -44,6 +44,10 @@ pub struct Parsed {
 }
 
 impl Parsed {
+    pub(super) fn ast(&self) -> &IdedExpr {
+        &self.ast
+    }
+
     /// As it was written.
     pub fn source(&self) -> &str {
         &self.source
@@ -64,6 +68,7 @@ pub(super) fn environment() -> &'static Arc<Env> {
     static ENVIRONMENT: LazyLock<Arc<Env>> = LazyLock::new(|| {
         let mut env = Env::stdlib().with_optional_support(true);
         env.add_extension(extensions::strings).expect("the strings extension declares each function once");
+        env.add_extension(super::guard::declare).expect("our own functions begin with @ and have no other");
         Arc::new(env)
     });
     &ENVIRONMENT
@@ -84,8 +89,6 @@ pub fn parse(source: &str) -> Result<Parsed, ExprError> {
     Ok(Parsed { source: source.to_owned(), ast, places, references })
 }
 
-/// Stack for an expression that nests: the CEL parser needs up to 200 KiB a bracket in a debug build.
-const DEEP_STACK_BYTES: usize = 32 << 20;
 /// Brackets and choices that the stack of any thread has room for.
 const SHALLOW: usize = 5;
 
@@ -95,16 +98,7 @@ fn syntax(source: &str, tokens: &[Token<'_>]) -> Result<(IdedExpr, SourceInfo), 
     let parsed = if opening <= SHALLOW {
         parser()
     } else {
-        let thread = std::thread::Builder::new().stack_size(DEEP_STACK_BYTES);
-        match std::thread::scope(|scope| {
-            thread.spawn_scoped(scope, parser).map(std::thread::ScopedJoinHandle::join)
-        }) {
-            Ok(Ok(parsed)) => parsed,
-            Ok(Err(panic)) => std::panic::resume_unwind(panic),
-            Err(error) => {
-                return Err(ExprError::new(0, format!("no memory to parse the expression: {error}")));
-            }
-        }
+        on_deep_stack(parser).map_err(|error| ExprError::new(0, format!("no memory to parse it: {error}")))?
     };
     parsed.map_err(|errors| {
         let first = errors.errors.into_iter().next();
