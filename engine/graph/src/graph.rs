@@ -124,10 +124,13 @@ impl Node {
     /// others are leased by the slot.
     #[must_use]
     pub fn lane(&self) -> String {
-        match self.kind {
-            NodeKind::Work { plugin: PluginLock { inline: false, .. }, .. } => self.settings.queue.clone(),
-            NodeKind::Work { .. } | NodeKind::Body { .. } => light_lane(&self.settings.queue),
-        }
+        if self.is_light() { light_lane(&self.settings.queue) } else { self.settings.queue.clone() }
+    }
+
+    /// Whether its tasks take a worker microseconds.
+    #[must_use]
+    pub fn is_light(&self) -> bool {
+        !matches!(self.kind, NodeKind::Work { plugin: PluginLock { inline: false, .. }, .. })
     }
 }
 

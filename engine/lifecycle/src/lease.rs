@@ -19,10 +19,15 @@ pub struct Leased {
     pub graph: Digest,
     /// Its node.
     pub node: NodeNo,
+    /// Whether it stood in a light lane (`Node::lane`).
+    pub light: bool,
     /// The instance it stands in.
     pub instance: InstanceNo,
     /// Item of the instance and of those around it, innermost first; empty in the main body.
     pub items: Vec<Lease>,
+    /// Instances from the task's own outward to the main body's, which is always last: what `Read::levels_up`
+    /// counts along. For a task of `finally`: its own, then the main body's.
+    pub chain: Vec<InstanceNo>,
     /// States of the nodes it waits for, in the order of `Node::deps`.
     pub deps: Vec<TaskState>,
 }
@@ -83,25 +88,38 @@ pub fn take<S: Source>(
         work.run_mut().started_ms = Some(now_ms);
     }
     work.task_event(EventKind::TaskLeased, no, attempt, json!({ "worker": worker }));
-    let items = items_around(work, instance)?;
+    let light = work.graph().node(node).is_light();
+    let (items, chain) = surroundings(work, instance)?;
     let deps = dep_states(work, node, instance)?;
     let run = work.run();
     let task = TaskRef { run: run.id, task: no };
-    Ok(Some(Leased { task, token, attempt, graph: run.graph, node, instance, items, deps }))
+    Ok(Some(Leased { task, token, attempt, graph: run.graph, node, light, instance, items, chain, deps }))
 }
 
-fn items_around<S: Source>(work: &mut Work<'_, S>, instance: InstanceNo) -> Result<Vec<Lease>, S::Error> {
+/// The main body's instance, in every run.
+const MAIN: InstanceNo = InstanceNo(0);
+
+/// The items around an instance, and the instances themselves, innermost first.
+fn surroundings<S: Source>(
+    work: &mut Work<'_, S>,
+    instance: InstanceNo,
+) -> Result<(Vec<Lease>, Vec<InstanceNo>), S::Error> {
     let mut items = Vec::new();
+    let mut chain = Vec::new();
     let mut here = Some(instance);
     while let Some(no) = here {
         let row = work.instance(no)?;
         here = row.outer;
+        chain.push(no);
         if row.owner.is_some() {
             let (key, value) = (row.key.clone(), row.value.clone());
             items.push(Lease { instance: no, index: row.index, key, value });
         }
     }
-    Ok(items)
+    if chain.last() != Some(&MAIN) {
+        chain.push(MAIN);
+    }
+    Ok((items, chain))
 }
 
 fn dep_states<S: Source>(
