@@ -12,4 +12,4 @@ pub use language::Language;
 pub use sentence::{paragraphs, sentences, squeeze};
 pub use stem::{is_stop, stem};
 pub use time::spoken_seconds;
-pub use word::{Word, fold, is_cjk, words};
+pub use word::{Word, fold, is_cjk, push_spaced, unaccented, words};

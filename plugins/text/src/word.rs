@@ -60,12 +60,26 @@ pub const fn is_cjk(mark: char) -> bool {
         | '\u{f900}'..='\u{faff}' | '\u{20000}'..='\u{2fa1f}')
 }
 
+/// Adds a word or a sentence to a line, with a space between them where the script has one.
+pub fn push_spaced(line: &mut String, text: &str) {
+    let touches = line.chars().next_back().is_some_and(is_wide) && text.starts_with(is_wide);
+    if !line.is_empty() && !touches {
+        line.push(' ');
+    }
+    line.push_str(text);
+}
+
+/// Characters of scripts without spaces, and their punctuation.
+const fn is_wide(mark: char) -> bool {
+    is_cjk(mark) || matches!(mark, '\u{3000}'..='\u{303f}' | '\u{ff00}'..='\u{ffef}')
+}
+
 /// Lower case, without the accents of Latin letters and without apostrophes: `Café` becomes `cafe`.
 #[must_use]
 pub fn fold(word: &str) -> String {
     let mut folded = String::with_capacity(word.len());
     for mark in word.chars().flat_map(char::to_lowercase) {
-        match plain(mark) {
+        match unaccented(mark) {
             Some(letters) => folded.push_str(letters),
             None if matches!(mark, '\'' | '’') => {}
             // Combining accents of decomposed text.
@@ -76,8 +90,9 @@ pub fn fold(word: &str) -> String {
     folded
 }
 
-/// The ASCII spelling of a lower-case Latin letter with an accent.
-const fn plain(mark: char) -> Option<&'static str> {
+/// The ASCII spelling of a lower-case Latin letter with an accent; `None` for every other character.
+#[must_use]
+pub const fn unaccented(mark: char) -> Option<&'static str> {
     Some(match mark {
         'à'..='å' | 'ā' | 'ă' | 'ą' => "a",
         'æ' => "ae",
@@ -129,6 +144,19 @@ mod tests {
             assert_eq!(&text[word.start..word.start + word.text.len()], word.text);
         }
         assert_eq!(folded(text), ["angstrom", "3", "500"]);
+    }
+
+    #[test]
+    fn lines_have_spaces_where_the_script_has() {
+        let line = |parts: &[&str]| {
+            let mut line = String::new();
+            for part in parts {
+                push_spaced(&mut line, part);
+            }
+            line
+        };
+        assert_eq!(line(&["The", "tide."]), "The tide.");
+        assert_eq!(line(&["潮", "水。", "月", "AI", "亮"]), "潮水。月 AI 亮");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Sentences into scenes of about the same length, cut at paragraphs where that costs little.
 
 use super::Sentence;
-use reelmill_text::is_cjk;
+use reelmill_text::push_spaced;
 
 /// One scene a paragraph.
 pub fn by_paragraph(sentences: &[Sentence<'_>]) -> Vec<String> {
@@ -66,19 +66,10 @@ fn cuts(sentences: &[Sentence<'_>], scenes: usize) -> Vec<usize> {
     ends
 }
 
-/// Sentences in one line; scripts without spaces between words have none between sentences.
 fn join(run: &[Sentence<'_>]) -> String {
     let mut joined = String::new();
     for sentence in run {
-        let touches = joined.chars().next_back().is_some_and(is_wide) && sentence.text.starts_with(is_wide);
-        if !joined.is_empty() && !touches {
-            joined.push(' ');
-        }
-        joined.push_str(sentence.text);
+        push_spaced(&mut joined, sentence.text);
     }
     joined
-}
-
-const fn is_wide(mark: char) -> bool {
-    is_cjk(mark) || matches!(mark, '\u{3000}'..='\u{303f}' | '\u{ff00}'..='\u{ffef}')
 }
