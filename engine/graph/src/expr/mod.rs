@@ -7,6 +7,7 @@
 mod context;
 mod error;
 mod guard;
+mod infer;
 mod items;
 mod names;
 mod parse;
@@ -15,12 +16,15 @@ mod references;
 mod scan;
 mod stack;
 mod suggest;
+mod types;
 mod value;
 
 pub use context::{Bindings, Context, fan_out_value, stage_value, within_item};
 pub use error::EvalError;
+pub use infer::{TypeEnv, TypeProblem, static_type};
 pub use names::ROOTS;
 pub use parse::{ExprError, Parsed, parse};
 pub use programs::Programs;
 pub use references::{Reference, Step};
 pub use suggest::nearest;
+pub use types::{Object, Type};

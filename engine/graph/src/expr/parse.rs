@@ -38,7 +38,6 @@ impl ExprError {
 pub struct Parsed {
     source: String,
     ast: IdedExpr,
-    #[expect(dead_code, reason = "typing follows")]
     places: SourceInfo,
     references: Vec<Reference>,
 }
@@ -46,6 +45,11 @@ pub struct Parsed {
 impl Parsed {
     pub(super) fn ast(&self) -> &IdedExpr {
         &self.ast
+    }
+
+    /// Bytes before what makes a node: a name, the dot of a member, the operator of a sum.
+    pub(super) fn offset_of(&self, id: u64) -> usize {
+        offset_of(&self.places, id)
     }
 
     /// As it was written.

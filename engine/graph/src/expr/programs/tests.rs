@@ -2,7 +2,7 @@
 
 use super::Programs;
 use crate::expr::names::{GLOBAL_FUNCTIONS, MEMBER_FUNCTIONS};
-use crate::expr::{Bindings, Context, fan_out_value, stage_value};
+use crate::expr::{Bindings, Context, TypeEnv, fan_out_value, parse, stage_value, static_type};
 use crate::graph::{Expr, Template, TextPart};
 use indexmap::IndexMap;
 use reelmill_model::{Failure, FailureClass, TaskState};
@@ -267,5 +267,6 @@ fn the_deepest_expressions_fit_the_stack() {
         format!("{}1{}", "[1].map(x,[".repeat(16), "])".repeat(16)),
     ] {
         let _ = evaluate(&source);
+        let _ = static_type(&parse(&source).unwrap(), &TypeEnv::new());
     }
 }
