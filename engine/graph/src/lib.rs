@@ -3,6 +3,7 @@
 //! Pure: no clock, no file, no environment. A graph is immutable and addressed by its digest.
 
 pub mod canonical;
+pub mod compile;
 pub mod expr;
 pub mod graph;
 

@@ -26,6 +26,8 @@ pub const FAN_OUT_DEFAULT_MAX: usize = 1_000;
 pub const FAN_OUT_MAX: usize = 100_000;
 /// Combinations of one matrix.
 pub const MATRIX_MAX: usize = 256;
+/// Bytes of JSON of one matrix as written: its values are copied into every combination.
+pub const MATRIX_BYTES_MAX: usize = 16 * 1024;
 /// Bytes of an item's key.
 pub const ITEM_KEY_BYTES_MAX: usize = 200;
 /// Bytes of JSON that a stage takes or puts out; more belongs in an artifact.

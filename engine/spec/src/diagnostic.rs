@@ -124,10 +124,10 @@ impl Problems {
         }
     }
 
-    /// Whether there is a problem that keeps the pipeline from being run.
+    /// How many problems keep the pipeline from being run, those beyond the limit included.
     #[must_use]
-    pub fn has_errors(&self) -> bool {
-        self.errors > 0
+    pub fn errors(&self) -> usize {
+        self.errors
     }
 
     /// The problems in the order of the file, each with its pointer.

@@ -25,6 +25,7 @@ pub mod yaml;
 
 pub use code::Code;
 pub use diagnostic::{Diagnostic, Problems, Severity};
+pub use inputs::{InputDef, InputProblem, InputType, parse_flag, resolve};
 pub use lower::parse;
 pub use render::render;
 pub use schema::schema;

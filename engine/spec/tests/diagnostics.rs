@@ -12,8 +12,7 @@ fn check(yaml: &str, expected: &Expect) {
 #[test]
 fn six_mistakes_at_once() {
     check(
-        "\
-version: 1
+        r#"version: 1
 name: My-Video
 stages:
   script: { use: script.write@1, with: { topic: no } }
@@ -24,7 +23,7 @@ stages:
     if: a ${{ b }}
     with: { a: '${{ x' }
     with: { b: 1 }
-",
+"#,
         &expect![[r#"
             error[RM-0107]: `My-Video` is no id
              --> p.yaml:2:7

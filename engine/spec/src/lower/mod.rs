@@ -31,7 +31,7 @@ pub fn parse(text: &str) -> (Option<Spec>, Vec<Diagnostic>) {
     }
     let mut lower = Lower { file: text, problems: &mut problems, stages: 0 };
     let mut spec = lower.pipeline(tree);
-    spec.complete = !problems.has_errors();
+    spec.complete = problems.errors() == 0;
     let found = problems.finish(Some(&spec.tree));
     (Some(spec), found)
 }

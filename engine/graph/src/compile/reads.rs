@@ -1,0 +1,320 @@
+//! Every expression of the pipeline: parsed, what it reads resolved, edges drawn from it.
+
+use super::layout::Role;
+use super::names::{find, find_in};
+use super::session::Session;
+use crate::expr::Reference;
+use crate::graph::DepKind;
+use reelmill_spec::spec::FanOut;
+use reelmill_spec::suggest;
+use reelmill_spec::template::{Expr, Template, TemplateKind, Templates};
+use reelmill_spec::{Code, Diagnostic, Span};
+
+/// Where an expression stands; this says what it may read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Place {
+    /// An `if` or `for_each.in`.
+    Site(usize),
+    /// A `for_each.key`.
+    Key(usize),
+    /// A `with`.
+    With(usize),
+    /// `outputs` of the owner of an area, or of the pipeline for area 0.
+    Outputs(usize),
+    /// `vars`, with the number of those before it.
+    Vars(usize),
+}
+
+impl Place {
+    fn site(self) -> Option<usize> {
+        match self {
+            Self::Site(site) | Self::Key(site) | Self::With(site) => Some(site),
+            Self::Outputs(_) | Self::Vars(_) => None,
+        }
+    }
+}
+
+/// What `run` has.
+const RUN: [&str; 5] = ["id", "name", "namespace", "seed", "started_at"];
+/// What `failure` has.
+const FAILURE: [&str; 4] = ["stage", "class", "code", "message"];
+
+impl<'s> Session<'s> {
+    /// Looks through all expressions.
+    pub fn read_all(&mut self) {
+        let spec = self.spec;
+        for (index, var) in spec.vars.values().enumerate() {
+            self.template(&var.value, Place::Vars(index));
+        }
+        for site in 0..self.layout.sites.len() {
+            self.read_site(site);
+        }
+        self.templates(&spec.outputs, Place::Outputs(0));
+    }
+
+    fn read_site(&mut self, site: usize) {
+        let stage = self.layout.sites[site].stage;
+        if let Role::Work(_, with) = self.layout.sites[site].role {
+            self.templates(&with.value, Place::With(site));
+        }
+        if self.layout.is_single(site) {
+            return;
+        }
+        if let Some(condition) = &stage.condition {
+            self.expression(condition, Place::Site(site));
+        }
+        if let Some(FanOut::ForEach(each)) = &stage.fan_out {
+            self.expression(&each.items, Place::Site(site));
+            if let Some(key) = &each.key {
+                self.expression(key, Place::Key(site));
+            }
+        }
+        if let Role::Body(area) = self.layout.sites[site].role {
+            self.templates(&stage.outputs, Place::Outputs(area));
+        }
+        self.needs(site);
+        for watched in self.layout.watched(site) {
+            self.edge(site, watched, DepKind::Order, stage.name.span);
+        }
+    }
+
+    fn needs(&mut self, site: usize) {
+        for need in &self.layout.sites[site].stage.needs {
+            match find(&self.layout, site, &need.value, need.span) {
+                Ok(target) if target.levels_up == 0 => {
+                    self.edge(site, target.site, DepKind::Order, need.span);
+                }
+                Ok(_) => {
+                    let message =
+                        format!("`needs` names stages of its own group; `{}` is outside", need.value);
+                    self.error(Code::NotVisible, need.span, message, "put `needs` on the group instead");
+                }
+                Err(diagnostic) => self.problems.push(*diagnostic),
+            }
+        }
+    }
+
+    fn templates(&mut self, templates: &'s Templates, place: Place) {
+        for template in templates.values() {
+            self.template(&template.value, place);
+        }
+    }
+
+    fn template(&mut self, template: &'s Template, place: Place) {
+        match &template.kind {
+            TemplateKind::Expr(expr) if expr.secret().is_some() && matches!(place, Place::With(_)) => {
+                self.secret(expr);
+            }
+            TemplateKind::List(items) => items.iter().for_each(|item| self.template(item, place)),
+            TemplateKind::Map(map) => self.templates(map, place),
+            _ => template.expressions().into_iter().for_each(|expr| self.expression(expr, place)),
+        }
+    }
+
+    fn secret(&mut self, expr: &Expr) {
+        let name = expr.secret().unwrap_or_default();
+        if !self.spec.secrets.iter().any(|secret| secret.value == name) {
+            let known = self.spec.secrets.iter().map(|secret| secret.value.as_str());
+            let near = suggest::nearest(name, known).map(|near| format!("did you mean `{near}`?"));
+            let help = near.unwrap_or_else(|| format!("add `{name}` to the pipeline's `secrets`"));
+            self.error(Code::UnknownSecret, expr.span, format!("secret `{name}` is not declared"), help);
+        }
+    }
+
+    fn expression(&mut self, expr: &'s Expr, place: Place) {
+        let Some(parsed) = self.parse(expr) else { return };
+        for reference in parsed.references() {
+            self.reference(expr, reference, place);
+        }
+    }
+
+    fn reference(&mut self, expr: &Expr, reference: &Reference, place: Place) {
+        let span = step_span(expr, reference, 0);
+        match reference.root() {
+            "inputs" => {
+                let names: Vec<&str> = self.spec.inputs.keys().map(String::as_str).collect();
+                self.member(expr, reference, Code::UnknownInput, "the pipeline has no input", &names);
+            }
+            "vars" => {
+                let known = if let Place::Vars(before) = place { before } else { self.spec.vars.len() };
+                let names: Vec<&str> = self.spec.vars.keys().take(known).map(String::as_str).collect();
+                let what = if known < self.spec.vars.len() {
+                    "no variable before this one is"
+                } else {
+                    "there is no variable"
+                };
+                self.member(expr, reference, Code::UnknownInput, what, &names);
+            }
+            "run" => self.member(expr, reference, Code::UnknownContext, "`run` has no", &RUN),
+            "stages" => self.stage(expr, reference, place),
+            "secrets" => {
+                let help = "give it to a stage as a whole value of `with`: `key: ${{ secrets.name }}`";
+                self.error(Code::SecretMisuse, span, "a secret can only be a whole value of `with`", help);
+            }
+            "trigger" => {
+                self.error(
+                    Code::NotAvailable,
+                    span,
+                    "`trigger` is part of the language but not available yet",
+                    "use an input",
+                );
+            }
+            "self" => self.error(
+                Code::UnknownContext,
+                span,
+                "`self` exists in `compensate` only",
+                "read a stage by its name",
+            ),
+            "attempt" if !matches!(place, Place::With(_)) => {
+                self.error(Code::UnknownContext, span, "`attempt` exists in `with` only", "remove it");
+            }
+            "attempt" => self.member(expr, reference, Code::UnknownContext, "`attempt` has no", &["number"]),
+            "item" | "index" | "matrix" | "failure" => self.local(expr, reference, place),
+            _ => {}
+        }
+    }
+
+    /// Names that exist at some places only.
+    fn local(&mut self, expr: &Expr, reference: &Reference, place: Place) {
+        let span = step_span(expr, reference, 0);
+        let root = reference.root();
+        if root == "failure" {
+            let area_owner = |area: usize| self.layout.areas[area].owner;
+            let site = place
+                .site()
+                .or_else(|| if let Place::Outputs(area) = place { area_owner(area) } else { None });
+            if site.is_some_and(|site| self.layout.sees_failure(site)) {
+                self.member(expr, reference, Code::UnknownContext, "`failure` has no", &FAILURE);
+            } else {
+                self.error(
+                    Code::UnknownContext,
+                    span,
+                    "`failure` exists in `on_failure` only",
+                    "move the stage there",
+                );
+            }
+            return;
+        }
+        let around = self.fan_outs(place);
+        let of_matrix = around
+            .iter()
+            .find_map(|fan_out| if let FanOut::Matrix(matrix) = fan_out { Some(matrix) } else { None });
+        match (root, of_matrix) {
+            ("matrix", Some(matrix)) => {
+                let extra = matrix.include.iter().flat_map(|row| row.keys().map(String::as_str));
+                let mut names: Vec<&str> =
+                    matrix.dimensions.keys().map(String::as_str).chain(extra).collect();
+                names.dedup();
+                self.member(expr, reference, Code::UnknownContext, "the matrix has no", &names);
+            }
+            ("matrix", None) => {
+                self.error(
+                    Code::UnknownContext,
+                    span,
+                    "`matrix` exists within a stage with `matrix` only",
+                    "add a `matrix`",
+                );
+            }
+            _ if matches!(place, Place::Key(_)) || around.iter().any(|f| matches!(f, FanOut::ForEach(_))) => {
+            }
+            _ => {
+                let message = format!("`{root}` exists within a stage with `for_each` only");
+                self.error(
+                    Code::UnknownContext,
+                    span,
+                    message,
+                    "add a `for_each`; its own `in` and `if` come before its items",
+                );
+            }
+        }
+    }
+
+    /// The fan-outs whose items an expression sees, innermost first.
+    pub(super) fn fan_outs(&self, place: Place) -> Vec<&'s FanOut> {
+        let area = match place {
+            Place::Site(site) | Place::Key(site) | Place::With(site) => self.layout.sites[site].area,
+            Place::Outputs(area) => area,
+            Place::Vars(_) => return Vec::new(),
+        };
+        self.layout.fan_outs(area).collect()
+    }
+
+    fn member(&mut self, expr: &Expr, reference: &Reference, code: Code, what: &str, names: &[&str]) {
+        let Some(step) = reference.path.get(1) else { return };
+        if !names.contains(&step.name.as_str()) {
+            let help = suggest::or_list(&step.name, names.iter().copied(), "there are none");
+            let span = step_span(expr, reference, 1);
+            let message = format!("{what} `{}`", step.name);
+            self.problems.push(Diagnostic::error(code, span, message).maybe_help(help));
+        }
+    }
+
+    fn stage(&mut self, expr: &Expr, reference: &Reference, place: Place) {
+        let Some(name) = reference.path.get(1).map(|step| step.name.clone()) else { return };
+        let span = step_span(expr, reference, 1);
+        let found = match place {
+            Place::Vars(_) => {
+                let help = "read the stage where the variable is used";
+                self.error(
+                    Code::NotVisible,
+                    span,
+                    "variables cannot read stages: they are known before any has run",
+                    help,
+                );
+                return;
+            }
+            Place::Outputs(area) => find_in(&self.layout, area, &name, span).inspect(|site| {
+                self.output_reads[area].insert(name, *site);
+            }),
+            Place::Site(site) | Place::Key(site) | Place::With(site) => find(&self.layout, site, &name, span)
+                .map(|target| {
+                    self.reads[site].insert(name, target);
+                    if let Some(waiter) = target.waiter {
+                        let kind = if self.layout.is_handler(waiter) {
+                            DepKind::Order
+                        } else {
+                            edge_kind(reference)
+                        };
+                        self.edge(waiter, target.site, kind, span);
+                    }
+                    target.site
+                }),
+        };
+        match found {
+            Ok(site) => self.stage_member(expr, reference, site),
+            Err(diagnostic) => self.problems.push(*diagnostic),
+        }
+    }
+
+    fn stage_member(&mut self, expr: &Expr, reference: &Reference, site: usize) {
+        let stage = self.layout.sites[site].stage;
+        let names: &[&str] =
+            if stage.fan_out.is_some() { &["outputs", "by_key", "state"] } else { &["outputs", "state"] };
+        let Some(step) = reference.path.get(2) else { return };
+        if !names.contains(&step.name.as_str()) {
+            let name = &stage.name.value;
+            let near = suggest::nearest(&step.name, names.iter().copied());
+            let help = match near {
+                Some(near) => format!("did you mean `stages.{name}.{near}`?"),
+                None => format!("what a stage puts out is in `stages.{name}.outputs`"),
+            };
+            let message = format!("a stage has no `{}`", step.name);
+            self.error(Code::UnknownOutput, step_span(expr, reference, 2), message, help);
+        }
+    }
+}
+
+/// Reading only `state`, or outputs that may be missing, does not need the stage to have run.
+fn edge_kind(reference: &Reference) -> DepKind {
+    match reference.path.get(2) {
+        Some(step) if step.name == "state" || step.optional => DepKind::Order,
+        _ => DepKind::Data,
+    }
+}
+
+/// The place of one name of a reference in the file.
+pub(super) fn step_span(expr: &Expr, reference: &Reference, step: usize) -> Span {
+    let step = &reference.path[step];
+    let quoted = !expr.source.get(step.offset..).is_some_and(|rest| rest.starts_with(&step.name));
+    expr.part(step.offset..step.offset + step.name.len() + if quoted { 2 } else { 0 })
+}
