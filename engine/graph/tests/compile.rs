@@ -100,13 +100,21 @@ fn with_values() {
             5 |   b: { uses: tts.speak@1, with: { txt: hi, rate: fast, voice: "${{ 1 }}" } }
               |                                                  ^^^^
 
+            error[RM-0208]: `voice` must be a text, this is a whole number
+             --> p.yaml:5:68
+              |
+            5 |   b: { uses: tts.speak@1, with: { txt: hi, rate: fast, voice: "${{ 1 }}" } }
+              |                                                                    ^
+              |
+              = help: make it a text: `string(x)`, or write text around `${{ }}`
+
             error[RM-0212]: `aspect` must be one of `9:16`, `16:9`, `1:1`, this is `16:10`
              --> p.yaml:6:87
               |
             6 |   c: { uses: video.encode@1, with: { source: "${{ stages.a.outputs.audio }}", aspect: 16:10 } }
               |                                                                                       ^^^^^
 
-            5 errors
+            6 errors
         "#]],
     );
 }
@@ -220,6 +228,14 @@ fn cycles() {
               |
               = help: remove one of these `needs` or references
 
+            error[RM-0208]: `text` must be a text, this is a map
+             --> p.yaml:8:50
+              |
+            8 |       d: { uses: tts.speak@1, with: { text: "${{ stages.b.outputs.audio }}" } }
+              |                                                  ^^^^^^^^^^^^^^^^^^^^^^
+              |
+              = help: make it a text: `string(x)`, or write text around `${{ }}`
+
             error[RM-0206]: stages wait for each other: e → f → e
               --> p.yaml:9:58
                |
@@ -230,7 +246,7 @@ fn cycles() {
                |
                = help: remove one of these `needs` or references
 
-            2 errors
+            3 errors
         "#]],
     );
 }
@@ -432,6 +448,118 @@ fn broken_expressions() {
               = help: an expression reads inputs, vars, secrets, stages, item, index, matrix, run, trigger, attempt, self, failure; text goes into quotes
 
             2 errors
+        "#]],
+    );
+}
+
+#[test]
+fn types() {
+    check_file(
+        r#"version: 1
+name: p
+inputs: { n: { type: int, default: 1 }, wait: { type: duration, default: 1s } }
+vars: { t: "x${{ inputs.n }}" }
+stages:
+  write:
+    uses: script.write@1
+    with: { topic: "${{ inputs.n }}", scenes: "${{ inputs.n }}0", language: "${{ vars.t }}" }
+    if: inputs.n
+  scene:
+    for_each: { in: stages.write.outputs.scenes, key: item.keywords }
+    if: stages.write.outputs.titel == 'a'
+    uses: tts.speak@1
+    with: { text: "${{ item.narrations }}", rate: "${{ inputs.wait }}", voice: "${{ item.id }}" }
+  grouped:
+    stages:
+      clip: { uses: video.clip@1, with: { audio: "${{ stages.scene.outputs.audio }}" } }
+    outputs: { video: "${{ stages.clip.outputs.video }}" }
+  last:
+    for_each: { in: stages.grouped.outputs.video }
+    uses: video.thumbnail@1
+    with: { source: "${{ stages.grouped.outputs.clip }}", at: "${{ stages.scene.outputs.map(s, s.sound) }}" }
+"#,
+        &expect![[r#"
+            error[RM-0208]: `topic` must be a text, this is a whole number
+             --> p.yaml:8:25
+              |
+            8 |     with: { topic: "${{ inputs.n }}", scenes: "${{ inputs.n }}0", language: "${{ vars.t }}" }
+              |                         ^^^^^^^^
+              |
+              = help: make it a text: `string(x)`, or write text around `${{ }}`
+
+            error[RM-0208]: `scenes` must be a whole number, this is a text
+             --> p.yaml:8:47
+              |
+            8 |     with: { topic: "${{ inputs.n }}", scenes: "${{ inputs.n }}0", language: "${{ vars.t }}" }
+              |                                               ^^^^^^^^^^^^^^^^^^
+              |
+              = help: convert it: `int(x)` or `double(x)`; an expression within text is text
+
+            error[RM-0208]: `if` must be a bool, this is a whole number
+             --> p.yaml:9:9
+              |
+            9 |     if: inputs.n
+              |         ^^^^^^^^
+              |
+              = help: compare it with something: `x == 'a'`
+
+            error[RM-0208]: `for_each.key` must be a text or a whole number, this is a list
+              --> p.yaml:11:55
+               |
+            11 |     for_each: { in: stages.write.outputs.scenes, key: item.keywords }
+               |                                                       ^^^^^^^^^^^^^
+               |
+               = help: use a member that names the item
+
+            error[RM-0211]: `titel` is no output of script.write@1
+              --> p.yaml:12:30
+               |
+            12 |     if: stages.write.outputs.titel == 'a'
+               |                              ^^^^^
+               |
+               = help: did you mean `title`?
+
+            error[RM-0208]: `narrations` is no member of the item
+              --> p.yaml:14:29
+               |
+            14 |     with: { text: "${{ item.narrations }}", rate: "${{ inputs.wait }}", voice: "${{ item.id }}" }
+               |                             ^^^^^^^^^^
+               |
+               = help: did you mean `narration`?
+
+            error[RM-0211]: a list has no member `audio`
+              --> p.yaml:17:76
+               |
+            17 |       clip: { uses: video.clip@1, with: { audio: "${{ stages.scene.outputs.audio }}" } }
+               |                                                                            ^^^^^
+               |
+               = help: take one element, or `.map(x, x.audio)`
+
+            error[RM-0208]: `for_each.in` must be a list, this is a map
+              --> p.yaml:20:21
+               |
+            20 |     for_each: { in: stages.grouped.outputs.video }
+               |                     ^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+               |
+               = help: read a list, or write one: `[a, b]`
+
+            error[RM-0211]: `clip` is no output of `grouped`
+              --> p.yaml:22:49
+               |
+            22 |     with: { source: "${{ stages.grouped.outputs.clip }}", at: "${{ stages.scene.outputs.map(s, s.sound) }}" }
+               |                                                 ^^^^
+               |
+               = help: there are: video
+
+            error[RM-0208]: `sound` is no output of tts.speak@1
+              --> p.yaml:22:98
+               |
+            22 |     with: { source: "${{ stages.grouped.outputs.clip }}", at: "${{ stages.scene.outputs.map(s, s.sound) }}" }
+               |                                                                                                  ^
+               |
+               = help: there are: audio
+
+            10 errors
         "#]],
     );
 }

@@ -2,8 +2,8 @@
 //!
 //! The walk: `layout` says which stage stands in which scope; `matrix` writes combinations out; `with` looks
 //! plugins up and checks literal values; `reads` looks through every expression, resolves what it reads by
-//! `names` and draws edges; `order` finds the order of each scope or the circle in it; `emit` writes the graph
-//! down.
+//! `names` and draws edges; `types` says which expressions cannot have the type that is needed; `order` finds
+//! the order of each scope or the circle in it; `emit` writes the graph down.
 
 mod catalog;
 mod emit;
@@ -13,6 +13,7 @@ mod names;
 mod order;
 mod reads;
 mod session;
+mod types;
 mod with;
 
 pub use catalog::{Catalog, Found};
@@ -29,6 +30,7 @@ pub fn compile(spec: &Spec, catalog: &Catalog) -> (Option<Graph>, Vec<Diagnostic
     expand_matrices(&mut session);
     session.check_plugins();
     session.read_all();
+    session.check_types();
     let areas = session.layout.areas.len();
     let orders: Vec<Vec<usize>> = (0..areas).map(|area| session.order(area)).collect();
     let whole = spec.complete && session.problems.errors() == 0;

@@ -3,7 +3,8 @@
 use super::layout::Role;
 use super::names::{find, find_in};
 use super::session::Session;
-use crate::expr::Reference;
+use super::types::{Purpose, Typed};
+use crate::expr::{Reference, Type};
 use crate::graph::DepKind;
 use reelmill_spec::spec::FanOut;
 use reelmill_spec::suggest;
@@ -44,33 +45,33 @@ impl<'s> Session<'s> {
     pub fn read_all(&mut self) {
         let spec = self.spec;
         for (index, var) in spec.vars.values().enumerate() {
-            self.template(&var.value, Place::Vars(index));
+            self.template(&var.value, Place::Vars(index), "");
         }
         for site in 0..self.layout.sites.len() {
             self.read_site(site);
         }
-        self.templates(&spec.outputs, Place::Outputs(0));
+        self.templates(&spec.outputs, Place::Outputs(0), "");
     }
 
     fn read_site(&mut self, site: usize) {
         let stage = self.layout.sites[site].stage;
         if let Role::Work(_, with) = self.layout.sites[site].role {
-            self.templates(&with.value, Place::With(site));
+            self.templates(&with.value, Place::With(site), "");
         }
         if self.layout.is_single(site) {
             return;
         }
         if let Some(condition) = &stage.condition {
-            self.expression(condition, Place::Site(site));
+            self.expression(condition, Place::Site(site), Purpose::Condition);
         }
         if let Some(FanOut::ForEach(each)) = &stage.fan_out {
-            self.expression(&each.items, Place::Site(site));
+            self.expression(&each.items, Place::Site(site), Purpose::Items);
             if let Some(key) = &each.key {
-                self.expression(key, Place::Key(site));
+                self.expression(key, Place::Key(site), Purpose::Key);
             }
         }
         if let Role::Body(area) = self.layout.sites[site].role {
-            self.templates(&stage.outputs, Place::Outputs(area));
+            self.templates(&stage.outputs, Place::Outputs(area), "");
         }
         self.needs(site);
         for watched in self.layout.watched(site) {
@@ -94,20 +95,32 @@ impl<'s> Session<'s> {
         }
     }
 
-    fn templates(&mut self, templates: &'s Templates, place: Place) {
-        for template in templates.values() {
-            self.template(&template.value, place);
+    fn templates(&mut self, templates: &'s Templates, place: Place, pointer: &str) {
+        for (name, template) in templates {
+            let name = name.replace('~', "~0").replace('/', "~1");
+            self.template(&template.value, place, &format!("{pointer}/{name}"));
         }
     }
 
-    fn template(&mut self, template: &'s Template, place: Place) {
+    fn template(&mut self, template: &'s Template, place: Place, pointer: &str) {
         match &template.kind {
+            TemplateKind::Literal(_) => {}
             TemplateKind::Expr(expr) if expr.secret().is_some() && matches!(place, Place::With(_)) => {
                 self.secret(expr);
             }
-            TemplateKind::List(items) => items.iter().for_each(|item| self.template(item, place)),
-            TemplateKind::Map(map) => self.templates(map, place),
-            _ => template.expressions().into_iter().for_each(|expr| self.expression(expr, place)),
+            TemplateKind::Expr(expr) => self.expression(expr, place, Purpose::With(pointer.to_owned())),
+            TemplateKind::Text(_) => {
+                self.judge_with(place, pointer, &Type::String, template.span);
+                for expr in template.expressions() {
+                    self.expression(expr, place, Purpose::Any);
+                }
+            }
+            TemplateKind::List(items) => {
+                for (index, item) in items.iter().enumerate() {
+                    self.template(item, place, &format!("{pointer}/{index}"));
+                }
+            }
+            TemplateKind::Map(map) => self.templates(map, place, pointer),
         }
     }
 
@@ -121,10 +134,15 @@ impl<'s> Session<'s> {
         }
     }
 
-    fn expression(&mut self, expr: &'s Expr, place: Place) {
+    fn expression(&mut self, expr: &'s Expr, place: Place, purpose: Purpose) {
         let Some(parsed) = self.parse(expr) else { return };
+        let before = self.problems.errors();
         for reference in parsed.references() {
             self.reference(expr, reference, place);
+        }
+        // An expression that reads what is not there has no type worth speaking of.
+        if self.problems.errors() == before {
+            self.typed.push(Typed { expr, parsed, place, purpose });
         }
     }
 

@@ -3,6 +3,7 @@
 use super::catalog::{Catalog, Found};
 use super::layout::Layout;
 use super::names::Target;
+use super::types::{Typed, Types};
 use crate::expr::{self, Parsed};
 use crate::graph::DepKind;
 use indexmap::IndexMap;
@@ -34,6 +35,10 @@ pub struct Session<'s> {
     pub plugins: Vec<Option<Found<'s>>>,
     /// Of every site with a matrix: its combinations.
     pub rows: HashMap<usize, Vec<Item>>,
+    /// Every expression whose references are sound.
+    pub typed: Vec<Typed<'s>>,
+    /// What is known of types.
+    pub types: Types,
     parsed: HashMap<&'s str, Rc<Parsed>>,
 }
 
@@ -61,6 +66,8 @@ impl<'s> Session<'s> {
             output_reads: vec![IndexMap::new(); areas],
             plugins: vec![None; sites],
             rows: HashMap::new(),
+            typed: Vec::new(),
+            types: Types::default(),
             parsed: HashMap::new(),
         }
     }
@@ -74,6 +81,11 @@ impl<'s> Session<'s> {
             Entry::Occupied(mut slot) if kind == DepKind::Data => slot.get_mut().kind = kind,
             Entry::Occupied(_) => {}
         }
+    }
+
+    /// An expression that was parsed before without a mistake.
+    pub fn parsed(&self, expr: &Expr) -> Option<Rc<Parsed>> {
+        self.parsed.get(expr.source.as_str()).map(Rc::clone)
     }
 
     /// Parses an expression once; a mistake in it is reported at each place it stands.
