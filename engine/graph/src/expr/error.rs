@@ -38,6 +38,9 @@ impl From<EvalError> for Failure {
     }
 }
 
+/// Characters kept of what a function of the evaluator says: it repeats its argument.
+const MESSAGE_CHARS_MAX: usize = 200;
+
 /// What the evaluator says, in words for people.
 pub(super) fn reword(parsed: &Parsed, error: &ExecutionError) -> String {
     match error {
@@ -65,8 +68,23 @@ pub(super) fn reword(parsed: &Parsed, error: &ExecutionError) -> String {
         ExecutionError::Overflow(..) => "the result is too large for a whole number".to_owned(),
         ExecutionError::IndexOutOfBounds(_) => "the list has no element at this place".to_owned(),
         ExecutionError::DuplicateKey(_) => "the map has the same key twice".to_owned(),
-        ExecutionError::FunctionError { function, message } => format!("`{function}`: {message}"),
-        other => other.to_string(),
+        ExecutionError::UnsupportedIndex(index, _) => {
+            format!(
+                "an element is named by a whole number, this is {}",
+                type_name(&index.type_of().to_string())
+            )
+        }
+        ExecutionError::UnsupportedKeyType(key) => {
+            format!("{} cannot be the key of a map", type_name(&key.type_of().to_string()))
+        }
+        ExecutionError::InvalidArgumentCount { expected, actual } => {
+            format!("a function takes {expected} arguments, here it has {actual}")
+        }
+        ExecutionError::FunctionError { function, message } => {
+            format!("`{function}`: {}", message.chars().take(MESSAGE_CHARS_MAX).collect::<String>())
+        }
+        // The others print whole values, which have no place in a message.
+        _ => "it cannot be evaluated with these values".to_owned(),
     }
 }
 

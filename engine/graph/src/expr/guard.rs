@@ -65,6 +65,7 @@ pub(super) fn declare(env: &mut Env) -> Result<(), DeclarationError> {
     let any = |count| (0..count).map(|_| DYN_TYPE).collect();
     env.add_overload("@walk", "@walk", any(2), walk)?;
     env.add_overload("@pay", "@pay", any(3), pay)?;
+    env.add_overload("@addend", "@addend", any(2), addend)?;
     env.add_overload("@join", "@join", any(2), join)?;
     env.add_overload("@join", "@join_with", any(3), join)?;
     env.add_overload("@replace", "@replace", any(4), replace)?;
@@ -147,9 +148,18 @@ fn guarded_call(id: u64, call: &CallExpr) -> IdedExpr {
             operators::EQUALS | operators::NOT_EQUALS | operators::IN => {
                 rebuilt(None, args.into_iter().map(|side| paid(side, 0)).collect())
             }
-            operators::ADD | operators::OPT_SELECT | operators::OPT_INDEX | "string" => {
-                paid(rebuilt(None, args), 0)
+            operators::ADD => {
+                let mut sides = args.into_iter();
+                let left = sides.next();
+                paid(
+                    rebuilt(
+                        None,
+                        left.into_iter().chain(sides.map(|right| internal("@addend", vec![right]))).collect(),
+                    ),
+                    0,
+                )
             }
+            operators::OPT_SELECT | operators::OPT_INDEX | "string" => paid(rebuilt(None, args), 0),
             "matches" => rebuilt(None, args.into_iter().map(|side| paid(side, REGEX_STEPS)).collect()),
             _ => rebuilt(None, args),
         };
@@ -220,6 +230,16 @@ fn walk<'b, 'v>(mut args: Arguments<'b, 'v>) -> Outcome<'b, 'v> {
     keys.sort();
     let keys = keys.into_iter().map(|key| key.into_static().inner().clone_as_boxed()).collect::<Vec<_>>();
     Ok(CowVal::owned(CelList::from(keys)))
+}
+
+/// The right side of a sum. The crate would add the keys of a map to a list, in the order of their hashes.
+fn addend<'b, 'v>(mut args: Arguments<'b, 'v>) -> Outcome<'b, 'v> {
+    take_budget(&mut args)?;
+    let value = args.swap_remove(0);
+    match value.downcast_ref::<CelMap>() {
+        Some(_) => Err(ExecutionError::function_error("+", "a map cannot be added")),
+        None => Ok(value),
+    }
 }
 
 fn pay<'b, 'v>(mut args: Arguments<'b, 'v>) -> Outcome<'b, 'v> {

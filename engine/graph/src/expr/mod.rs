@@ -12,10 +12,11 @@ mod items;
 mod names;
 mod parse;
 mod programs;
+#[cfg(test)]
+mod properties;
 mod references;
 mod scan;
 mod stack;
-mod suggest;
 mod types;
 mod value;
 
@@ -26,5 +27,4 @@ pub use names::ROOTS;
 pub use parse::{ExprError, Parsed, parse};
 pub use programs::Programs;
 pub use references::{Reference, Step};
-pub use suggest::nearest;
 pub use types::{Object, Type};

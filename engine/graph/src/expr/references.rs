@@ -5,10 +5,10 @@
 use super::names::{GLOBAL_FUNCTIONS, MEMBER_FUNCTIONS, QUALIFIED_FUNCTIONS, ROOTS, TYPES};
 use super::parse::{ExprError, offset_of};
 use super::scan::{Kind, Token};
-use super::suggest::nearest;
 use cel::common::ast::{
     CallExpr, ComprehensionExpr, EntryExpr, Expr, IdedExpr, LiteralValue, SourceInfo, operators,
 };
+use reelmill_spec::suggest::nearest;
 
 /// One reading of a value: `stages.scene.outputs` is three steps.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,8 +2,8 @@
 //!
 //! A type is a promise only where it says something: [`Type::Any`] is "not known", never "wrong".
 
-use super::suggest::nearest;
 use indexmap::IndexMap;
+use reelmill_spec::suggest::or_list;
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -247,12 +247,8 @@ impl Object {
         if self.open {
             return Ok(Type::Any);
         }
-        let names = || self.members.keys().map(String::as_str);
-        let rest = match nearest(name, names()) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None if self.members.is_empty() => "there is none".to_owned(),
-            None => format!("there are: {}", names().collect::<Vec<_>>().join(", ")),
-        };
+        let names = self.members.keys().map(String::as_str);
+        let rest = or_list(name, names, "there is none").unwrap_or_default();
         Err(format!("`{name}` is no {}; {rest}", self.what))
     }
 }

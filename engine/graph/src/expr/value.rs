@@ -8,7 +8,7 @@ use cel::common::types::{
     CelString, CelTimestamp, CelType, CelUInt,
 };
 use cel::common::value::Val;
-use serde_json::{Map, Number, Value};
+use serde_json::{Number, Value};
 use std::collections::HashMap;
 
 /// A JSON value as CEL sees it.
@@ -92,18 +92,19 @@ fn seconds(whole: i64, nanos: i32) -> Value {
 }
 
 fn map_to_json(map: &CelMap<'_>) -> Result<Value, String> {
-    let mut members = Vec::with_capacity(map.inner().len());
-    for (key, value) in map.inner() {
-        let name = match key {
-            CelMapKey::String(text) => text.inner().to_owned(),
-            CelMapKey::Int(whole) => whole.inner().to_string(),
-            CelMapKey::UInt(whole) => whole.inner().to_string(),
-            CelMapKey::Bool(yes) => yes.inner().to_string(),
-        };
-        members.push((name, to_json(value.as_ref())?));
-    }
+    let named = |key: &CelMapKey<'_>| match key {
+        CelMapKey::String(text) => text.inner().to_owned(),
+        CelMapKey::Int(whole) => whole.inner().to_string(),
+        CelMapKey::UInt(whole) => whole.inner().to_string(),
+        CelMapKey::Bool(yes) => yes.inner().to_string(),
+    };
+    let mut members: Vec<_> = map.inner().iter().map(|(key, value)| (named(key), value)).collect();
     members.sort_by(|(a, _), (b, _)| a.cmp(b));
-    Ok(Value::Object(members.into_iter().collect::<Map<_, _>>()))
+    members
+        .into_iter()
+        .map(|(name, value)| Ok((name, to_json(value.as_ref())?)))
+        .collect::<Result<_, _>>()
+        .map(Value::Object)
 }
 
 /// A value as a part of a text: texts as they are, numbers and bools plainly, lists and maps as JSON.

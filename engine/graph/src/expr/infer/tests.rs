@@ -97,7 +97,7 @@ fn what_never_works_is_said_where_it_is() {
         ("inputs.topik", "`topik` is no input of this pipeline; did you mean `topic`?", "topik"),
         (
             "stages.script.outputs.clips",
-            "`clips` is no output of script.write; there are: scenes, title",
+            "`clips` is no output of script.write; known: `scenes`, `title`",
             "clips",
         ),
         ("stages.script.outputs.?clips", "`clips` is no output of script.write", "clips"),
@@ -115,7 +115,7 @@ fn what_never_works_is_said_where_it_is() {
         ),
         (
             "stages.script.outputs.scenes.map(s, s.ident)",
-            "`ident` is no member; there are: id, seconds, keywords",
+            "`ident` is no member; known: `id`, `seconds`, `keywords`",
             "ident)",
         ),
         ("inputs.topic.length", "a text has no member `length`", "length"),

@@ -117,6 +117,8 @@ fn what_cannot_be_evaluated_is_said_plainly() {
         ("inputs.n && true", "`&&` does not work on a whole number and a bool"),
         ("inputs.n ? 1 : 2", "a bool is needed, this is a whole number"),
         ("inputs.n.map(x, x)", "a list or a map is needed, this is a whole number"),
+        ("inputs.words + inputs.map", "a map cannot be added"),
+        ("inputs.words[0.5]", "an element is named by a whole number, this is a number with a fraction"),
         ("inputs.n / 0", "division by zero"),
         ("9223372036854775807 + 1", "too large for a whole number"),
         ("inputs.words[7]", "no element at this place"),
