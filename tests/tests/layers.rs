@@ -28,6 +28,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("reelmill-store-sqlite", 5),
     ("reelmill-artifacts", 5),
     ("reelmill-hardware", 5),
+    ("reelmill-context", 5),
     ("reelmill-runtime", 6),
     ("reelmill-control", 6),
     ("reelmill-cli", 7),

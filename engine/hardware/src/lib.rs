@@ -4,12 +4,14 @@
 //! This crate only looks. It never changes a setting, never starts a program, and a figure that cannot be had is
 //! `None`, not a guess.
 
+mod figures;
 mod gpu;
 mod libraries;
 mod machine;
 mod nvml;
 mod slots;
 
+pub use figures::{Figures, Load};
 pub use gpu::{Gpu, GpuDriver, gpus};
 pub use libraries::{Encoder, LIBAV_ENCODERS, Libav, is_loadable, libav};
 pub use machine::{Disk, Machine, disk_of};

@@ -1,0 +1,149 @@
+//! The context of one leased task, and of a run's outputs.
+
+use crate::ContextError;
+use crate::facts::{RunFacts, Runs};
+use crate::stages::{Stages, item_context};
+use indexmap::IndexMap;
+use reelmill_graph::expr::{Bindings, Context};
+use reelmill_graph::{Node, NodeKind, Scope, ScopeKind};
+use reelmill_model::{InstanceNo, Item, NodeNo, RunId};
+use reelmill_ports::{Leased, RunStore, StoreError, TaskFilter};
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// The main body's instance, in every run.
+const MAIN: InstanceNo = InstanceNo(0);
+
+/// Everything the expressions of a leased task may name.
+pub async fn task_context(
+    store: &Arc<dyn RunStore>,
+    facts: &RunFacts,
+    leased: &Leased,
+) -> Result<Context, ContextError> {
+    let node = facts.compiled.graph.node(leased.node);
+    let mut context = facts.context();
+    context.attempt = Some(Arc::new(json!({ "number": leased.attempt })));
+    context = bind_items(context, facts, node, leased);
+    if !node.reads.is_empty() {
+        context.stages = read_stages(store, facts, node, leased).await?;
+    }
+    if outermost_scope(facts, node).kind == ScopeKind::OnFailure {
+        context.failure = Some(Arc::new(failure(store, leased.task.run).await?));
+    }
+    if facts.compiled.run_tasks_readers.contains(&node.no) {
+        let tasks = task_summaries(store, facts).await?;
+        if let Some(Value::Object(run)) = context.run.as_mut().map(Arc::make_mut) {
+            run.insert("tasks".to_owned(), tasks);
+        }
+    }
+    Ok(context)
+}
+
+/// Binds the items around a task, outermost first, so that the innermost `item` is the one that is seen.
+fn bind_items(mut context: Context, facts: &RunFacts, node: &Node, leased: &Leased) -> Context {
+    let graph = &facts.compiled.graph;
+    let owners: Vec<NodeNo> = std::iter::successors(graph.scope(node.scope).owner, |owner| {
+        graph.scope(graph.node(*owner).scope).owner
+    })
+    .collect();
+    for (owner, level) in owners.iter().zip(&leased.items).rev() {
+        if let NodeKind::Body { of, .. } = &graph.node(*owner).kind {
+            let item = Item { key: level.key.clone(), value: level.value.clone() };
+            context = item_context(&context, of, level.index, &item);
+        }
+    }
+    context
+}
+
+async fn read_stages(
+    store: &Arc<dyn RunStore>,
+    facts: &RunFacts,
+    node: &Node,
+    leased: &Leased,
+) -> Result<IndexMap<String, Arc<Value>>, ContextError> {
+    let mut by_level: BTreeMap<u32, Vec<(&str, NodeNo)>> = BTreeMap::new();
+    for (name, read) in &node.reads {
+        by_level.entry(read.levels_up).or_default().push((name, read.node));
+    }
+    let reader = Stages::new(store, facts);
+    let mut stages = IndexMap::new();
+    for (level, names) in by_level {
+        let instance = leased.chain.get(level as usize).copied().unwrap_or(MAIN);
+        stages.extend(reader.read(instance, &names).await?);
+    }
+    Ok(stages)
+}
+
+fn outermost_scope<'a>(facts: &'a RunFacts, node: &Node) -> &'a Scope {
+    let graph = &facts.compiled.graph;
+    let mut scope = graph.scope(node.scope);
+    while let Some(owner) = scope.owner {
+        scope = graph.scope(graph.node(owner).scope);
+    }
+    scope
+}
+
+/// `failure`: the first failure that made the run fail.
+async fn failure(store: &Arc<dyn RunStore>, run: RunId) -> Result<Value, ContextError> {
+    let view = store.run(run).await?.ok_or(StoreError::NoSuchRun(run))?;
+    Ok(view.failure.map_or(Value::Null, |(stage, failure)| {
+        json!({
+            "stage": stage,
+            "class": failure.class,
+            "code": failure.code,
+            "message": failure.message,
+        })
+    }))
+}
+
+/// `run.tasks`: every task of the run so far, for stages that report on it.
+async fn task_summaries(store: &Arc<dyn RunStore>, facts: &RunFacts) -> Result<Value, ContextError> {
+    let mut summaries = Vec::new();
+    let mut filter = TaskFilter { limit: reelmill_model::limits::PAGE_ROWS_MAX, ..TaskFilter::default() };
+    loop {
+        let page = store.tasks(facts.new.id, filter.clone()).await?;
+        let Some(last) = page.last() else { break };
+        filter.after = Some(last.task);
+        summaries.extend(page.iter().map(|task| {
+            let node = facts.compiled.graph.node(task.node);
+            let wall_ms =
+                task.ended_ms.zip(task.leased_ms).map_or(0, |(end, start)| end.saturating_sub(start));
+            let uses = match &node.kind {
+                NodeKind::Work { plugin, .. } => format!("{}.{}", plugin.plugin, plugin.stage),
+                NodeKind::Body { .. } => String::new(),
+            };
+            json!({
+                "path": task.path,
+                "stage": node.path,
+                "uses": uses,
+                "state": task.state,
+                "attempts": task.attempts,
+                "cached": task.cached,
+                "wall_ms": wall_ms,
+                "cpu_ms": task.usage.cpu_ms,
+                "rss_peak_bytes": task.usage.rss_peak_bytes,
+            })
+        }));
+    }
+    Ok(Value::Array(summaries))
+}
+
+/// The run's `outputs`, evaluated from the stages of its main body; null where a stage that one reads has put
+/// out nothing.
+pub async fn pipeline_outputs(runs: &Runs, run: RunId) -> Result<Value, ContextError> {
+    let facts = runs.get(run).await?;
+    let graph = &facts.compiled.graph;
+    let names: Vec<(&str, NodeNo)> =
+        graph.output_reads.iter().map(|(name, node)| (name.as_str(), *node)).collect();
+    let stages = Stages::new(runs.store(), &facts).read(MAIN, &names).await?;
+    let mut context = facts.context();
+    context.stages = stages;
+    let bindings = Bindings::new(&context);
+    let mut outputs = Map::new();
+    for (name, template) in &graph.outputs {
+        let value = facts.compiled.programs.render(template, &bindings).unwrap_or(Value::Null);
+        outputs.insert(name.clone(), value);
+    }
+    Ok(Value::Object(outputs))
+}

@@ -1,0 +1,55 @@
+//! What a use case can answer instead of a result.
+
+use reelmill_model::{Digest, RunId};
+use std::path::PathBuf;
+
+/// A use case failed. Nothing was half done.
+#[derive(Debug, thiserror::Error)]
+pub enum ControlError {
+    /// The store refused or did not answer.
+    #[error(transparent)]
+    Store(#[from] reelmill_ports::StoreError),
+    /// A run could not be read as its expressions see it.
+    #[error(transparent)]
+    Context(#[from] reelmill_context::ContextError),
+    /// Artifacts could not be read or written.
+    #[error(transparent)]
+    Artifacts(#[from] reelmill_artifacts::ArtifactError),
+    /// The inputs of a run do not fit its pipeline.
+    #[error("the inputs do not fit the pipeline: {}", list(.0))]
+    Inputs(Vec<reelmill_spec::InputProblem>),
+    /// A run has no such stage.
+    #[error("run {run} has no stage `{stage}`; it has: {}", known.join(", "))]
+    NoSuchStage {
+        /// The run.
+        run: RunId,
+        /// What was asked for.
+        stage: String,
+        /// What there is.
+        known: Vec<String>,
+    },
+    /// An artifact is not in the store any more.
+    #[error("{0} is not in the artifact store any more")]
+    NoArtifact(Digest),
+    /// A file could not be read or written.
+    #[error("failed to read or write {}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        source: std::io::Error,
+    },
+    /// Rows of a batch cannot be used.
+    #[error("{} of the rows cannot be used: {}", .0.len(), list(.0))]
+    Rows(Vec<crate::batch::RowProblem>),
+}
+
+/// The problems one after another; the first ten, and how many more there are.
+fn list<T: ToString>(problems: &[T]) -> String {
+    const SHOWN: usize = 10;
+    let mut text: Vec<String> = problems.iter().take(SHOWN).map(ToString::to_string).collect();
+    if problems.len() > SHOWN {
+        text.push(format!("and {} more", problems.len() - SHOWN));
+    }
+    text.join("; ")
+}

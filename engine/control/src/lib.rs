@@ -1,0 +1,80 @@
+//! Use cases: what people and programs ask of the engine, one file each. They combine the pure crates with the
+//! stores behind their traits; nothing here knows a worker or a terminal.
+
+mod batch;
+mod collect;
+mod error;
+mod export;
+mod plan;
+mod prepare;
+mod status;
+mod submit;
+mod why;
+
+use reelmill_artifacts::LocalArtifacts;
+use reelmill_context::Runs;
+use reelmill_model::RunId;
+use reelmill_ports::{EventLog, ResultCache, RetryScope, RunStore, TaskQueue};
+use std::sync::Arc;
+
+pub use batch::{Batch, Row, RowProblem, read_rows};
+pub use collect::Collected;
+pub use error::ControlError;
+pub use export::Exported;
+pub use plan::{Plan, PlannedStage};
+pub use prepare::{Invalid, Pipeline, prepare};
+pub use status::{RunStatus, StageStatus, TaskFailure};
+pub use submit::{Submission, Submitted};
+pub use why::{CACHE_LINE, Why};
+
+/// The engine's state, as use cases need it.
+pub struct Control {
+    /// The queue.
+    pub queue: Arc<dyn TaskQueue>,
+    /// Runs, tasks and graphs.
+    pub store: Arc<dyn RunStore>,
+    /// Events, logs and progress.
+    pub events: Arc<dyn EventLog>,
+    /// The result cache.
+    pub cache: Arc<dyn ResultCache>,
+    /// Files.
+    pub artifacts: Arc<LocalArtifacts>,
+    /// Runs and graphs in use.
+    pub runs: Runs,
+}
+
+impl Control {
+    /// Asks for a run to be cancelled; says the state it is in afterwards.
+    pub async fn cancel(&self, run: RunId, reason: &str) -> Result<reelmill_model::RunState, ControlError> {
+        Ok(self.queue.cancel(run, reason).await?)
+    }
+
+    /// Sends an ended run around again; says how many tasks will run. `from` names stages of the main body.
+    pub async fn retry(&self, run: RunId, from: &[String], all: bool) -> Result<usize, ControlError> {
+        let scope = if all {
+            RetryScope::All
+        } else if from.is_empty() {
+            RetryScope::Failed
+        } else {
+            RetryScope::From(self.main_nodes(run, from).await?)
+        };
+        Ok(self.queue.retry(run, scope).await?)
+    }
+
+    async fn main_nodes(
+        &self,
+        run: RunId,
+        names: &[String],
+    ) -> Result<Vec<reelmill_model::NodeNo>, ControlError> {
+        let view = self.view(run).await?;
+        let compiled = self.runs.graphs().get(view.new.graph).await?;
+        let main = &compiled.graph.scope(reelmill_graph::Graph::MAIN).nodes;
+        let node_of = |name: &String| {
+            main.iter().copied().find(|node| compiled.graph.node(*node).name == *name).ok_or_else(|| {
+                let known = main.iter().map(|node| compiled.graph.node(*node).name.clone()).collect();
+                ControlError::NoSuchStage { run, stage: name.clone(), known }
+            })
+        };
+        names.iter().map(node_of).collect()
+    }
+}

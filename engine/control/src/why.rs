@@ -1,0 +1,189 @@
+//! Why: what a run or a stage waits for, why it was skipped, why it failed, why it ran again. The explanation is a
+//! pure function of what the store says.
+
+use crate::{Control, ControlError};
+use reelmill_graph::{DepKind, Graph, NodeKind};
+use reelmill_model::{EventKind, Phase, RunId, RunState, TaskState};
+use reelmill_ports::{EventQuery, RunView, TaskFilter, TaskView};
+use serde::Serialize;
+
+/// An explanation.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub struct Why {
+    /// What is explained: the run's id, or a task's path.
+    pub subject: String,
+    /// Its state in a word.
+    pub state: &'static str,
+    /// The reason, in sentences, most important first.
+    pub because: Vec<String>,
+    /// What the reader can do.
+    pub remedy: Option<String>,
+}
+
+/// Tasks that are explained one by one; more are counted.
+const TASKS_EXPLAINED_MAX: usize = 20;
+/// Log lines that say how the cache was used begin so.
+pub const CACHE_LINE: &str = "cache: ";
+
+impl Control {
+    /// Why a run is as it is; with a stage, why its tasks are. `stage` is a stage's path (`scene.clip`) or a
+    /// task's (`scene[s3].clip`).
+    pub async fn why(&self, run: RunId, stage: Option<&str>) -> Result<Vec<Why>, ControlError> {
+        let view = self.view(run).await?;
+        let compiled = self.runs.graphs().get(view.new.graph).await?;
+        let tasks = self.all_tasks(run, TaskFilter::default()).await?;
+        let Some(stage) = stage else { return Ok(vec![why_run(&view, &tasks)]) };
+        let wanted: Vec<&TaskView> = tasks
+            .iter()
+            .filter(|task| task.path == stage || compiled.graph.node(task.node).path == stage)
+            .take(TASKS_EXPLAINED_MAX)
+            .collect();
+        if wanted.is_empty() {
+            let known = compiled.graph.nodes.iter().map(|node| node.path.clone()).collect();
+            return Err(ControlError::NoSuchStage { run, stage: stage.to_owned(), known });
+        }
+        let mut all = Vec::with_capacity(wanted.len());
+        for task in wanted {
+            let mut why = why_task(&compiled.graph, &view, task, &tasks);
+            why.because.extend(self.cache_lines(run, task).await?);
+            all.push(why);
+        }
+        Ok(all)
+    }
+
+    /// What the attempt said of the cache.
+    async fn cache_lines(&self, run: RunId, task: &TaskView) -> Result<Vec<String>, ControlError> {
+        if task.cached {
+            return Ok(vec!["its outputs came from the result cache".to_owned()]);
+        }
+        let query = EventQuery {
+            run: Some(run),
+            task: Some(task.task),
+            kinds: vec![EventKind::TaskLog],
+            after: 0,
+            limit: 200,
+        };
+        let events = self.events.events(query).await?;
+        let lines = events.iter().filter_map(|event| event.data.get("text")?.as_str());
+        Ok(lines.filter_map(|line| line.strip_prefix(CACHE_LINE)).map(str::to_owned).collect())
+    }
+}
+
+fn why_run(view: &RunView, tasks: &[TaskView]) -> Why {
+    let mut because = Vec::new();
+    let mut remedy = None;
+    let id = view.new.id;
+    match view.state {
+        RunState::Succeeded => because.push("every stage that had to run has succeeded".to_owned()),
+        RunState::Cancelled => {
+            let reason = view.cancel_reason.as_deref().unwrap_or("no reason was given");
+            because.push(format!("it was cancelled: {reason}"));
+            remedy = Some(format!("`reelmill retry {id}` goes on where it was stopped"));
+        }
+        RunState::Failed => {
+            if let Some((path, failure)) = &view.failure {
+                because.push(format!("`{path}` failed: {failure}"));
+            }
+            let others = tasks.iter().filter(|task| task.state == TaskState::Failed).count();
+            if others > 1 {
+                because.push(format!("{others} tasks failed in all"));
+            }
+            remedy =
+                Some(format!("mend the cause, then `reelmill retry {id}`: what succeeded is not done again"));
+        }
+        RunState::Running => {
+            because.extend(what_goes_on(tasks));
+            if view.phase != Phase::Main {
+                because.push(format!("it is in its `{}` part", view.phase));
+            }
+            if tasks.iter().all(|task| task.state != TaskState::Leased) {
+                remedy = Some(format!("no worker is at it; `reelmill run --resume {id}` goes on with it"));
+            }
+        }
+    }
+    Why { subject: id.to_string(), state: view.state.word(), because, remedy }
+}
+
+/// What an unfinished run is doing, in sentences.
+fn what_goes_on(tasks: &[TaskView]) -> Vec<String> {
+    let of = |state| tasks.iter().filter(move |task| task.state == state);
+    let mut lines: Vec<String> = of(TaskState::Leased)
+        .take(TASKS_EXPLAINED_MAX)
+        .map(|task| match &task.worker {
+            Some(worker) => format!("`{}` is running on {worker} (attempt {})", task.path, task.attempts),
+            None => format!("`{}` is running", task.path),
+        })
+        .collect();
+    lines.extend(of(TaskState::Delayed).take(TASKS_EXPLAINED_MAX).map(|task| match &task.failure {
+        Some(failure) => format!("`{}` waits for its next attempt: {failure}", task.path),
+        None => format!("`{}` waits for its next attempt", task.path),
+    }));
+    let ready = of(TaskState::Ready).count();
+    if ready > 0 {
+        lines.push(format!("{ready} tasks are ready and wait for a free slot"));
+    }
+    lines
+}
+
+fn why_task(graph: &Graph, view: &RunView, task: &TaskView, tasks: &[TaskView]) -> Why {
+    let mut because = Vec::new();
+    let mut remedy = None;
+    match task.state {
+        TaskState::Pending => because.extend(waits_for(graph, task, tasks)),
+        TaskState::Ready => {
+            because.push("nothing is missing: it waits for a worker with a free slot".to_owned())
+        }
+        TaskState::Delayed => {
+            because
+                .extend(task.failure.as_ref().map(|failure| format!("its last attempt failed: {failure}")));
+            because.push("it waits for its next attempt".to_owned());
+        }
+        TaskState::Leased => {
+            let worker = task.worker.as_ref().map_or("a worker".to_owned(), ToString::to_string);
+            because.push(format!("{worker} is running it, attempt {}", task.attempts));
+        }
+        TaskState::Succeeded => because.push(format!("it succeeded on attempt {}", task.attempts.max(1))),
+        TaskState::Failed => {
+            because.extend(task.failure.as_ref().map(ToString::to_string));
+            because.push(format!("{} of {} attempts were made", task.attempts, attempts_max(graph, task)));
+            remedy = Some(format!("`reelmill logs {} {}` shows what it said", view.new.id, task.path));
+        }
+        TaskState::Skipped => because.extend(task.skipped.as_ref().map(ToString::to_string)),
+        TaskState::Cancelled => because.push(match &view.cancel_reason {
+            Some(reason) => format!("its run was cancelled: {reason}"),
+            None => "its fan-out gave up because another item failed".to_owned(),
+        }),
+    }
+    if task.attempts > 1 && task.state == TaskState::Succeeded {
+        because.extend(task.failure.as_ref().map(|failure| format!("the attempt before failed: {failure}")));
+    }
+    Why { subject: task.path.clone(), state: task.state.word(), because, remedy }
+}
+
+fn attempts_max(graph: &Graph, task: &TaskView) -> u32 {
+    graph.node(task.node).settings.retry.max_attempts
+}
+
+/// What a pending task waits for.
+fn waits_for(graph: &Graph, task: &TaskView, tasks: &[TaskView]) -> Vec<String> {
+    let node = graph.node(task.node);
+    let same_instance =
+        |dep| tasks.iter().find(move |other| other.instance == task.instance && other.node == dep);
+    let mut lines: Vec<String> = node
+        .deps
+        .iter()
+        .filter_map(|dep| Some((dep, same_instance(dep.node)?)))
+        .filter(|(_, other)| !other.state.is_terminal())
+        .map(|(dep, other)| {
+            let what = match dep.kind {
+                DepKind::Data => "the outputs of",
+                DepKind::Order => "the end of",
+            };
+            format!("it waits for {what} `{}`, which is {}", other.path, other.state)
+        })
+        .collect();
+    if lines.is_empty() && matches!(node.kind, NodeKind::Body { .. }) {
+        lines.push(format!("{} of its items have not ended", task.waiting));
+    }
+    lines
+}
