@@ -53,7 +53,12 @@ pub fn assign(
 }
 
 /// Lowers the scores of files of another shape.
-fn prefer_shape(library: &mut Library, scores: &mut [Vec<f64>], wishes: &Wishes, cx: &Cx<'_>) -> Result<(), StageError> {
+fn prefer_shape(
+    library: &mut Library,
+    scores: &mut [Vec<f64>],
+    wishes: &Wishes,
+    cx: &Cx<'_>,
+) -> Result<(), StageError> {
     if wishes.orientation == crate::types::Orientation::Any {
         return Ok(());
     }
@@ -102,7 +107,8 @@ impl Table {
                     continue;
                 }
                 let is_better = best.is_none_or(|(_, other)| {
-                    (std::cmp::Reverse(self.used[file]), score) > (std::cmp::Reverse(self.used[other.file]), other.score)
+                    (std::cmp::Reverse(self.used[file]), score)
+                        > (std::cmp::Reverse(self.used[other.file]), other.score)
                 });
                 if is_better {
                     best = Some((scene, Choice { file, score }));
@@ -123,7 +129,9 @@ mod tests {
         let mut table = Table::new(scores, files, turn);
         let mut chosen: Vec<Vec<Choice>> = vec![Vec::new(); table.scores.len()];
         for round in 1..=count {
-            while let Some((scene, choice)) = table.best(&chosen, |scene| chosen[scene].len() < round, unmatched) {
+            while let Some((scene, choice)) =
+                table.best(&chosen, |scene| chosen[scene].len() < round, unmatched)
+            {
                 table.used[choice.file] += 1;
                 chosen[scene].push(choice);
             }
@@ -147,7 +155,10 @@ mod tests {
         first_three.dedup();
         assert_eq!(first_three, [0, 1, 2]);
         // With nothing matching, nothing is forced on a scene.
-        assert_eq!(choose(vec![vec![5.0, 0.0], vec![0.0, 0.0]], 1, 0, Unmatched::Generate), [vec![0], vec![]]);
+        assert_eq!(
+            choose(vec![vec![5.0, 0.0], vec![0.0, 0.0]], 1, 0, Unmatched::Generate),
+            [vec![0], vec![]]
+        );
     }
 
     #[test]

@@ -38,7 +38,13 @@ pub fn list(folder: &Path, kinds: Kinds) -> Result<Vec<Found>, StageError> {
     Ok(found)
 }
 
-fn walk(folder: &Path, prefix: &str, depth: usize, kinds: Kinds, found: &mut Vec<Found>) -> Result<(), StageError> {
+fn walk(
+    folder: &Path,
+    prefix: &str,
+    depth: usize,
+    kinds: Kinds,
+    found: &mut Vec<Found>,
+) -> Result<(), StageError> {
     let entries = std::fs::read_dir(folder).context(format!("read the folder {}", folder.display()))?;
     for entry in entries {
         let entry = entry.context(format!("read the folder {}", folder.display()))?;

@@ -17,7 +17,9 @@ mod types;
 use library::Library;
 use reelmill_sdk::prelude::*;
 
-pub use types::{Credit, FetchInput, Footage, Kind, Kinds, Orientation, PlanInput, Planned, SceneFootage, Unmatched};
+pub use types::{
+    Credit, FetchInput, Footage, Kind, Kinds, Orientation, PlanInput, Planned, SceneFootage, Unmatched,
+};
 
 /// The stage `material.fetch`.
 pub struct Fetch;
@@ -59,7 +61,8 @@ pub struct Plan;
 impl Stage for Plan {
     const ID: &'static str = "plan";
     const VERSION: &'static str = "1.0.0";
-    const SUMMARY: &'static str = "Gives every scene of a script its clips and pictures, none twice while others are left";
+    const SUMMARY: &'static str =
+        "Gives every scene of a script its clips and pictures, none twice while others are left";
     type Input = PlanInput;
     type Output = Planned;
 

@@ -54,7 +54,8 @@ impl Library {
     fn add(&mut self, found: Found, sidecar: Sidecar) {
         let path = Path::new(&found.name);
         let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        let folders = path.parent().map(|parent| parent.to_string_lossy().replace('/', " ")).unwrap_or_default();
+        let folders =
+            path.parent().map(|parent| parent.to_string_lossy().replace('/', " ")).unwrap_or_default();
         let mut document = Document::default();
         document.add(&stem, 2.0, &self.language);
         document.add(&folders, 1.0, &self.language);
@@ -87,7 +88,8 @@ impl Library {
     pub fn look(&mut self, index: usize, cx: &Cx<'_>) -> Option<Look> {
         let entry = &mut self.entries[index];
         let seen = entry.look.get_or_insert_with(|| {
-            look(&entry.found.path).inspect_err(|why| cx.warn(format!("{} is not used: {why}", entry.found.name)))
+            look(&entry.found.path)
+                .inspect_err(|why| cx.warn(format!("{} is not used: {why}", entry.found.name)))
         });
         seen.as_ref().ok().copied()
     }

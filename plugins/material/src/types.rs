@@ -84,7 +84,10 @@ impl Wishes {
     /// The wishes, when they can be met at all.
     pub(crate) fn checked(&self) -> Result<Self, StageError> {
         if self.count == 0 || self.count > FILES_MAX {
-            return Err(StageError::invalid_input(format!("`count` is {}, but must be 1 to {FILES_MAX}", self.count)));
+            return Err(StageError::invalid_input(format!(
+                "`count` is {}, but must be 1 to {FILES_MAX}",
+                self.count
+            )));
         }
         Ok(self.clone())
     }
@@ -162,7 +165,10 @@ pub struct PlanInput {
 /// Scenes have names of their own.
 pub(crate) fn check_scenes(scenes: &[SceneWanted]) -> Result<(), StageError> {
     if scenes.is_empty() || scenes.len() > SCENES_MAX {
-        return Err(StageError::invalid_input(format!("`scenes` has {}, but must have 1 to {SCENES_MAX}", scenes.len())));
+        return Err(StageError::invalid_input(format!(
+            "`scenes` has {}, but must have 1 to {SCENES_MAX}",
+            scenes.len()
+        )));
     }
     let mut seen = HashSet::new();
     match scenes.iter().find(|scene| !seen.insert(&scene.id)) {
