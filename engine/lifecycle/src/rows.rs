@@ -6,6 +6,7 @@ use reelmill_model::{
     Digest, EventKind, Failure, InstanceNo, InstanceState, NodeNo, Phase, RunId, RunState, ScopeNo,
     SkipReason, TaskNo, TaskState, Token, Usage, WorkerId,
 };
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// What the store holds contradicts itself.
@@ -76,7 +77,7 @@ impl RunRow {
 }
 
 /// How far a task that expanded has come with its items.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fan {
     /// The instance of its first item; the others follow without a gap.
     pub first: InstanceNo,

@@ -109,6 +109,11 @@ impl<S: Source> Transaction<S> {
         std::mem::take(&mut self.runs).into_values().map(RunSet::into_changes).collect()
     }
 
+    /// Forgets the place of a run that the store has deleted. Its changes must have been taken before.
+    pub fn forget(&mut self, id: RunId) {
+        self.ids.remove(&id);
+    }
+
     /// Starts a run under the next place in the order of submission.
     pub fn submit(&mut self, seq: u64, id: RunId, digest: Digest, graph: Arc<Graph>) -> Result<(), S::Error> {
         self.runs.insert(seq, RunSet::fresh(RunRow::new(seq, id, digest), graph));

@@ -65,6 +65,9 @@ pub trait ResultCache: Send + Sync {
     /// entry and no run names any more.
     async fn evict(&self, budget_bytes: u64) -> Result<Vec<Digest>, StoreError>;
 
+    /// Every artifact that an entry, or the inputs or outputs of a run, names: what a clean-up must keep.
+    async fn named_artifacts(&self) -> Result<Vec<Digest>, StoreError>;
+
     /// What it holds.
     async fn stats(&self) -> Result<CacheStats, StoreError>;
 }

@@ -25,3 +25,9 @@ pub enum StoreError {
     #[error("the store is damaged or of another version: {0}")]
     Corrupt(String),
 }
+
+impl From<reelmill_lifecycle::Damage> for StoreError {
+    fn from(damage: reelmill_lifecycle::Damage) -> Self {
+        Self::Corrupt(damage.0)
+    }
+}

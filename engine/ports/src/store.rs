@@ -5,6 +5,7 @@ use crate::queue::NewRun;
 use async_trait::async_trait;
 use reelmill_graph::Graph;
 pub use reelmill_lifecycle::RetryScope;
+use reelmill_lifecycle::{InstanceRow, RunRow, TaskRow};
 use reelmill_model::{
     Digest, Event, EventKind, Failure, InstanceNo, InstanceState, NodeNo, Phase, RunId, RunState, Severity,
     SkipReason, TaskNo, TaskRef, TaskState, Usage, WorkerId,
@@ -35,6 +36,24 @@ pub struct RunView {
     pub ended_ms: Option<u64>,
     /// Tasks in each state, in the order of `TaskState::ALL`.
     pub counts: [u64; 8],
+}
+
+impl RunView {
+    /// A run's row and what was submitted.
+    #[must_use]
+    pub fn of(row: RunRow, new: NewRun) -> Self {
+        Self {
+            new,
+            state: row.state,
+            phase: row.phase,
+            failed: row.failed,
+            cancel_reason: row.cancel_reason,
+            failure: row.failure.map(|failure| *failure),
+            started_ms: row.started_ms,
+            ended_ms: row.ended_ms,
+            counts: row.counts,
+        }
+    }
 }
 
 /// A task as readers see it.
@@ -78,6 +97,33 @@ pub struct TaskView {
     pub due_ms: Option<u64>,
 }
 
+impl TaskView {
+    /// A task's row and its path.
+    #[must_use]
+    pub fn of(row: TaskRow, path: String) -> Self {
+        Self {
+            task: row.no,
+            node: row.node,
+            instance: row.instance,
+            path,
+            state: row.state,
+            waiting: row.waiting,
+            attempts: row.attempts,
+            settled: row.settled,
+            worker: row.worker,
+            outputs: row.outputs,
+            cached: row.cached,
+            failure: row.failure.map(|failure| *failure),
+            skipped: row.skipped.map(|reason| *reason),
+            usage: row.usage,
+            ready_ms: row.ready_ms,
+            leased_ms: row.leased_ms,
+            ended_ms: row.ended_ms,
+            due_ms: row.until_ms.filter(|_| row.state == TaskState::Delayed),
+        }
+    }
+}
+
 /// One item of a fan-out, as readers see it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct InstanceView {
@@ -93,6 +139,21 @@ pub struct InstanceView {
     pub state: InstanceState,
     /// The tasks asked for, in the order of the nodes asked for; empty while it waits.
     pub tasks: Vec<TaskView>,
+}
+
+impl InstanceView {
+    /// An instance's row, without tasks.
+    #[must_use]
+    pub fn of(row: InstanceRow) -> Self {
+        Self {
+            instance: row.no,
+            index: row.index,
+            key: row.key,
+            value: row.value,
+            state: row.state,
+            tasks: Vec::new(),
+        }
+    }
 }
 
 /// Which runs a listing wants. Newest first.
