@@ -1,9 +1,11 @@
 //! Ownership of tasks: leased to a worker for a time, extended by heartbeats.
 
-use crate::rows::Damage;
+use crate::rows::{Damage, RunRow};
 use crate::transaction::Source;
 use crate::work::Work;
-use reelmill_model::{Digest, EventKind, InstanceNo, NodeNo, TaskNo, TaskRef, TaskState, Token, WorkerId};
+use reelmill_model::{
+    Digest, EventKind, InstanceNo, NodeNo, RunId, TaskNo, TaskRef, TaskState, Token, WorkerId,
+};
 use serde_json::{Value, json};
 
 /// A task handed to a worker.
@@ -38,6 +40,30 @@ impl Leased {
     #[must_use]
     pub fn no(&self) -> TaskNo {
         self.task.task
+    }
+}
+
+/// Whose tasks a worker takes. `reelmill run` works for its own run or batch and lets others lie.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Only {
+    /// Of any run.
+    #[default]
+    Any,
+    /// Of this run.
+    Run(RunId),
+    /// Of the runs of this batch.
+    Batch(String),
+}
+
+impl Only {
+    /// Whether a run is among them.
+    #[must_use]
+    pub fn includes(&self, run: &RunRow) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Run(id) => run.id == *id,
+            Self::Batch(batch) => run.batch.as_ref() == Some(batch),
+        }
     }
 }
 

@@ -19,11 +19,11 @@ pub mod transaction;
 mod work;
 
 pub use admit::{Admit, admit};
-pub use lease::{BeatOutcome, Lease, Leased};
+pub use lease::{BeatOutcome, Lease, Leased, Only};
 pub use path::{Place, task_path};
 pub use policy::Dice;
 pub use retry::{RetryRefused, RetryScope};
 pub use rows::{Damage, Fan, InstanceRow, NewEvent, RunRow, TaskRow};
 pub use settle::Rejected;
-pub use transaction::{ReadyKey, Source, Transaction, rank};
+pub use transaction::{ReadyKey, Source, Transaction, Wish, rank};
 pub use work::{Change, Changes};

@@ -23,6 +23,8 @@ pub struct RunRow {
     pub id: RunId,
     /// Its graph.
     pub graph: Digest,
+    /// The batch it belongs to.
+    pub batch: Option<String>,
     /// Its state.
     pub state: RunState,
     /// The part of the pipeline it is in.
@@ -54,11 +56,12 @@ pub struct RunRow {
 impl RunRow {
     /// A run that has no task yet.
     #[must_use]
-    pub fn new(seq: u64, id: RunId, graph: Digest) -> Self {
+    pub fn new(seq: u64, id: RunId, graph: Digest, batch: Option<String>) -> Self {
         Self {
             seq,
             id,
             graph,
+            batch,
             state: RunState::Running,
             phase: Phase::Main,
             on_failure: None,

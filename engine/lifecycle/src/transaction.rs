@@ -4,7 +4,7 @@
 //! places: what the store knew before the transaction, read in order through [`Source::ready`], and what became
 //! ready within it. Both are merged, so nothing has to be written before it can be leased.
 
-use crate::lease::{self, BeatOutcome, Leased};
+use crate::lease::{self, BeatOutcome, Leased, Only};
 use crate::policy::Dice;
 use crate::retry::{self, RetryRefused, RetryScope};
 use crate::rows::{Damage, InstanceRow, RunRow, TaskRow};
@@ -13,12 +13,12 @@ use crate::work::{Changes, RunSet, Work};
 use crate::{cancel, start};
 use reelmill_graph::{Graph, Node};
 use reelmill_model::{
-    Digest, InstanceNo, Outcome, RunId, RunState, TaskNo, TaskRef, TaskState, Token, Usage, WorkerId,
+    InstanceNo, Outcome, RunId, RunState, TaskNo, TaskRef, TaskState, Token, Usage, WorkerId,
 };
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
-/// The place of a ready task in its queue: higher priority first, then the older run, then the earlier task.
+/// The place of a ready task in its lane: higher priority first, then the older run, then the earlier task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ReadyKey {
     /// 0 is leased first; see [`rank`].
@@ -48,10 +48,11 @@ pub trait Source {
     fn task(&mut self, seq: u64, no: TaskNo) -> Result<Option<TaskRow>, Self::Error>;
     /// An instance.
     fn instance(&mut self, seq: u64, no: InstanceNo) -> Result<Option<InstanceRow>, Self::Error>;
-    /// Up to `limit` ready tasks of a queue, in order, after a key.
+    /// Up to `limit` ready tasks of a lane, in order, after a key.
     fn ready(
         &mut self,
-        queue: &str,
+        lane: &str,
+        only: &Only,
         after: Option<ReadyKey>,
         limit: usize,
     ) -> Result<Vec<ReadyKey>, Self::Error>;
@@ -63,17 +64,28 @@ pub trait Source {
     fn held_by(&mut self, worker: &WorkerId) -> Result<Vec<(u64, TaskNo)>, Self::Error>;
 }
 
-/// The ready tasks of one queue, as far as a transaction has looked.
+/// The ready tasks of a lane that the source knows, as far as a transaction has looked.
 #[derive(Debug, Default)]
 struct Line {
-    /// Read from the source and not yet offered.
+    /// Read and not yet offered.
     read: VecDeque<ReadyKey>,
     /// The last key read.
     last: Option<ReadyKey>,
     /// Whether the source has no more.
     dry: bool,
-    /// Became ready in this transaction.
-    fresh: BTreeSet<ReadyKey>,
+}
+
+/// What a worker asks for, in the form of [`Transaction::lease`].
+#[derive(Clone, Copy, Debug)]
+pub struct Wish<'r> {
+    /// Lanes it serves.
+    pub lanes: &'r [String],
+    /// Whose tasks.
+    pub only: &'r Only,
+    /// How many at most.
+    pub want: usize,
+    /// How long it owns them.
+    pub lease_ms: u64,
 }
 
 /// A transaction over a source.
@@ -84,13 +96,24 @@ pub struct Transaction<S> {
     now_ms: u64,
     runs: BTreeMap<u64, RunSet>,
     ids: HashMap<RunId, u64>,
-    lines: HashMap<String, Line>,
+    /// What the source knows, by lane and by whose tasks are wanted.
+    lines: HashMap<Only, HashMap<String, Line>>,
+    /// What became ready in this transaction, by lane.
+    fresh: HashMap<String, BTreeSet<ReadyKey>>,
 }
 
 impl<S: Source> Transaction<S> {
     /// A transaction that happens at `now_ms`.
     pub fn new(source: S, now_ms: u64, dice: Dice) -> Self {
-        Self { source, dice, now_ms, runs: BTreeMap::new(), ids: HashMap::new(), lines: HashMap::new() }
+        Self {
+            source,
+            dice,
+            now_ms,
+            runs: BTreeMap::new(),
+            ids: HashMap::new(),
+            lines: HashMap::new(),
+            fresh: HashMap::new(),
+        }
     }
 
     /// The moment at which everything in it happens.
@@ -106,6 +129,7 @@ impl<S: Source> Transaction<S> {
     /// Hands out what has changed so far and forgets it; the source must show it from now on.
     pub fn take_changes(&mut self) -> Vec<Changes> {
         self.lines.clear();
+        self.fresh.clear();
         std::mem::take(&mut self.runs).into_values().map(RunSet::into_changes).collect()
     }
 
@@ -114,9 +138,10 @@ impl<S: Source> Transaction<S> {
         self.ids.remove(&id);
     }
 
-    /// Starts a run under the next place in the order of submission.
-    pub fn submit(&mut self, seq: u64, id: RunId, digest: Digest, graph: Arc<Graph>) -> Result<(), S::Error> {
-        self.runs.insert(seq, RunSet::fresh(RunRow::new(seq, id, digest), graph));
+    /// Starts a run.
+    pub fn submit(&mut self, run: RunRow, graph: Arc<Graph>) -> Result<(), S::Error> {
+        let (seq, id) = (run.seq, run.id);
+        self.runs.insert(seq, RunSet::fresh(run, graph));
         self.ids.insert(id, seq);
         self.with(seq, start::run)
     }
@@ -140,18 +165,12 @@ impl<S: Source> Transaction<S> {
         }
     }
 
-    /// Leases up to `want` tasks of these queues, best first.
-    pub fn lease(
-        &mut self,
-        queues: &[String],
-        want: usize,
-        worker: &WorkerId,
-        lease_ms: u64,
-    ) -> Result<Vec<Leased>, S::Error> {
+    /// Leases tasks, best first.
+    pub fn lease(&mut self, worker: &WorkerId, wish: Wish<'_>) -> Result<Vec<Leased>, S::Error> {
         let mut leased = Vec::new();
-        while leased.len() < want {
-            let Some(key) = self.next_ready(queues, want - leased.len())? else { break };
-            leased.extend(self.with(key.seq, |work| lease::take(work, key.task, worker, lease_ms))?);
+        while leased.len() < wish.want {
+            let Some(key) = self.next_ready(wish, wish.want - leased.len())? else { break };
+            leased.extend(self.with(key.seq, |work| lease::take(work, key.task, worker, wish.lease_ms))?);
         }
         Ok(leased)
     }
@@ -264,42 +283,44 @@ impl<S: Source> Transaction<S> {
         let decided = decide(&mut work)?;
         for (task, node) in set.take_readied() {
             let node = set.graph().node(node);
-            let key = ReadyKey { rank: rank(node), seq, task };
-            if !self.lines.contains_key(&node.settings.queue) {
-                self.lines.insert(node.settings.queue.clone(), Line::default());
-            }
-            if let Some(line) = self.lines.get_mut(&node.settings.queue) {
-                line.fresh.insert(key);
-            }
+            self.fresh.entry(node.lane()).or_default().insert(ReadyKey { rank: rank(node), seq, task });
         }
         Ok(decided)
     }
 
-    /// Takes the best ready task of these queues out of line. It may have stopped being ready meanwhile.
-    fn next_ready(&mut self, queues: &[String], want: usize) -> Result<Option<ReadyKey>, S::Error> {
+    /// Takes the best ready task out of line. It may have stopped being ready meanwhile.
+    fn next_ready(&mut self, wish: Wish<'_>, want: usize) -> Result<Option<ReadyKey>, S::Error> {
+        if !self.lines.contains_key(wish.only) {
+            self.lines.insert(wish.only.clone(), HashMap::new());
+        }
+        let Some(lines) = self.lines.get_mut(wish.only) else { return Ok(None) };
         let mut best: Option<(ReadyKey, &str)> = None;
-        for queue in queues {
-            if !self.lines.contains_key(queue) {
-                self.lines.insert(queue.clone(), Line::default());
+        for lane in wish.lanes {
+            if !lines.contains_key(lane) {
+                lines.insert(lane.clone(), Line::default());
             }
-            let Some(line) = self.lines.get_mut(queue) else { continue };
+            let Some(line) = lines.get_mut(lane) else { continue };
             if line.read.is_empty() && !line.dry {
-                let read = self.source.ready(queue, line.last, want)?;
+                let read = self.source.ready(lane, wish.only, line.last, want)?;
                 line.dry = read.len() < want;
                 line.last = read.last().copied().or(line.last);
                 line.read = read.into();
             }
-            let head = line.read.front().copied().into_iter().chain(line.fresh.first().copied()).min();
-            if let Some(key) = head.filter(|key| best.is_none_or(|(other, _)| *key < other)) {
-                best = Some((key, queue));
+            let runs = &self.runs;
+            let fresh = self.fresh.get(lane).into_iter().flatten();
+            let mut fresh =
+                fresh.filter(|key| runs.get(&key.seq).is_some_and(|set| wish.only.includes(set.run())));
+            let head = line.read.front().into_iter().chain(fresh.next()).min();
+            if let Some(key) = head.filter(|key| best.is_none_or(|(other, _)| **key < other)) {
+                best = Some((*key, lane));
             }
         }
-        let Some((key, queue)) = best else { return Ok(None) };
-        if let Some(line) = self.lines.get_mut(queue) {
-            if line.read.front() == Some(&key) {
-                line.read.pop_front();
-            }
-            line.fresh.remove(&key);
+        let Some((key, lane)) = best else { return Ok(None) };
+        if let Some(line) = lines.get_mut(lane).filter(|line| line.read.front() == Some(&key)) {
+            line.read.pop_front();
+        }
+        if let Some(fresh) = self.fresh.get_mut(lane) {
+            fresh.remove(&key);
         }
         Ok(Some(key))
     }

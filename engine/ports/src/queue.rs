@@ -2,7 +2,7 @@
 
 use crate::error::StoreError;
 use async_trait::async_trait;
-pub use reelmill_lifecycle::{Lease, Leased, Rejected};
+pub use reelmill_lifecycle::{Lease, Leased, Only, Rejected};
 use reelmill_model::{Digest, Outcome, RunId, RunState, TaskRef, TaskState, Token, Usage, WorkerId};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -69,18 +69,6 @@ pub struct LeaseRequest {
     pub only: Only,
 }
 
-/// Whose tasks a worker takes. `reelmill run` works for its own run or batch and lets others lie.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Only {
-    /// Of any run.
-    #[default]
-    Any,
-    /// Of this run.
-    Run(RunId),
-    /// Of the runs of this batch.
-    Batch(String),
-}
-
 /// One call of a worker: settles, then leases.
 #[derive(Clone, Debug)]
 pub struct StepRequest {
@@ -138,8 +126,8 @@ pub trait TaskQueue: Send + Sync {
         lease: Duration,
     ) -> Result<HeartbeatReply, StoreError>;
 
-    /// Returns when a task of these lanes may have become ready, or after `at_most`.
-    async fn wait(&self, lanes: &[String], at_most: Duration);
+    /// Returns when such a task is ready, or may have become so, or after `at_most`.
+    async fn wait(&self, lanes: &[String], only: &Only, at_most: Duration);
 
     /// Settles with `LeaseExpired` up to `limit` leases that ran out; says how many.
     async fn expire_leases(&self, limit: usize) -> Result<usize, StoreError>;

@@ -26,7 +26,7 @@ pub fn apply(conn: &Connection, changes: &Changes) -> Result<bool, Trouble> {
 }
 
 /// Writes a run for the first time.
-pub fn insert_run(conn: &Connection, run: &RunRow, name: &str, batch: Option<&str>) -> Result<(), Trouble> {
+pub fn insert_run(conn: &Connection, run: &RunRow, name: &str) -> Result<(), Trouble> {
     let mut insert = conn.prepare_cached(
         "INSERT INTO run (seq, id, graph, name, batch, state, phase, failed, cleanup_failed, counts, \
          next_task, next_instance) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, 0, ?8, 0, 0)",
@@ -36,7 +36,7 @@ pub fn insert_run(conn: &Connection, run: &RunRow, name: &str, batch: Option<&st
         run_bytes(run.id),
         run.graph.0,
         name,
-        batch,
+        run.batch,
         run.state.code(),
         run.phase.code(),
         counts_bytes(&run.counts),
@@ -120,13 +120,13 @@ fn task(conn: &Connection, seq: u64, change: Change, row: &TaskRow, graph: &Grap
             let mut insert = conn.prepare_cached(
                 "INSERT INTO task (id, state, waiting, attempts, spent, settled, token, cancel, cached, \
                  until_ms, ready_ms, leased_ms, ended_ms, cpu_ms, rss_peak, execute_ms, store_ms, worker, fan, \
-                 failure, skipped, outputs, node, instance, queue, rank) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, \
+                 failure, skipped, outputs, node, instance, lane, rank) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, \
                  ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26)",
             )?;
             bind_task(&mut insert, id, row)?;
             insert.raw_bind_parameter(23, row.node.0)?;
             insert.raw_bind_parameter(24, row.instance.0)?;
-            insert.raw_bind_parameter(25, &node.settings.queue)?;
+            insert.raw_bind_parameter(25, node.lane())?;
             insert.raw_bind_parameter(26, rank(node))?;
             insert.raw_execute()?;
         }

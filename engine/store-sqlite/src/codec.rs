@@ -104,7 +104,7 @@ pub fn counts(bytes: &[u8]) -> Result<[u64; 8], Trouble> {
     }
     let mut counts = [0; 8];
     for (count, place) in counts.iter_mut().zip(bytes.chunks_exact(8)) {
-        *count = place.try_into().map(u64::from_le_bytes).unwrap_or(0);
+        *count = place.try_into().map_or(0, u64::from_le_bytes);
     }
     Ok(counts)
 }

@@ -49,16 +49,12 @@ fn append(
     }
     if dropped > 0 {
         let text = format!("{dropped} more lines of this attempt were not kept (the limit is {kept})");
-        match marker {
-            Some(cursor) => {
-                let mut update = unit.conn.prepare_cached("UPDATE log SET text = ?2 WHERE cursor = ?1")?;
-                update.execute(params![cursor, text])?;
-            }
-            None => {
-                let at_ms = unit.tx.now_ms();
-                let line = LogLine { at_ms, severity: Severity::Warn, text };
-                marker = Some(insert(unit, id, attempt, &line)?);
-            }
+        if let Some(cursor) = marker {
+            let mut update = unit.conn.prepare_cached("UPDATE log SET text = ?2 WHERE cursor = ?1")?;
+            update.execute(params![cursor, text])?;
+        } else {
+            let line = LogLine { at_ms: unit.tx.now_ms(), severity: Severity::Warn, text };
+            marker = Some(insert(unit, id, attempt, &line)?);
         }
     }
     let mut upsert = unit.conn.prepare_cached(

@@ -2,14 +2,17 @@
 
 use crate::codec::{Code, int};
 use crate::error::Trouble;
+use crate::source::Rows;
 use crate::store::SqliteStore;
 use crate::unit::Unit;
 use async_trait::async_trait;
-use reelmill_lifecycle::{BeatOutcome, RetryScope};
+use reelmill_lifecycle::{BeatOutcome, RetryScope, RunRow, Wish};
 use reelmill_model::limits::{RUN_INPUTS_BYTES_MAX, STEP_BATCH_MAX};
 use reelmill_model::{RunId, RunState, TaskState, WorkerId};
-use reelmill_ports::{Beat, HeartbeatReply, NewRun, Settled, StepReply, StepRequest, StoreError, TaskQueue};
-use rusqlite::{OptionalExtension, params};
+use reelmill_ports::{
+    Beat, HeartbeatReply, LeaseRequest, NewRun, Only, Settled, StepReply, StepRequest, StoreError, TaskQueue,
+};
+use rusqlite::params;
 use std::time::Duration;
 
 fn ms(duration: Duration) -> u64 {
@@ -26,9 +29,10 @@ fn submit(unit: &mut Unit<'_>, run: NewRun) -> Result<Result<bool, StoreError>, 
     };
     let seq = unit.counters.next_run;
     unit.counters.next_run += 1;
-    let (id, digest) = (run.id, run.graph);
+    let batch = run.batch.as_ref().map(|(batch, _)| batch.clone());
+    let row = RunRow::new(seq, run.id, run.graph, batch);
     unit.note_new(seq, run);
-    unit.tx.submit(seq, id, digest, graph)?;
+    unit.tx.submit(row, graph)?;
     Ok(Ok(true))
 }
 
@@ -38,13 +42,12 @@ fn step(unit: &mut Unit<'_>, request: StepRequest) -> Result<StepReply, Trouble>
         let result = unit.tx.settle(settle.task, settle.token, settle.outcome, &settle.usage)?;
         settled.push(Settled { task: settle.task, result });
     }
-    let leased = match request.lease {
-        None => Vec::new(),
-        Some(lease) => {
-            let want = lease.want.min(STEP_BATCH_MAX);
-            unit.tx.lease(&lease.queues, want, &request.worker, ms(lease.lease))?
-        }
-    };
+    let mut leased = Vec::new();
+    for LeaseRequest { lanes, want, lease, only } in &request.leases {
+        let want = (*want).min(STEP_BATCH_MAX - leased.len());
+        let wish = Wish { lanes, only, want, lease_ms: ms(*lease) };
+        leased.extend(unit.tx.lease(&request.worker, wish)?);
+    }
     Ok(StepReply { settled, leased })
 }
 
@@ -110,16 +113,15 @@ impl TaskQueue for SqliteStore {
         self.writer.write(move |unit| heartbeat(unit, &beats, ms(lease)).map(Ok)).await
     }
 
-    async fn wait(&self, queues: &[String], at_most: Duration) {
+    async fn wait(&self, lanes: &[String], only: &Only, at_most: Duration) {
         let readied = self.writer.signals.ready.notified();
         tokio::pin!(readied);
         // Listening begins before looking, so that a task that becomes ready in between is not missed.
         readied.as_mut().enable();
         let any = self.readers.brief(|conn| {
-            let mut query =
-                conn.prepare_cached("SELECT 1 FROM task WHERE state = 1 AND queue = ?1 LIMIT 1")?;
-            for queue in queues {
-                if query.query_row(params![queue], |_| Ok(())).optional()?.is_some() {
+            let rows = Rows { conn, graphs: &self.graphs };
+            for lane in lanes {
+                if rows.any_ready(lane, only)? {
                     return Ok(true);
                 }
             }
@@ -127,6 +129,7 @@ impl TaskQueue for SqliteStore {
         });
         // A store that cannot be read is waited for like one without work; the next step says what is wrong.
         if !any.unwrap_or(false) {
+            // Running out of time is one of the two ways to end.
             let _ = tokio::time::timeout(at_most, readied).await;
         }
     }

@@ -13,7 +13,7 @@ use serde_json::Value;
 macro_rules! select_run {
     ($rest:literal) => {
         concat!(
-            "SELECT seq, id, graph, state, phase, on_failure, finally, failed, cleanup_failed, cancel_reason, \
+            "SELECT seq, id, graph, batch, state, phase, on_failure, finally, failed, cleanup_failed, cancel_reason, \
              failure, started_ms, ended_ms, counts, next_task, next_instance ",
             $rest
         )
@@ -52,19 +52,20 @@ pub fn run(row: &Row<'_>) -> Result<RunRow, Trouble> {
         seq: uint(row.get(0)?),
         id: run_id(row.get_ref(1)?.as_blob().map_err(rusqlite::Error::from)?)?,
         graph: digest(row.get_ref(2)?.as_blob().map_err(rusqlite::Error::from)?)?,
-        state: RunState::from_code(row.get(3)?)?,
-        phase: Phase::from_code(row.get(4)?)?,
-        on_failure: instance(5)?,
-        finally: instance(6)?,
-        failed: row.get(7)?,
-        cleanup_failed: row.get(8)?,
-        cancel_reason: row.get(9)?,
-        failure: parse(text(row, 10)?)?.map(Box::new),
-        started_ms: row.get::<_, Option<i64>>(11)?.map(uint),
-        ended_ms: row.get::<_, Option<i64>>(12)?.map(uint),
-        counts: counts(row.get_ref(13)?.as_blob().map_err(rusqlite::Error::from)?)?,
-        next_task: row.get(14)?,
-        next_instance: row.get(15)?,
+        batch: row.get(3)?,
+        state: RunState::from_code(row.get(4)?)?,
+        phase: Phase::from_code(row.get(5)?)?,
+        on_failure: instance(6)?,
+        finally: instance(7)?,
+        failed: row.get(8)?,
+        cleanup_failed: row.get(9)?,
+        cancel_reason: row.get(10)?,
+        failure: parse(text(row, 11)?)?.map(Box::new),
+        started_ms: row.get::<_, Option<i64>>(12)?.map(uint),
+        ended_ms: row.get::<_, Option<i64>>(13)?.map(uint),
+        counts: counts(row.get_ref(14)?.as_blob().map_err(rusqlite::Error::from)?)?,
+        next_task: row.get(15)?,
+        next_instance: row.get(16)?,
     })
 }
 

@@ -42,14 +42,14 @@ CREATE TABLE instance (
 );
 
 CREATE TABLE task (
-    id INTEGER PRIMARY KEY, node INTEGER NOT NULL, instance INTEGER NOT NULL, queue TEXT NOT NULL,
+    id INTEGER PRIMARY KEY, node INTEGER NOT NULL, instance INTEGER NOT NULL, lane TEXT NOT NULL,
     rank INTEGER NOT NULL, state INTEGER NOT NULL, waiting INTEGER NOT NULL, attempts INTEGER NOT NULL,
     spent INTEGER NOT NULL, settled INTEGER NOT NULL, token INTEGER NOT NULL, cancel INTEGER NOT NULL,
     cached INTEGER NOT NULL, until_ms INTEGER, ready_ms INTEGER, leased_ms INTEGER, ended_ms INTEGER,
     cpu_ms INTEGER NOT NULL, rss_peak INTEGER NOT NULL, execute_ms INTEGER NOT NULL,
     store_ms INTEGER NOT NULL, worker TEXT, fan TEXT, failure TEXT, skipped TEXT, outputs TEXT
 );
-CREATE INDEX task_ready ON task (queue, rank) WHERE state = 1;
+CREATE INDEX task_ready ON task (lane, rank) WHERE state = 1;
 CREATE INDEX task_until ON task (state, until_ms) WHERE until_ms IS NOT NULL;
 
 CREATE TABLE event (
@@ -130,13 +130,14 @@ fn connect(path: &Path) -> Result<Connection, Trouble> {
 /// Brings the file to the newest version known here; says the version it has afterwards.
 fn migrate(conn: &mut Connection) -> Result<usize, Trouble> {
     let tx = conn.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let version: usize = tx.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let version: u32 = tx.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let version = version as usize;
     for step in STEPS.iter().skip(version) {
         tx.execute_batch(step)?;
     }
     let now = version.max(STEPS.len());
     if now != version {
-        tx.pragma_update(None, "user_version", now)?;
+        tx.pragma_update(None, "user_version", u32::try_from(now).unwrap_or(u32::MAX))?;
     }
     tx.commit()?;
     Ok(now)

@@ -4,7 +4,7 @@ use crate::codec::{Code, int, pack, run_bytes, uint, unpack};
 use crate::error::Trouble;
 use crate::rows::{self, select_instance, select_run, select_task};
 use reelmill_graph::Graph;
-use reelmill_lifecycle::{Damage, InstanceRow, ReadyKey, RunRow, Source, TaskRow};
+use reelmill_lifecycle::{Damage, InstanceRow, Only, ReadyKey, RunRow, Source, TaskRow};
 use reelmill_model::{Digest, InstanceNo, RunId, TaskNo, TaskState, WorkerId};
 use rusqlite::{Connection, OptionalExtension, params};
 use std::collections::HashMap;
@@ -54,6 +54,60 @@ pub struct Rows<'c> {
 }
 
 impl Rows<'_> {
+    /// The first rank, from one on, at which a lane has ready tasks.
+    fn next_rank(&self, lane: &str, from: u8) -> Result<Option<u8>, Trouble> {
+        let mut query = self.conn.prepare_cached(
+            "SELECT rank FROM task WHERE state = 1 AND lane = ?1 AND rank >= ?2 ORDER BY rank LIMIT 1",
+        )?;
+        Ok(query.query_row(params![lane, from], |row| row.get(0)).optional()?)
+    }
+
+    /// Ready tasks of one rank after an id, until there are `limit`. Going rank by rank lets every statement
+    /// run along the index, also when only one run's tasks are wanted.
+    fn ready_of_rank(
+        &self,
+        lane: &str,
+        only: &Only,
+        rank: u8,
+        after: i64,
+        limit: usize,
+        found: &mut Vec<ReadyKey>,
+    ) -> Result<(), Trouble> {
+        const ALL: &str = "SELECT id FROM task WHERE state = 1 AND lane = ?1 AND rank = ?2 AND id > ?3 \
+             AND id < ?4 AND ?5 IS NULL ORDER BY id LIMIT ?6";
+        const BATCH: &str = "SELECT id FROM task WHERE state = 1 AND lane = ?1 AND rank = ?2 AND id > ?3 \
+             AND id < ?4 AND id >> 32 IN (SELECT seq FROM run WHERE batch = ?5) ORDER BY id LIMIT ?6";
+        let (sql, from, to, batch) = match only {
+            Only::Any => (ALL, 0, i64::MAX, None),
+            Only::Batch(batch) => (BATCH, 0, i64::MAX, Some(batch)),
+            Only::Run(id) => {
+                let mut query = self.conn.prepare_cached("SELECT seq FROM run WHERE id = ?1")?;
+                let seq = query.query_row(params![run_bytes(*id)], |row| row.get::<_, i64>(0)).optional()?;
+                let Some(seq) = seq.map(uint) else { return Ok(()) };
+                (ALL, pack(seq, 0) - 1, pack(seq + 1, 0), None)
+            }
+        };
+        let left = int((limit - found.len()) as u64);
+        let mut query = self.conn.prepare_cached(sql)?;
+        let mut rows = query.query(params![lane, rank, after.max(from), to, batch, left])?;
+        while let Some(row) = rows.next()? {
+            let (seq, no) = unpack(row.get(0)?);
+            found.push(ReadyKey { rank, seq, task: TaskNo(no) });
+        }
+        Ok(())
+    }
+
+    /// Whether a lane has a ready task.
+    pub fn any_ready(&self, lane: &str, only: &Only) -> Result<bool, Trouble> {
+        let mut found = Vec::new();
+        let mut next = self.next_rank(lane, 0)?;
+        while let Some(rank) = next.filter(|_| found.is_empty()) {
+            self.ready_of_rank(lane, only, rank, -1, 1, &mut found)?;
+            next = rank.checked_add(1).map(|rank| self.next_rank(lane, rank)).transpose()?.flatten();
+        }
+        Ok(!found.is_empty())
+    }
+
     fn places(&self, sql: &str, args: &[&dyn rusqlite::ToSql]) -> Result<Vec<(u64, TaskNo)>, Trouble> {
         let mut query = self.conn.prepare_cached(sql)?;
         let ids = query.query_map(args, |row| row.get::<_, i64>(0))?;
@@ -94,20 +148,20 @@ impl Source for Rows<'_> {
 
     fn ready(
         &mut self,
-        queue: &str,
+        lane: &str,
+        only: &Only,
         after: Option<ReadyKey>,
         limit: usize,
     ) -> Result<Vec<ReadyKey>, Trouble> {
-        let mut query = self.conn.prepare_cached(
-            "SELECT rank, id FROM task WHERE state = 1 AND queue = ?1 AND (rank, id) > (?2, ?3) \
-             ORDER BY rank, id LIMIT ?4",
-        )?;
-        let (rank, id) = after.map_or((-1, 0), |key| (i64::from(key.rank), pack(key.seq, key.task.0)));
-        let found = query.query_map(params![queue, rank, id, int(limit as u64)], |row| {
-            let (seq, no) = unpack(row.get(1)?);
-            Ok(ReadyKey { rank: row.get(0)?, seq, task: TaskNo(no) })
-        })?;
-        Ok(found.collect::<Result<_, _>>()?)
+        let ranks = after.map_or(0, |key| key.rank);
+        let mut found = Vec::new();
+        let mut next = self.next_rank(lane, ranks)?;
+        while let Some(rank) = next.filter(|_| found.len() < limit) {
+            let from = after.filter(|key| key.rank == rank).map_or(-1, |key| pack(key.seq, key.task.0));
+            self.ready_of_rank(lane, only, rank, from, limit, &mut found)?;
+            next = rank.checked_add(1).map(|rank| self.next_rank(lane, rank)).transpose()?.flatten();
+        }
+        Ok(found)
     }
 
     fn expired(&mut self, now_ms: u64, limit: usize) -> Result<Vec<(u64, TaskNo)>, Trouble> {

@@ -151,8 +151,7 @@ impl<'c> Unit<'c> {
 }
 
 fn insert_new(conn: &Connection, run: &RunRow, new: &NewRun) -> Result<(), Trouble> {
-    let batch = new.batch.as_ref().map(|(batch, _)| batch.as_str());
-    apply::insert_run(conn, run, &new.name, batch)?;
+    apply::insert_run(conn, run, &new.name)?;
     apply::update_run(conn, run)?;
     apply::name_artifacts(conn, run.seq, &new.inputs)?;
     conn.prepare_cached("INSERT INTO run_new (seq, json) VALUES (?1, ?2)")?
