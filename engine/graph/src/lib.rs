@@ -6,6 +6,7 @@ pub mod canonical;
 pub mod compile;
 pub mod expr;
 pub mod graph;
+pub mod sketch;
 
 pub use reelmill_spec::inputs;
 

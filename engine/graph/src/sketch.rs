@@ -104,7 +104,8 @@ impl Sketch {
             *outputs = None;
         }
         let inner = self.work(body, name);
-        self.0.nodes[inner.index()].path = self.0.nodes[node.index()].path.clone();
+        let path = self.0.nodes[node.index()].path.clone();
+        self.0.nodes[inner.index()].path = path;
         (node, inner)
     }
 

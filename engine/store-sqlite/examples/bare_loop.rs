@@ -36,7 +36,13 @@ fn settle(graph: &Graph, leased: &Leased, items: u32) -> Settle {
     Settle { task: leased.task, token: leased.token, outcome, usage: Usage::default() }
 }
 
-async fn run(store: &SqliteStore, digest: Digest, graph: &Graph, no: u128, items: u32) -> Result<u32, StoreError> {
+async fn run(
+    store: &SqliteStore,
+    digest: Digest,
+    graph: &Graph,
+    no: u128,
+    items: u32,
+) -> Result<u32, StoreError> {
     let id = RunId::from_parts(1, no);
     let new = NewRun {
         id,
@@ -93,7 +99,10 @@ async fn main() -> Result<(), StoreError> {
         let done = run(&store, digest, &graph, no, items).await?;
         let took = start.elapsed();
         let each_us = took.as_secs_f64() * 1e6 / f64::from(done);
-        println!("1 -> {items} -> 1: {done} tasks in {took:?}: {each_us:.1} µs a task, {:.0} a second", 1e6 / each_us);
+        println!(
+            "1 -> {items} -> 1: {done} tasks in {took:?}: {each_us:.1} µs a task, {:.0} a second",
+            1e6 / each_us
+        );
     }
     Ok(())
 }
