@@ -1,50 +1,60 @@
-//! What can go wrong with a file.
+//! What can go wrong with files.
 
 use reelmill_model::Digest;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// An artifact could not be stored, read or removed.
+/// An artifact could not be stored or read.
 #[derive(Debug, thiserror::Error)]
 pub enum ArtifactError {
     /// The disk is full.
     #[error(
-        "no room to store {} ({needed_bytes} bytes needed) on the disk of {}; free some, or run \
-         `reelmill cache gc`",
-        file.display(),
-        root.display()
+        "no space for {needed} bytes on the disk of {}; free some, or let `reelmill cache gc` do so",
+        disk.display()
     )]
     DiskFull {
-        /// What was to be stored.
-        file: PathBuf,
-        /// How much room it needs.
-        needed_bytes: u64,
-        /// The store's folder.
-        root: PathBuf,
-    },
-    /// A file could not be read or written.
-    #[error("failed to {action} {}", path.display())]
-    Io {
-        /// What was tried.
-        action: &'static str,
-        /// On which file.
-        path: PathBuf,
-        /// The cause.
+        /// Bytes of the file that did not fit.
+        needed: u64,
+        /// The folder of the store.
+        disk: PathBuf,
+        /// What the system said.
+        #[source]
         source: io::Error,
     },
-    /// A stored file is not what its address says: the disk, or someone, changed it.
-    #[error("{digest} is damaged: its content is {found}; it was removed and has to be made again")]
+    /// A file could not be read or written.
+    #[error("failed to {doing} {}: {source}", path.display())]
+    Io {
+        /// What was being done.
+        doing: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// What was to be stored is not a file.
+    #[error("{} is not a regular file", .0.display())]
+    NotAFile(PathBuf),
+    /// There is no such object.
+    #[error("there is no artifact {0}")]
+    Missing(Digest),
+    /// An object is not what its name says.
+    #[error(
+        "artifact {digest} is damaged: its content has the hash {found}; remove it with `reelmill cache gc` \
+         and run the stage again"
+    )]
     Damaged {
-        /// What it should be.
+        /// Its name.
         digest: Digest,
-        /// What it is.
+        /// The hash of what is in it.
         found: Digest,
     },
 }
 
 impl ArtifactError {
-    pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self + use<> {
-        let path = path.to_owned();
-        move |source| Self::Io { action, path, source }
+    /// Says what was being done with which file.
+    pub(crate) fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_path_buf();
+        move |source| Self::Io { doing, path, source }
     }
 }

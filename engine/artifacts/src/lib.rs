@@ -1,18 +1,17 @@
-//! Content-addressed files on the local disk.
+//! Artifacts on the local disk: files addressed by the BLAKE3 hash of what is in them.
 //!
-//! ```text
-//! <root>/objects/ab/ab12…   one read-only file an artifact, named by its BLAKE3 hash
-//! <root>/incoming/          files on their way in; left behind only by processes that died
-//! ```
-//! A file is written whole, synced, and renamed into place: an address either has its whole content or nothing.
-//! Nothing here knows who refers to an artifact; what to keep is the caller's word.
+//! An object is whole and durable when it has its name: it is written beside, synced, and renamed. It is never
+//! written again. This crate knows nothing of runs; what may be removed is the caller's to say.
 
 mod collect;
 mod error;
-mod media_type;
+mod media;
+mod put;
 mod store;
+mod temp;
 
-pub use collect::Usage;
+pub use collect::Collected;
 pub use error::ArtifactError;
-pub use media_type::media_type;
-pub use store::{LocalArtifacts, PutMode};
+pub use media::media_type;
+pub use put::PutMode;
+pub use store::{LocalArtifacts, Usage};
