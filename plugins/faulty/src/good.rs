@@ -149,6 +149,7 @@ pub struct Seen {
     idempotency_token: String,
     seed: u64,
     attempt: u32,
+    pid: u32,
     /// What the sandbox left of the machine: word → what happened.
     machine: Map<String, Value>,
 }
@@ -188,6 +189,7 @@ impl Stage for Report {
             idempotency_token: cx.idempotency_token().to_owned(),
             seed: cx.seed(),
             attempt: cx.attempt(),
+            pid: std::process::id(),
             machine,
         })
     }

@@ -1,0 +1,188 @@
+//! How a process that ended without an answer is judged. Pure: what was seen goes in, a failure comes out.
+
+use crate::sys::Ended;
+use reelmill_model::{Failure, FailureClass};
+use serde_json::{Map, Value, json};
+
+/// What was seen of an attempt whose process answered nothing.
+#[derive(Debug, Default)]
+pub struct Seen {
+    /// The end of what it printed.
+    pub printed: String,
+    /// The last progress it sent.
+    pub progress: Option<Value>,
+    /// Memory it may have, in bytes; 0 for no limit.
+    pub memory_limit: u64,
+    /// Largest resident memory seen, in bytes.
+    pub memory_peak: u64,
+}
+
+/// What allocators print when there is no memory.
+const OUT_OF_MEMORY: &[&str] = &[
+    "memory allocation of",
+    "bad_alloc",
+    "Cannot allocate memory",
+    "out of memory",
+    "Out of memory",
+    "MemoryError",
+];
+
+/// The failure of a process that ended by itself.
+pub fn of_ended(stage: &str, ended: Ended, seen: &Seen) -> Failure {
+    let no_memory = OUT_OF_MEMORY.iter().any(|text| seen.printed.contains(text));
+    let failure = match ended.signal {
+        Some(libc::SIGSYS) => Failure::new(
+            FailureClass::SandboxDenied,
+            format!(
+                "stage `{stage}` made a system call that no stage may make (SIGSYS) and its process was killed; \
+                 see which with `strace -f` outside the sandbox"
+            ),
+        ),
+        // Nobody here sends SIGKILL before this is asked.
+        Some(libc::SIGKILL) => {
+            over_memory(stage, seen, "the kernel killed its process, most likely for want of memory")
+        }
+        Some(_) if no_memory => over_memory(stage, seen, "it could not allocate more"),
+        Some(signal) => Failure::new(
+            FailureClass::Crashed,
+            format!("stage `{stage}` crashed: its process was ended by {}", signal_name(signal)),
+        ),
+        None if no_memory && ended.code != 0 => over_memory(stage, seen, "it could not allocate more"),
+        None => Failure::new(
+            FailureClass::Protocol,
+            format!(
+                "stage `{stage}` answered nothing: its process ended with exit code {} before it replied",
+                ended.code
+            ),
+        ),
+    };
+    let mut detail = detail(seen);
+    match ended.signal {
+        Some(signal) => detail.insert("signal".into(), signal_name(signal).into()),
+        None => detail.insert("exit_code".into(), ended.code.into()),
+    };
+    failure.with_detail(Value::Object(detail))
+}
+
+/// The failure of a process that was stopped because its resident memory went over the limit.
+pub fn of_memory(stage: &str, seen: &Seen) -> Failure {
+    over_memory(stage, seen, "its process was killed").with_detail(Value::Object(detail(seen)))
+}
+
+/// The failure of an attempt that took too long.
+pub fn of_timeout(stage: &str, which: &str, limit: std::time::Duration, seen: &Seen) -> Failure {
+    let seconds = limit.as_secs_f64();
+    let message = match which {
+        "idle" => format!("stage `{stage}` said nothing for {seconds} s (`timeout.idle`)"),
+        _ => format!("stage `{stage}` took longer than {seconds} s (`timeout.{which}`)"),
+    };
+    let last = match &seen.progress {
+        Some(progress) => format!("; its last progress was {progress}"),
+        None => "; it had sent no progress".to_owned(),
+    };
+    Failure::new(FailureClass::Timeout, message + &last)
+        .with_code(format!("timeout_{which}"))
+        .with_detail(Value::Object(detail(seen)))
+}
+
+/// The failure of an attempt whose process said something that is no message.
+pub fn of_broken(stage: &str, problem: &dyn std::fmt::Display, seen: &Seen) -> Failure {
+    Failure::new(
+        FailureClass::Protocol,
+        format!("stage `{stage}` broke the protocol of its socket (file descriptor 0): {problem}"),
+    )
+    .with_detail(Value::Object(detail(seen)))
+}
+
+fn over_memory(stage: &str, seen: &Seen, what: &str) -> Failure {
+    let limit = if seen.memory_limit == 0 {
+        String::new()
+    } else {
+        format!(" (limit {} MiB, seen {} MiB)", seen.memory_limit >> 20, seen.memory_peak >> 20)
+    };
+    let message = format!(
+        "stage `{stage}` ran out of memory: {what}{limit}; give it more with `needs.memory_mib` in its manifest, or \
+         give it less to do"
+    );
+    Failure::new(FailureClass::Oom, message)
+}
+
+fn detail(seen: &Seen) -> Map<String, Value> {
+    let mut detail = Map::new();
+    if !seen.printed.is_empty() {
+        detail.insert("printed".into(), seen.printed.clone().into());
+    }
+    if let Some(progress) = &seen.progress {
+        detail.insert("progress".into(), progress.clone());
+    }
+    if seen.memory_peak > 0 {
+        detail.insert("memory_peak_bytes".into(), json!(seen.memory_peak));
+    }
+    detail
+}
+
+/// A signal by name, with what it usually means.
+fn signal_name(signal: i32) -> String {
+    let name = match signal {
+        libc::SIGSEGV => "SIGSEGV (it used memory that is not its own)",
+        libc::SIGABRT => "SIGABRT (it gave up, after an assertion or an uncaught exception)",
+        libc::SIGBUS => "SIGBUS (it used memory that cannot be reached, such as a file cut short)",
+        libc::SIGILL => "SIGILL (it ran an instruction this CPU does not have)",
+        libc::SIGFPE => "SIGFPE (it divided by zero)",
+        libc::SIGTRAP => "SIGTRAP (it stopped itself)",
+        libc::SIGKILL => "SIGKILL",
+        libc::SIGTERM => "SIGTERM",
+        libc::SIGPIPE => "SIGPIPE",
+        libc::SIGXFSZ => "SIGXFSZ (a file grew too large)",
+        libc::SIGSYS => "SIGSYS",
+        other => return format!("signal {other}"),
+    };
+    name.to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    fn judge(signal: Option<i32>, code: i32, printed: &str) -> Failure {
+        let seen = Seen { printed: printed.into(), memory_limit: 64 << 20, ..Seen::default() };
+        of_ended("s", Ended { signal, code, cpu_us: 0 }, &seen)
+    }
+
+    #[test]
+    fn every_way_to_die_has_its_class() {
+        use FailureClass as C;
+        for (signal, code, printed, class) in [
+            (Some(libc::SIGSEGV), 0, "", C::Crashed),
+            (Some(libc::SIGABRT), 0, "assertion failed", C::Crashed),
+            (Some(libc::SIGABRT), 0, "memory allocation of 1048576 bytes failed", C::Oom),
+            (Some(libc::SIGABRT), 0, "terminate called after throwing 'std::bad_alloc'", C::Oom),
+            (Some(libc::SIGKILL), 0, "", C::Oom),
+            (Some(libc::SIGSYS), 0, "", C::SandboxDenied),
+            (None, 3, "", C::Protocol),
+            (None, 0, "", C::Protocol),
+            (None, 1, "Traceback …\nMemoryError", C::Oom),
+        ] {
+            let failure = judge(signal, code, printed);
+            assert_eq!(failure.class, class, "{signal:?} {code} {printed}: {failure}");
+        }
+    }
+
+    #[test]
+    fn the_message_says_what_happened_and_the_detail_what_was_seen() {
+        let failure = judge(Some(libc::SIGSEGV), 0, "about to crash");
+        assert!(failure.message.contains("SIGSEGV") && failure.message.contains("`s`"), "{failure}");
+        let detail = failure.detail.unwrap();
+        assert_eq!(detail["printed"], "about to crash");
+        let oom = judge(Some(libc::SIGKILL), 0, "");
+        assert!(oom.message.contains("64 MiB") && oom.message.contains("memory_mib"), "{oom}");
+    }
+
+    #[test]
+    fn a_timeout_shows_the_last_progress() {
+        let seen = Seen { progress: Some(json!({ "done": 3 })), ..Seen::default() };
+        let failure = of_timeout("s", "run", Duration::from_millis(1500), &seen);
+        assert!(failure.message.contains("1.5 s") && failure.message.contains("\"done\":3"), "{failure}");
+    }
+}
