@@ -6,6 +6,8 @@ pub mod canonical;
 pub mod compile;
 pub mod expr;
 pub mod graph;
+pub mod graph_check;
+pub mod render;
 pub mod sketch;
 
 pub use reelmill_spec::inputs;
