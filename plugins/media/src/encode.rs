@@ -6,6 +6,20 @@ use crate::graph::VideoFormat;
 use ffmpeg_next::{self as av, ffi, format::Pixel, frame};
 use std::ffi::{CString, c_int};
 
+/// Names of presets, from fast to slow; the same for all codecs here.
+const PRESETS: [&str; 10] = [
+    "ultrafast",
+    "superfast",
+    "veryfast",
+    "faster",
+    "fast",
+    "medium",
+    "slow",
+    "slower",
+    "veryslow",
+    "placebo",
+];
+
 /// The codecs videos are written in.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum VideoCodec {
@@ -93,6 +107,7 @@ impl VideoSettings {
             pixel: if self.ten_bit { Pixel::YUV420P10LE } else { Pixel::YUV420P },
             time_base: av::Rational(1, fps),
             sar: av::Rational(1, 1),
+            rate: Some(av::Rational(fps, 1)),
         }
     }
 
@@ -102,6 +117,11 @@ impl VideoSettings {
             return Err(Error::Setting(format!(
                 "a video of {size} is not possible: sides are even, 16 at least"
             )));
+        }
+        let number = self.codec == VideoCodec::Av1 && self.preset.parse::<u8>().is_ok_and(|n| n <= 13);
+        if !PRESETS.contains(&self.preset.as_str()) && !number {
+            let known = PRESETS.join(", ");
+            return Err(Error::Setting(format!("there is no preset `{}`; take one of {known}", self.preset)));
         }
         if !(1..=240).contains(&self.fps) {
             return Err(Error::Setting(format!("{} frames a second are not possible: 1 to 240", self.fps)));

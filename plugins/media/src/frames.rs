@@ -58,6 +58,18 @@ pub fn planes_mut(frame: &mut frame::Video) -> Result<[(&mut [u8], usize); 3]> {
     }
 }
 
+/// Another owner of the same picture, without a copy of its pixels.
+#[must_use]
+pub fn share(frame: &frame::Video) -> frame::Video {
+    let mut other = frame::Video::empty();
+    // SAFETY: both frames are valid and `other` is empty; libav counts the owners of the pixels, and whoever
+    // wants to write into shared ones makes a copy first.
+    unsafe {
+        ffi::av_frame_ref(other.as_mut_ptr(), frame.as_ptr());
+    }
+    other
+}
+
 /// The mean of a plane, 0 to 255.
 #[must_use]
 pub fn gray_mean(plane: Plane<'_>) -> f64 {

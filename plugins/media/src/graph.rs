@@ -21,6 +21,8 @@ pub struct VideoFormat {
     pub time_base: av::Rational,
     /// Shape of a pixel; `1/1` is square.
     pub sar: av::Rational,
+    /// Frames a second where that is constant; some filters (`xfade`) refuse inputs without.
+    pub rate: Option<av::Rational>,
 }
 
 /// What a piece of sound is.
@@ -45,6 +47,7 @@ impl VideoFormat {
             pixel: frame.format(),
             time_base,
             sar: if sar.numerator() > 0 { sar } else { av::Rational(1, 1) },
+            rate: None,
         }
     }
 
@@ -54,8 +57,11 @@ impl VideoFormat {
             let name = ffi::av_get_pix_fmt_name(self.pixel.into());
             if name.is_null() { "none".into() } else { CStr::from_ptr(name).to_string_lossy() }
         };
+        let rate = self
+            .rate
+            .map_or_else(String::new, |r| format!(":frame_rate={}/{}", r.numerator(), r.denominator()));
         format!(
-            "video_size={}x{}:pix_fmt={pixel}:time_base={}/{}:pixel_aspect={}/{}",
+            "video_size={}x{}:pix_fmt={pixel}:time_base={}/{}:pixel_aspect={}/{}{rate}",
             self.width,
             self.height,
             self.time_base.numerator(),
@@ -192,22 +198,26 @@ impl Graph {
         Ok(Self { inner, spec: spec.to_owned(), sources, ended })
     }
 
-    /// Gives a picture to an input.
-    pub fn send_video(&mut self, input: usize, frame: &frame::Video) -> Result<()> {
+    /// Gives a picture to an input. The graph becomes its owner, so that filters may write into it.
+    #[expect(clippy::needless_pass_by_value, reason = "a frame given to a graph is gone")]
+    pub fn send_video(&mut self, input: usize, frame: frame::Video) -> Result<()> {
         if let Some((_, Port::Video(format))) = self.sources.get(input) {
-            format.check("the filter graph", frame)?;
+            format.check("the filter graph", &frame)?;
         }
-        self.send(input, frame)
+        self.send(input, &frame)
     }
 
-    /// Gives sound to an input.
-    pub fn send_audio(&mut self, input: usize, frame: &frame::Audio) -> Result<()> {
+    /// Gives sound to an input, for good like a picture.
+    #[expect(clippy::needless_pass_by_value, reason = "sound given to a graph is gone")]
+    pub fn send_audio(&mut self, input: usize, frame: frame::Audio) -> Result<()> {
         if let Some((_, Port::Audio(format))) = self.sources.get(input) {
-            format.check("the filter graph", frame)?;
+            format.check("the filter graph", &frame)?;
         }
-        self.send(input, frame)
+        self.send(input, &frame)
     }
 
+    /// libav takes the frame's content away and leaves it empty, whatever its `&` says; hence the owned frames
+    /// above.
     fn send(&mut self, input: usize, frame: &av::Frame) -> Result<()> {
         let name = format!("in{input}");
         let mut context = self.inner.get(&name).ok_or_else(|| Error::graph(&self.spec, "no such input"))?;
@@ -220,6 +230,14 @@ impl Graph {
         let name = format!("in{input}");
         let mut context = self.inner.get(&name).ok_or_else(|| Error::graph(&self.spec, "no such input"))?;
         context.source().flush().map_err(|e| Error::graph(&self.spec, e))
+    }
+
+    /// The same for pictures, with the time at which the last one ends: without it `fps` drops that one.
+    pub fn end_at(&mut self, input: usize, pts: i64) -> Result<()> {
+        self.ended[input] = true;
+        let name = format!("in{input}");
+        let mut context = self.inner.get(&name).ok_or_else(|| Error::graph(&self.spec, "no such input"))?;
+        context.source().close(pts).map_err(|e| Error::graph(&self.spec, e))
     }
 
     /// Asks for the next picture or piece of sound.

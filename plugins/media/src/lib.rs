@@ -26,7 +26,7 @@ pub use control::{Control, Progress, Unwatched};
 pub use encode::{AudioEncoder, AudioSettings, VideoCodec, VideoEncoder, VideoSettings};
 pub use error::{Error, ErrorKind, Result};
 pub use frames::{
-    Plane, audio_frame, copy_samples, gray_mean, interleaved, plane, planes_mut, prepare_for_encoder,
+    Plane, audio_frame, copy_samples, gray_mean, interleaved, plane, planes_mut, prepare_for_encoder, share,
 };
 pub use graph::{AudioFormat, Graph, Pull, VideoFormat, escape};
 pub use limiter::Limiter;

@@ -73,11 +73,12 @@ fn a_graph_must_end_in_a_format_and_refuses_other_frames() {
         pixel: Pixel::YUV420P,
         time_base: reelmill_media::Rational(1, 30),
         sar: reelmill_media::Rational(1, 1),
+        rate: None,
     };
     let open_ended = Graph::video("[in0]hflip[out]", std::slice::from_ref(&format)).err().unwrap();
     assert!(open_ended.to_string().contains("format="), "{open_ended}");
     let mut graph = Graph::video("[in0]hflip,format=yuv420p[out]", &[format]).unwrap();
-    let error = graph.send_video(0, &VideoFrame::new(Pixel::YUV444P, 180, 320)).unwrap_err();
+    let error = graph.send_video(0, VideoFrame::new(Pixel::YUV444P, 180, 320)).unwrap_err();
     assert!(matches!(error, Error::Mismatch { .. }));
     let unknown = Graph::video("[in0]no_such_filter,format=yuv420p[out]", &[]).err().unwrap();
     assert!(unknown.to_string().contains("no_such_filter"), "libav's log is in the error: {unknown}");
@@ -239,7 +240,7 @@ fn text_in_a_filter_option_arrives_as_it_is() {
     }
     let mut graph =
         Graph::audio("[in0]volume=0.5,aformat=sample_fmts=flt[out]", &[AudioFormat::house()]).unwrap();
-    graph.send_audio(0, &audio_frame(&[0.5, -0.5], 0).unwrap()).unwrap();
+    graph.send_audio(0, audio_frame(&[0.5, -0.5], 0).unwrap()).unwrap();
     let mut out = reelmill_media::AudioFrame::empty();
     assert_eq!(graph.pull(&mut out).unwrap(), Pull::Frame);
     assert_eq!(interleaved(&out).unwrap(), [0.25, -0.25]);

@@ -1,0 +1,36 @@
+//! Stages that make videos. A scene (`video.clip`) and a composition (`video.compose`) are descriptions, not
+//! files: nothing is encoded until `video.encode` renders the whole timeline in one pass from the original
+//! material. Two aspect ratios are two such passes over one timeline, and no generation of quality is lost.
+//!
+//! The rooms: `timeline` (what a composition is), `plan` (milliseconds to frames), `fit` and `motion` (how
+//! material fills the picture), `shot` and `sequence` (its frames in order), `mix` (its sound), `captions` (its
+//! words), `render` (all of them into a file), and `stages` (the doors for pipelines).
+
+mod captions;
+mod fit;
+mod mix;
+mod motion;
+mod plan;
+mod render;
+mod sequence;
+mod shot;
+mod stages;
+mod thumbnail;
+mod timeline;
+
+pub use captions::subtitles;
+pub use plan::{Canvas, Plan};
+pub use render::{Output, Rendered, render};
+pub use stages::{Clip as ClipStage, Compose, Encode, Thumbnail};
+pub use timeline::{
+    CaptionStyle, Clip, Fit, Loudness, Media, Motion, Music, Position, Shot, Sound, Timeline, Transition,
+    TransitionKind, WhenShort, Word,
+};
+
+reelmill_sdk::export_plugin! {
+    name: "video",
+    version: env!("CARGO_PKG_VERSION"),
+    license: "MIT OR Apache-2.0",
+    description: "Scenes, compositions and finished videos, rendered in one pass by libav",
+    stages: [ClipStage, Compose, Encode, Thumbnail],
+}

@@ -1,0 +1,302 @@
+//! A timeline becomes a file: its sound first (cheap, and its loudness has to be known), then pictures and sound
+//! together in one pass. Pictures are made on one thread and encoded on another, a few frames apart.
+
+use crate::captions::subtitles;
+use crate::mix::mix;
+use crate::plan::{Canvas, Plan};
+use crate::sequence::Sequence;
+use crate::timeline::Timeline;
+use reelmill_media::{
+    AudioEncoder, AudioSettings, Control, Error, Graph, Loudness, Muxer, PcmReader, Pixel, Progress, Pull,
+    RATE, Rational, Result, Target, VideoCodec, VideoEncoder, VideoFormat, VideoFrame, VideoSettings, escape,
+    normalise,
+};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::time::{Duration, Instant};
+
+/// Frames between the two threads.
+const QUEUE: usize = 2;
+/// How often the encoder's thread looks for a cancellation while no frame comes.
+const PATIENCE: Duration = Duration::from_millis(40);
+
+/// How the file is encoded.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Output {
+    /// Size and frame rate.
+    pub canvas: Canvas,
+    /// Codec of the pictures.
+    pub codec: VideoCodec,
+    /// Constant rate factor.
+    pub crf: f32,
+    /// Speed, in x264's words.
+    pub preset: String,
+    /// Encoder threads; 0 lets the encoder choose.
+    pub threads: u32,
+    /// Seconds between key frames at most.
+    pub keyframe_s: f64,
+    /// Bits a second of the sound.
+    pub audio_bit_rate: u32,
+    /// Whether colours take 10 bits instead of 8.
+    pub ten_bit: bool,
+}
+
+/// What was rendered.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Rendered {
+    /// Frames.
+    pub frames: u64,
+    /// Length in milliseconds.
+    pub duration_ms: u64,
+    /// Length of the file.
+    pub bytes: u64,
+    /// Its sound before encoding; nothing when it has none.
+    pub loudness: Option<Loudness>,
+}
+
+impl Output {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count of frames")]
+    fn video(&self) -> VideoSettings {
+        VideoSettings {
+            codec: self.codec,
+            width: self.canvas.width,
+            height: self.canvas.height,
+            fps: self.canvas.fps,
+            crf: self.crf,
+            preset: self.preset.clone(),
+            threads: self.threads,
+            keyframe_interval: (self.keyframe_s * f64::from(self.canvas.fps)).round().max(1.0) as u32,
+            ten_bit: self.ten_bit,
+        }
+    }
+}
+
+/// Renders a timeline to `to`; helper files go to `scratch` and are removed.
+pub fn render(
+    timeline: &Timeline,
+    output: &Output,
+    to: &Path,
+    scratch: &Path,
+    control: &dyn Control,
+) -> Result<Rendered> {
+    let canvas = output.canvas;
+    let plan = Plan::new(timeline, canvas).map_err(Error::Setting)?;
+    // Everything that can be refused is, before the first frame is made.
+    let captions = subtitles(timeline, &plan, canvas).map_err(Error::Setting)?;
+    let encoder = VideoEncoder::open(&output.video())?;
+    let sound = Soundtrack::make(timeline, &plan, canvas, scratch, control)?;
+    let finish = match captions {
+        Some(text) => {
+            let helper = Helper::new(scratch, "captions.ass");
+            std::fs::write(&helper.0, text).map_err(|e| Error::Output {
+                path: helper.0.clone(),
+                reason: e.to_string(),
+                log: Vec::new(),
+            })?;
+            Some(helper)
+        }
+        None => None,
+    };
+    let finish = Finish { captions: finish, ten_bit: output.ten_bit, canvas };
+    let (sender, receiver) = sync_channel(QUEUE);
+    std::thread::scope(|scope| {
+        let producer = std::thread::Builder::new().name("frames".into());
+        let (plan, finish) = (&plan, &finish);
+        producer
+            .spawn_scoped(scope, move || {
+                if let Err(error) = produce(timeline, plan, canvas, finish, &sender) {
+                    // When nobody listens any more, the work was stopped and the error is no news.
+                    let _ = sender.send(Err(error));
+                }
+            })
+            .map_err(|e| Error::Setting(format!("no thread for the frames: {e}")))?;
+        let pass = Encoding::new(encoder, sound.as_ref(), output, to)?;
+        pass.run(receiver, plan.frames, control).map(|bytes| Rendered {
+            frames: plan.frames,
+            duration_ms: (plan.frames * 1_000 + u64::from(canvas.fps) / 2) / u64::from(canvas.fps),
+            bytes,
+            loudness: sound.as_ref().map(|s| s.loudness),
+        })
+    })
+}
+
+/// A file that goes when it is no longer needed.
+struct Helper(PathBuf);
+
+impl Helper {
+    fn new(scratch: &Path, name: &str) -> Self {
+        Self(scratch.join(name))
+    }
+}
+
+impl Drop for Helper {
+    fn drop(&mut self) {
+        // It may never have been written; what stays goes with scratch.
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+/// The sound of the video, ready to be encoded.
+struct Soundtrack {
+    file: Helper,
+    loudness: Loudness,
+}
+
+impl Soundtrack {
+    fn make(
+        timeline: &Timeline,
+        plan: &Plan,
+        canvas: Canvas,
+        scratch: &Path,
+        control: &dyn Control,
+    ) -> Result<Option<Self>> {
+        let raw = Helper::new(scratch, "mix.pcm");
+        let Some(measured) = mix(timeline, plan, canvas, &raw.0, control)? else { return Ok(None) };
+        let Some(wanted) = timeline.loudness else {
+            return Ok(Some(Self { file: raw, loudness: measured }));
+        };
+        let file = Helper::new(scratch, "sound.pcm");
+        let target = Target { lufs: wanted.lufs, true_peak_dbtp: wanted.true_peak_dbtp };
+        let loudness = normalise(&raw.0, &file.0, measured, target, control)?;
+        Ok(Some(Self { file, loudness }))
+    }
+}
+
+/// What is done to every frame of the canvas last.
+struct Finish {
+    captions: Option<Helper>,
+    ten_bit: bool,
+    canvas: Canvas,
+}
+
+impl Finish {
+    fn graph(&self) -> Result<Option<Graph>> {
+        let burn = match &self.captions {
+            Some(file) => format!("ass=filename={},", escape(&file.0.to_string_lossy())),
+            None if self.ten_bit => String::new(),
+            None => return Ok(None),
+        };
+        let pixel = if self.ten_bit { "yuv420p10le" } else { "yuv420p" };
+        let fps = i32::try_from(self.canvas.fps).unwrap_or(30);
+        let format = VideoFormat {
+            width: self.canvas.width,
+            height: self.canvas.height,
+            pixel: Pixel::YUV420P,
+            time_base: Rational(1, fps),
+            sar: Rational(1, 1),
+            rate: Some(Rational(fps, 1)),
+        };
+        Graph::video(&format!("[in0]{burn}setsar=1,format={pixel}[out]"), &[format]).map(Some)
+    }
+}
+
+/// Makes all frames in order; stops when nobody takes them any more.
+fn produce(
+    timeline: &Timeline,
+    plan: &Plan,
+    canvas: Canvas,
+    finish: &Finish,
+    sender: &SyncSender<Result<VideoFrame>>,
+) -> Result<()> {
+    let mut sequence = Sequence::new(plan, timeline.transition.kind, canvas);
+    let mut graph = finish.graph()?;
+    let mut number = 0;
+    while let Some(mut frame) = sequence.next_frame()? {
+        frame.set_pts(Some(number));
+        number += 1;
+        if let Some(graph) = graph.as_mut() {
+            graph.send_video(0, frame)?;
+            let mut finished = VideoFrame::empty();
+            if graph.pull(&mut finished)? != Pull::Frame {
+                return Err(Error::Graph {
+                    spec: "ass".into(),
+                    reason: "it gave no frame for a frame".into(),
+                    log: Vec::new(),
+                });
+            }
+            frame = finished;
+        }
+        if sender.send(Ok(frame)).is_err() {
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+/// The file being written.
+struct Encoding {
+    muxer: Muxer,
+    video: VideoEncoder,
+    video_stream: usize,
+    sound: Option<Sounding>,
+    fps: u64,
+}
+
+struct Sounding {
+    reader: PcmReader,
+    encoder: AudioEncoder,
+    stream: usize,
+}
+
+impl Encoding {
+    fn new(video: VideoEncoder, sound: Option<&Soundtrack>, output: &Output, to: &Path) -> Result<Self> {
+        let mut muxer = Muxer::create(to)?;
+        let video_stream = muxer.add_video(&video)?;
+        let sound = match sound {
+            Some(track) => {
+                let encoder = AudioEncoder::open(AudioSettings { bit_rate: output.audio_bit_rate })?;
+                let stream = muxer.add_audio(&encoder)?;
+                Some(Sounding { reader: PcmReader::open(&track.file.0)?, encoder, stream })
+            }
+            None => None,
+        };
+        Ok(Self { muxer, video, video_stream, sound, fps: u64::from(output.canvas.fps) })
+    }
+
+    fn run(
+        mut self,
+        receiver: Receiver<Result<VideoFrame>>,
+        total: u64,
+        control: &dyn Control,
+    ) -> Result<u64> {
+        let started = Instant::now();
+        loop {
+            control.check()?;
+            let mut frame = match receiver.recv_timeout(PATIENCE) {
+                Ok(frame) => frame?,
+                Err(RecvTimeoutError::Timeout) => continue,
+                Err(RecvTimeoutError::Disconnected) => break,
+            };
+            self.video.encode(&mut frame, |p| self.muxer.write(self.video_stream, p))?;
+            let done = self.video.frames();
+            self.sound_until(done * u64::from(RATE) / self.fps)?;
+            let rate = done as f64 / started.elapsed().as_secs_f64().max(1e-3);
+            control.progress(&Progress { done, total, unit: "frames", phase: "encode", rate });
+        }
+        drop(receiver);
+        if self.video.frames() != total {
+            let got = format!("{} frames", self.video.frames());
+            return Err(Error::Mismatch { place: "the file".into(), wanted: format!("{total} frames"), got });
+        }
+        self.video.finish(|p| self.muxer.write(self.video_stream, p))?;
+        self.sound_until(u64::MAX)?;
+        if let Some(Sounding { encoder, stream, .. }) = self.sound.as_mut() {
+            encoder.finish(|p| self.muxer.write(*stream, p))?;
+        }
+        self.muxer.finish()
+    }
+
+    /// Encodes sound up to a sample's number, so that both streams stay side by side in the file.
+    fn sound_until(&mut self, sample: u64) -> Result<()> {
+        let Some(Sounding { reader, encoder, stream }) = self.sound.as_mut() else { return Ok(()) };
+        let mut block = Vec::new();
+        while u64::try_from(encoder.samples()).unwrap_or(u64::MAX) < sample {
+            reader.read(4_096, &mut block)?;
+            if block.is_empty() {
+                return Ok(());
+            }
+            encoder.encode(&block, |p| self.muxer.write(*stream, p))?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,154 @@
+//! `video.encode`: a timeline or a file becomes a finished video, in one pass.
+
+use super::common::{Codec, Watch, failure, traits};
+use super::source::Source;
+use crate::render::{Output, render};
+use crate::timeline::{Fit, Loudness};
+use reelmill_media::VideoCodec;
+use reelmill_sdk::prelude::*;
+
+/// A finished video.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Input {
+    /// `video` of `video.compose` or `video.clip`, or a video file.
+    source: Source,
+    /// Shape of the picture, for example `9:16`, `16:9`, `1:1` or `4:5`. A timeline is `9:16` by default, a file
+    /// keeps its shape.
+    #[serde(default)]
+    #[schemars(regex(pattern = r"^[0-9]{1,3}:[0-9]{1,3}$"))]
+    aspect: Option<String>,
+    /// Length of the shorter side in pixels, as in "1080p": `9:16` at 1080 is 1080 x 1920. 1080 by default.
+    #[serde(default)]
+    #[schemars(range(min = 64, max = 4320))]
+    height: Option<u32>,
+    /// Frames a second, constant. 30 by default; a file keeps its own, rounded.
+    #[serde(default)]
+    #[schemars(range(min = 1, max = 120))]
+    fps: Option<u32>,
+    /// Codec of the pictures; the sound is always AAC.
+    #[serde(default)]
+    codec: Codec,
+    /// Quality: lower is better and larger. By default 23 for h264, 26 for h265, 32 for av1.
+    #[serde(default)]
+    #[schemars(range(min = 0.0, max = 63.0))]
+    crf: Option<f32>,
+    /// Speed: ultrafast, superfast, veryfast, faster, fast, medium, slow, slower or veryslow.
+    #[serde(default = "medium")]
+    preset: String,
+    /// Threads of the encoder; 0 lets it choose.
+    #[serde(default)]
+    #[schemars(range(max = 64))]
+    threads: u32,
+    /// Seconds between two key frames at most.
+    #[serde(default = "keyframes")]
+    #[schemars(range(min = 0.1, max = 60.0))]
+    keyframe_s: f64,
+    /// Bits a second of the sound, in thousands.
+    #[serde(default = "audio_kbps")]
+    #[schemars(range(min = 32, max = 512))]
+    audio_kbps: u32,
+    /// Whether colours take 10 bits instead of 8.
+    #[serde(default)]
+    ten_bit: bool,
+    /// How a file of another shape fills the picture; scenes of a timeline say it themselves.
+    #[serde(default)]
+    fit: Fit,
+    /// What the sound is brought to, in place of what the timeline says.
+    #[serde(default)]
+    loudness: Option<Loudness>,
+}
+
+fn medium() -> String {
+    "medium".into()
+}
+fn keyframes() -> f64 {
+    5.0
+}
+fn audio_kbps() -> u32 {
+    192
+}
+
+/// The video and its figures.
+#[derive(Serialize, JsonSchema)]
+pub struct Encoded {
+    /// The MP4 file.
+    #[schemars(extend("x-media-types" = ["video/mp4"]))]
+    video: OutputFile,
+    /// Pixels across.
+    width: u32,
+    /// Pixels down.
+    height: u32,
+    /// Frames a second.
+    fps: u32,
+    /// Frames.
+    frames: u64,
+    /// Length.
+    duration_ms: u64,
+    /// Length of the file.
+    bytes: u64,
+    /// Codec of the pictures.
+    codec: Codec,
+    /// Integrated loudness of the sound before encoding; nothing for silence.
+    loudness_lufs: Option<f64>,
+    /// Its true peak.
+    true_peak_dbtp: Option<f64>,
+}
+
+/// The stage.
+pub struct Encode;
+
+impl Stage for Encode {
+    const ID: &'static str = "encode";
+    const VERSION: &'static str = "1.0.0";
+    const SUMMARY: &'static str = "Renders a timeline or a file as an MP4 for one aspect, in one pass";
+    type Input = Input;
+    type Output = Encoded;
+
+    fn traits() -> StageTraits {
+        let note = "A file as a square video of 720 x 720".to_owned();
+        let with = json!({ "source": "media/sea.mp4", "aspect": "1:1", "height": 720, "fit": "blur" });
+        traits(2, 3_072, vec![Example { note, with }])
+    }
+
+    fn open() -> Result<Self, StageError> {
+        Ok(Self)
+    }
+
+    fn run(&mut self, input: Input, cx: &Cx<'_>) -> Result<Encoded, StageError> {
+        let mut ready = input.source.ready(input.fit)?;
+        let canvas = ready.canvas(input.aspect.as_deref(), input.height, input.fps)?;
+        ready.timeline.loudness = input.loudness.or(ready.timeline.loudness);
+        let codec = VideoCodec::from(input.codec);
+        let output = Output {
+            canvas,
+            codec,
+            crf: input.crf.unwrap_or(codec.default_crf()),
+            preset: input.preset,
+            threads: input.threads,
+            keyframe_s: input.keyframe_s,
+            audio_bit_rate: input.audio_kbps * 1_000,
+            ten_bit: input.ten_bit,
+        };
+        let name = format!("video_{}x{}.mp4", canvas.width, canvas.height);
+        let to = cx.output(&name);
+        let done = render(&ready.timeline, &output, &to, cx.scratch(), &Watch(cx)).map_err(failure)?;
+        Ok(Encoded {
+            video: OutputFile::new(cx, &to, "video/mp4")?,
+            width: canvas.width,
+            height: canvas.height,
+            fps: canvas.fps,
+            frames: done.frames,
+            duration_ms: done.duration_ms,
+            bytes: done.bytes,
+            codec: input.codec,
+            loudness_lufs: done.loudness.and_then(|l| l.lufs).map(round),
+            true_peak_dbtp: done.loudness.and_then(|l| l.true_peak_dbtp).map(round),
+        })
+    }
+}
+
+/// To a hundredth: meters are no finer.
+fn round(value: f64) -> f64 {
+    (value * 100.0).round() / 100.0
+}

@@ -1,0 +1,13 @@
+//! The doors for pipelines: each stage turns its `with` into a timeline or a call of the rooms beside.
+
+mod clip;
+mod common;
+mod compose;
+mod encode;
+mod source;
+mod thumbnail;
+
+pub use clip::Clip;
+pub use compose::Compose;
+pub use encode::Encode;
+pub use thumbnail::Thumbnail;
