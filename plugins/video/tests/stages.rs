@@ -300,7 +300,7 @@ fn other_codecs_render_too() {
     let test = world.clip("t.mp4", "testsrc2=sar=1", 0.6);
     for (codec, name) in [("h265", "hevc"), ("av1", "av1")] {
         let encoded = world
-            .encode(&json!(test), json!({ "codec": codec, "aspect": "1:1", "ten_bit": codec == "h265" }));
+            .encode(&json!(test), &json!({ "codec": codec, "aspect": "1:1", "ten_bit": codec == "h265" }));
         let video = probe(&world.out(&encoded["video"])).unwrap().video.unwrap();
         assert_eq!((video.codec.as_str(), video.width, video.height), (name, 180, 180));
         assert_eq!(video.pixel == "yuv420p10le", codec == "h265");
