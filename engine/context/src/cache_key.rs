@@ -28,21 +28,23 @@ pub fn parts(
     }
     let properties = stage.input.get("properties").and_then(Value::as_object);
     for (name, schema) in properties.into_iter().flatten() {
-        let is_path = schema.get("x-path").is_some() || refers_to_path(schema, &stage.input);
-        if let (true, Some(Value::String(path))) = (is_path, with.get(name)) {
+        if let (true, Some(Value::String(path))) = (may_be_path(schema, &stage.input), with.get(name)) {
             parts.insert(format!("files of {name}"), listing(&base_dir.join(path))?);
         }
     }
     Some(parts)
 }
 
-fn refers_to_path(schema: &Value, root: &Value) -> bool {
+/// Whether a value under this schema may be a path: itself, by reference, or as one of several choices.
+fn may_be_path(schema: &Value, root: &Value) -> bool {
     let target = |schema: &Value| {
         let pointer = schema.get("$ref")?.as_str()?.strip_prefix('#')?;
         root.pointer(pointer)?.get("x-path").cloned()
     };
     let choices = schema.get("anyOf").and_then(Value::as_array);
-    target(schema).is_some() || choices.is_some_and(|all| all.iter().any(|one| target(one).is_some()))
+    schema.get("x-path").is_some()
+        || target(schema).is_some()
+        || choices.is_some_and(|all| all.iter().any(|one| may_be_path(one, root)))
 }
 
 fn contains_secret(value: &Value) -> bool {
@@ -119,6 +121,22 @@ mod tests {
         let after = listing(folder.path());
         assert_ne!(before, after);
         assert_eq!(after, listing(folder.path()));
+    }
+
+    #[test]
+    fn a_path_is_known_in_every_form_a_schema_gives_it() {
+        let root = json!({ "$defs": { "Folder": { "x-path": "read" }, "Name": { "type": "string" } } });
+        for (schema, expected) in [
+            (json!({ "x-path": "read" }), true),
+            (json!({ "$ref": "#/$defs/Folder" }), true),
+            (
+                json!({ "anyOf": [{ "anyOf": [{ "type": "object" }, { "x-path": "read" }] }, { "type": "null" }] }),
+                true,
+            ),
+            (json!({ "anyOf": [{ "$ref": "#/$defs/Name" }, { "type": "null" }] }), false),
+        ] {
+            assert_eq!(may_be_path(&schema, &root), expected, "{schema}");
+        }
     }
 
     #[test]

@@ -113,8 +113,11 @@ impl Query {
     }
 }
 
+// A flattened part cannot be read with `deny_unknown_fields`; the schema refuses misspelt keys instead, before the
+// stage runs.
 /// `with` of `material.fetch`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[schemars(extend("additionalProperties" = false))]
 pub struct FetchInput {
     /// What to look for: a text, or a list of words with the most telling first.
     pub query: Query,
@@ -153,6 +156,7 @@ impl SceneWanted {
 
 /// `with` of `material.plan`.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[schemars(extend("additionalProperties" = false))]
 pub struct PlanInput {
     /// The scenes, in the order of the video.
     #[schemars(length(min = 1, max = 200))]

@@ -14,7 +14,7 @@ mod types;
 
 use reelmill_sdk::prelude::*;
 
-pub use types::{Input, Llm, Method, Mode, Scene, Script, TokenUsage};
+pub use types::{ArticleFile, Input, Llm, Method, Mode, Scene, Script, TokenUsage};
 
 /// The stage `script.write`.
 pub struct Write;

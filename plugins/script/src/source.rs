@@ -29,7 +29,10 @@ pub fn read(input: &Input) -> Result<Source, StageError> {
             return Err(StageError::invalid_input("both `text` and `article` are given; leave one out"));
         }
         (Some(text), None) => (text.clone(), false),
-        (None, Some(path)) => (read_file(path.as_path())?, article::is_html_name(path.as_path())),
+        (None, Some(file)) => {
+            let (path, name) = file.place();
+            (read_file(path, name)?, article::is_html_name(Path::new(name)))
+        }
         (None, None) => (String::new(), false),
     };
     if body.chars().count() > TEXT_CHARS_MAX {
@@ -52,8 +55,7 @@ pub fn read(input: &Input) -> Result<Source, StageError> {
     })
 }
 
-fn read_file(path: &Path) -> Result<String, StageError> {
-    let shown = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
+fn read_file(path: &Path, shown: &str) -> Result<String, StageError> {
     let file = std::fs::File::open(path)
         .map_err(|error| StageError::invalid_input(format!("cannot open the article {shown}: {error}")))?;
     // A character takes up to four bytes; one byte more tells a file that is too long from one that just fits.

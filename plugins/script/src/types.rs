@@ -2,6 +2,7 @@
 
 use reelmill_sdk::prelude::*;
 use std::fmt;
+use std::path::Path;
 
 /// Scenes of one script at the most.
 pub const SCENES_MAX: u32 = 40;
@@ -61,6 +62,29 @@ const fn default_timeout() -> u32 {
     120
 }
 
+/// An article: a stored file, or a path on the worker's disk.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(untagged, expecting = "a path or an artifact (an input of type file)")]
+pub enum ArticleFile {
+    /// A stored file.
+    Stored(Artifact),
+    /// A path.
+    Path(InputPath),
+}
+
+impl ArticleFile {
+    /// Where it can be read, and what people call it: its extension says what it is.
+    pub(crate) fn place(&self) -> (&Path, &str) {
+        match self {
+            Self::Stored(artifact) => (artifact.path(), artifact.name()),
+            Self::Path(path) => {
+                let path = path.as_path();
+                (path, path.file_name().and_then(|name| name.to_str()).unwrap_or("article"))
+            }
+        }
+    }
+}
+
 /// `with` of `script.write`: exactly one of `topic`, `text` and `article` must carry the subject; a topic beside a
 /// text or an article only guides a model.
 #[derive(Clone, Deserialize, JsonSchema)]
@@ -70,8 +94,8 @@ pub struct Input {
     pub topic: Option<String>,
     /// The user's own text: plain or Markdown.
     pub text: Option<String>,
-    /// A file with the text: plain, Markdown or HTML, in UTF-8.
-    pub article: Option<InputPath>,
+    /// A file with the text: plain, Markdown or HTML, in UTF-8. A path, or an input of type `file`.
+    pub article: Option<ArticleFile>,
     /// The title; found in the text when left out.
     pub title: Option<String>,
     /// How the script is to be made.

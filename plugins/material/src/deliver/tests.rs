@@ -170,3 +170,15 @@ fn a_cancel_stops_the_work() {
     assert_eq!(result.unwrap_err().class(), FailureClass::Cancelled);
     assert_eq!(std::fs::read_dir(scratch.path()).unwrap().count(), 0);
 }
+
+#[test]
+fn the_schemas_know_every_key_and_refuse_others() {
+    for manifest in
+        [reelmill_sdk::stage::stage_manifest::<Fetch>(), reelmill_sdk::stage::stage_manifest::<Plan>()]
+    {
+        let schema = manifest.input;
+        assert_eq!(schema["additionalProperties"], false);
+        assert_eq!(schema["properties"]["folder"]["x-path"], "read", "{schema:#}");
+        assert_eq!(schema["properties"]["count"]["maximum"], 20);
+    }
+}

@@ -99,6 +99,13 @@ fn an_article_file_is_read_and_a_bad_one_is_named() {
     std::fs::write(&good, ARTICLE).unwrap();
     let script = write(json!({ "article": good, "scenes": 6, "mode": "extract", "seconds": 40 })).unwrap();
     assert_eq!(script["title"], "How tides work");
+    // A stored file has no telling path; its name says what it is.
+    let stored = folder.path().join("0123abcd");
+    std::fs::write(&stored, "<h1>Tides</h1><p>The sea rises.</p>").unwrap();
+    let mut artifact = serde_json::to_value(testing::artifact(&stored, "text/html")).unwrap();
+    artifact["name"] = json!("tides.html");
+    let script = write(json!({ "article": artifact, "scenes": 1 })).unwrap();
+    assert_eq!((script["title"].as_str(), narrations(&script)), (Some("Tides"), vec!["The sea rises."]));
     let bad = folder.path().join("bad.txt");
     std::fs::write(&bad, [0xff, 0xfe, 0x00]).unwrap();
     for (path, word) in [(bad, "not UTF-8"), (folder.path().join("none.txt"), "cannot open")] {
