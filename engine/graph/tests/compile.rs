@@ -549,7 +549,7 @@ stages:
             22 |     with: { source: "${{ stages.grouped.outputs.clip }}", at: "${{ stages.scene.outputs.map(s, s.sound) }}" }
                |                                                 ^^^^
                |
-               = help: there are: video
+               = help: known: `video`
 
             error[RM-0208]: `sound` is no output of tts.speak@1
               --> p.yaml:22:98
@@ -557,9 +557,17 @@ stages:
             22 |     with: { source: "${{ stages.grouped.outputs.clip }}", at: "${{ stages.scene.outputs.map(s, s.sound) }}" }
                |                                                                                                  ^
                |
-               = help: there are: audio
+               = help: known: `audio`
 
             10 errors
         "#]],
     );
+}
+
+#[test]
+fn every_code_of_compiling_has_a_case() {
+    let cases = include_str!("compile.rs");
+    for code in reelmill_spec::Code::ALL.iter().filter(|code| code.id() > "RM-0200") {
+        assert!(cases.contains(&format!("[{}]", code.id())), "{}: {}", code.id(), code.title());
+    }
 }

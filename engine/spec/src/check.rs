@@ -72,7 +72,7 @@ impl Checker<'_> {
             },
             Shape::Id => match node.text() {
                 Some(text) => self.id(text, node.span),
-                None => self.wrong_type(node, name, "a name"),
+                None => self.wrong_type(node, name, "an id"),
             },
             Shape::Uses => self.uses(node, name),
             Shape::Expr => {

@@ -204,7 +204,9 @@ type Next<'a> = (Event<'a>, Span);
 
 impl<'a> Reader<'a> {
     fn document(mut self) -> Option<Node> {
-        let node = self.first_document().ok()?;
+        let Some(node) = self.first_document().ok()? else {
+            return Some(Node { span: Span::default(), kind: Kind::Null });
+        };
         // What follows the document: nothing, or a second one.
         loop {
             match self.next().ok()? {
@@ -222,12 +224,13 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn first_document(&mut self) -> Result<Node, Stop> {
+    /// None when there is no document at all.
+    fn first_document(&mut self) -> Result<Option<Node>, Stop> {
         loop {
             match self.next()? {
                 (Event::StreamStart | Event::DocumentStart(..), _) => {}
-                (Event::StreamEnd, span) => return Ok(Node { span, kind: Kind::Null }),
-                next => return self.node(next, 0),
+                (Event::StreamEnd, _) => return Ok(None),
+                next => return self.node(next, 0).map(Some),
             }
         }
     }
@@ -409,7 +412,8 @@ impl<'a> Reader<'a> {
                         Diagnostic::error(Code::BadValue, span, message)
                             .help("quote it if it is meant as text"),
                     );
-                    Kind::Null
+                    // Near enough for what else there is to say of it.
+                    text.parse().ok().and_then(Number::from_f64).map_or(Kind::Null, Kind::Number)
                 }
                 None => Kind::Text(text.to_owned()),
             },
