@@ -232,6 +232,11 @@ impl Graph {
         context.source().flush().map_err(|e| Error::graph(&self.spec, e))
     }
 
+    /// The same, where it may have been said before.
+    pub fn end_once(&mut self, input: usize) -> Result<()> {
+        if self.ended[input] { Ok(()) } else { self.end(input) }
+    }
+
     /// The same for pictures, with the time at which the last one ends: without it `fps` drops that one.
     pub fn end_at(&mut self, input: usize, pts: i64) -> Result<()> {
         self.ended[input] = true;

@@ -7,6 +7,7 @@
 //!
 //! Architecture invariant: no process is started here, and nothing opens a network connection.
 
+mod compare;
 mod control;
 mod encode;
 mod error;
@@ -19,9 +20,11 @@ mod mux;
 mod pcm;
 mod probe;
 mod reader;
+mod stereo;
 mod synth;
 mod version;
 
+pub use compare::{Ssim, ssim};
 pub use control::{Control, Progress, Unwatched};
 pub use encode::{AudioEncoder, AudioSettings, VideoCodec, VideoEncoder, VideoSettings};
 pub use error::{Error, ErrorKind, Result};
@@ -35,6 +38,7 @@ pub use mux::Muxer;
 pub use pcm::{CHANNELS, PcmReader, PcmWriter, RATE};
 pub use probe::{AudioInfo, ColourInfo, MediaInfo, Rotation, VideoInfo, probe};
 pub use reader::{AudioReader, VideoReader};
+pub use stereo::StereoReader;
 pub use synth::{save_picture, synth};
 pub use version::{tools, video_encoders};
 

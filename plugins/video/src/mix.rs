@@ -6,10 +6,9 @@
 use crate::plan::{Canvas, Plan};
 use crate::timeline::{Music, Sound, Timeline};
 use reelmill_media::{
-    AudioFormat, AudioFrame, AudioReader, CHANNELS, Control, Graph, Loudness, Meter, PcmWriter, Progress,
-    Pull, RATE, Result, audio_frame, copy_samples,
+    AudioFormat, AudioFrame, CHANNELS, Control, Graph, Loudness, Meter, PcmWriter, Progress, Pull, RATE,
+    Result, StereoReader, audio_frame, copy_samples,
 };
-use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 
 /// Samples of each channel mixed at once.
@@ -123,7 +122,7 @@ impl Out {
 struct Voices {
     /// Not yet begun, the next one last.
     waiting: Vec<Placed>,
-    sounding: Vec<(Placed, Source)>,
+    sounding: Vec<(Placed, StereoReader)>,
 }
 
 /// A sound at its place in the video, in samples.
@@ -155,7 +154,7 @@ impl Voices {
         let end = at + (block.len() / CHANNELS) as u64;
         while self.waiting.last().is_some_and(|placed| placed.from < end) {
             let Some(placed) = self.waiting.pop() else { break };
-            let source = Source::open(placed.sound.media.path(), placed.sound.in_ms)?;
+            let source = StereoReader::open(placed.sound.media.path(), placed.sound.in_ms)?;
             self.sounding.push((placed, source));
         }
         for (placed, source) in &mut self.sounding {
@@ -167,7 +166,7 @@ impl Voices {
 }
 
 impl Placed {
-    fn add(&self, source: &mut Source, at: u64, block: &mut [f32]) -> Result<()> {
+    fn add(&self, source: &mut StereoReader, at: u64, block: &mut [f32]) -> Result<()> {
         let gain = factor(self.sound.gain_db);
         let end = at + (block.len() / CHANNELS) as u64;
         for index in at.max(self.from)..end.min(self.to) {
@@ -185,7 +184,7 @@ impl Placed {
 /// The music, again and again.
 struct Bed {
     path: PathBuf,
-    source: Option<Source>,
+    source: Option<StereoReader>,
     gain: f32,
     fade_in: u64,
     fade_out: u64,
@@ -225,84 +224,8 @@ impl Bed {
         {
             return Ok(Some(pair));
         }
-        let source = self.source.insert(Source::open(&self.path, 0)?);
+        let source = self.source.insert(StereoReader::open(&self.path, 0)?);
         source.next_pair()
-    }
-}
-
-/// One file's sound at 48 kHz in stereo.
-struct Source {
-    reader: AudioReader,
-    graph: Option<Graph>,
-    ready: VecDeque<[f32; CHANNELS]>,
-    /// Samples still to be passed over before the in-point.
-    skip: Option<u64>,
-    in_ms: u64,
-    over: bool,
-}
-
-impl Source {
-    fn open(path: &Path, in_ms: u64) -> Result<Self> {
-        let reader = AudioReader::open(path, in_ms)?;
-        Ok(Self { reader, graph: None, ready: VecDeque::new(), skip: None, in_ms, over: false })
-    }
-
-    fn is_over(&self) -> bool {
-        self.over && self.ready.is_empty()
-    }
-
-    fn next_pair(&mut self) -> Result<Option<[f32; CHANNELS]>> {
-        while self.ready.is_empty() && !self.over {
-            self.fill()?;
-        }
-        Ok(self.ready.pop_front())
-    }
-
-    fn fill(&mut self) -> Result<()> {
-        let next = self.reader.next_frame()?;
-        match (next, self.graph.as_mut()) {
-            (Some(frame), None) => {
-                let spec = format!("[in0]aresample=48000,{HOUSE}");
-                self.graph = Some(Graph::audio(&spec, &[AudioFormat::of(&frame)])?);
-                self.skip = Some(self.samples_before(&frame));
-                self.feed(frame)?;
-            }
-            (Some(frame), Some(_)) => self.feed(frame)?,
-            (None, Some(graph)) => {
-                graph.end(0)?;
-                self.over = true;
-            }
-            (None, None) => self.over = true,
-        }
-        self.drain()
-    }
-
-    /// How much of the sound from this frame on lies before the in-point.
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a time within a file")]
-    fn samples_before(&self, frame: &AudioFrame) -> u64 {
-        let start = frame.pts().unwrap_or(0) as f64 * f64::from(self.reader.time_base());
-        ((self.in_ms as f64 / 1_000.0 - start).max(0.0) * f64::from(RATE)) as u64
-    }
-
-    fn feed(&mut self, frame: AudioFrame) -> Result<()> {
-        match self.graph.as_mut() {
-            Some(graph) => graph.send_audio(0, frame),
-            None => Ok(()),
-        }
-    }
-
-    fn drain(&mut self) -> Result<()> {
-        let Some(graph) = self.graph.as_mut() else { return Ok(()) };
-        let mut frame = AudioFrame::empty();
-        let mut samples = Vec::new();
-        while graph.pull(&mut frame)? == Pull::Frame {
-            copy_samples(&frame, &mut samples)?;
-        }
-        let skipped = self.skip.unwrap_or(0).min((samples.len() / CHANNELS) as u64);
-        self.skip = self.skip.map(|skip| skip - skipped);
-        let start = usize::try_from(skipped).unwrap_or(0) * CHANNELS;
-        self.ready.extend(samples[start..].chunks_exact(CHANNELS).map(|pair| [pair[0], pair[1]]));
-        Ok(())
     }
 }
 

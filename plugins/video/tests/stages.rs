@@ -1,8 +1,8 @@
 //! The stages as a pipeline uses them, on small made material; every file that comes out is looked into.
 
 use reelmill_media::{
-    AudioFormat, AudioFrame, AudioReader, Graph, Meter, Pixel, Pull, Unwatched, VideoCodec, VideoFrame,
-    VideoReader, VideoSettings, copy_samples, gray_mean, plane, probe, save_picture, synth,
+    Graph, Meter, Pixel, Pull, StereoReader, Unwatched, VideoCodec, VideoFrame, VideoReader, VideoSettings,
+    gray_mean, plane, probe, save_picture, synth,
 };
 use reelmill_plugin_video::{ClipStage, Compose, Encode, Thumbnail};
 use reelmill_sdk::FailureClass;
@@ -84,21 +84,9 @@ fn frames(path: &Path) -> Vec<VideoFrame> {
 }
 
 fn samples(path: &Path) -> Vec<f32> {
-    let mut reader = AudioReader::open(path, 0).unwrap();
-    let first = reader.next_frame().unwrap().unwrap();
-    let spec = "[in0]aresample=48000,aformat=sample_fmts=flt:sample_rates=48000:channel_layouts=stereo[out]";
-    let mut graph = Graph::audio(spec, &[AudioFormat::of(&first)]).unwrap();
-    let (mut all, mut next, mut out) = (Vec::new(), Some(first), AudioFrame::empty());
-    loop {
-        match graph.pull(&mut out).unwrap() {
-            Pull::Frame => copy_samples(&out, &mut all).unwrap(),
-            Pull::End => return all,
-            Pull::Feed(_) => match next.take().or_else(|| reader.next_frame().unwrap()) {
-                Some(frame) => graph.send_audio(0, frame).unwrap(),
-                None => graph.end(0).unwrap(),
-            },
-        }
-    }
+    let (mut reader, mut all) = (StereoReader::open(path, 0).unwrap(), Vec::new());
+    reader.read(60 * 48_000, &mut all).unwrap();
+    all
 }
 
 fn words(text: &str, each_ms: u64) -> Value {
