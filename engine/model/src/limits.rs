@@ -12,6 +12,8 @@ pub const STAGES_MAX: usize = 1_000;
 pub const STAGE_DEPTH_MAX: usize = 8;
 /// Characters of an id (stage, input, variable).
 pub const ID_CHARS_MAX: usize = 64;
+/// Different expressions of a pipeline.
+pub const EXPRESSIONS_MAX: usize = 10_000;
 /// Characters of one expression.
 pub const EXPRESSION_CHARS_MAX: usize = 4_096;
 /// Nesting of brackets in one expression.

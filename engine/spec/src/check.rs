@@ -49,6 +49,10 @@ impl Checker<'_> {
     }
 
     fn unknown_key(&mut self, entry: &Entry, record: &Record) {
+        if self.problems.is_full() {
+            self.problems.push(Diagnostic::error(Code::UnknownKey, entry.key_span, ""));
+            return;
+        }
         let known = record.keys.iter().map(|key| key.name);
         let message = format!("{} has no key `{}`", record.what, shown(&entry.key));
         let help = match suggest::nearest(&entry.key, known.clone()) {

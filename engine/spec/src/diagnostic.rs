@@ -130,6 +130,12 @@ impl Problems {
         self.errors
     }
 
+    /// Whether further problems are only counted. Looking for remedies for them would be wasted.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.list.len() >= DIAGNOSTICS_MAX
+    }
+
     /// The problems in the order of the file, each with its pointer.
     #[must_use]
     pub fn finish(mut self, tree: Option<&Node>) -> Vec<Diagnostic> {

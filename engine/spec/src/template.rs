@@ -248,8 +248,10 @@ struct Finder<'a> {
 impl Finder<'_> {
     fn expr(&mut self, source: &str) -> Expr {
         let raw = self.file.get(self.node.span.range()).unwrap_or_default();
-        let rest = &raw[self.from..];
+        let rest = raw.get(self.from..).unwrap_or_default();
         let Some(at) = rest.find(source) else {
+            // Searching on for the others would take the square of the scalar's length.
+            self.from = raw.len();
             return Expr { source: source.to_owned(), span: self.node.span, exact: false };
         };
         let start = self.place.after(&rest[..at]);

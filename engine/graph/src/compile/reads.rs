@@ -135,6 +135,10 @@ impl<'s> Session<'s> {
     }
 
     fn expression(&mut self, expr: &'s Expr, place: Place, purpose: Purpose) {
+        // Enough is wrong already; the rest would only be counted.
+        if self.problems.is_full() {
+            return;
+        }
         let Some(parsed) = self.parse(expr) else { return };
         let before = self.problems.errors();
         for reference in parsed.references() {
@@ -150,20 +154,24 @@ impl<'s> Session<'s> {
         let span = step_span(expr, reference, 0);
         match reference.root() {
             "inputs" => {
-                let names: Vec<&str> = self.spec.inputs.keys().map(String::as_str).collect();
-                self.member(expr, reference, Code::UnknownInput, "the pipeline has no input", &names);
+                let inputs = &self.spec.inputs;
+                let known = |name: &str| inputs.contains_key(name);
+                let names = inputs.keys().map(String::as_str);
+                self.member(expr, reference, Code::UnknownInput, "the pipeline has no input", known, names);
             }
             "vars" => {
-                let known = if let Place::Vars(before) = place { before } else { self.spec.vars.len() };
-                let names: Vec<&str> = self.spec.vars.keys().take(known).map(String::as_str).collect();
-                let what = if known < self.spec.vars.len() {
+                let vars = &self.spec.vars;
+                let before = if let Place::Vars(before) = place { before } else { vars.len() };
+                let known = |name: &str| vars.get_index_of(name).is_some_and(|index| index < before);
+                let what = if before < vars.len() {
                     "no variable before this one is"
                 } else {
                     "there is no variable"
                 };
-                self.member(expr, reference, Code::UnknownInput, what, &names);
+                let names = vars.keys().take(before).map(String::as_str);
+                self.member(expr, reference, Code::UnknownInput, what, known, names);
             }
-            "run" => self.member(expr, reference, Code::UnknownContext, "`run` has no", &RUN),
+            "run" => self.word(expr, reference, "`run` has no", &RUN),
             "stages" => self.stage(expr, reference, place),
             "secrets" => {
                 let help = "give it to a stage as a whole value of `with`: `key: ${{ secrets.name }}`";
@@ -186,7 +194,7 @@ impl<'s> Session<'s> {
             "attempt" if !matches!(place, Place::With(_)) => {
                 self.error(Code::UnknownContext, span, "`attempt` exists in `with` only", "remove it");
             }
-            "attempt" => self.member(expr, reference, Code::UnknownContext, "`attempt` has no", &["number"]),
+            "attempt" => self.word(expr, reference, "`attempt` has no", &["number"]),
             "item" | "index" | "matrix" | "failure" => self.local(expr, reference, place),
             _ => {}
         }
@@ -202,7 +210,7 @@ impl<'s> Session<'s> {
                 .site()
                 .or_else(|| if let Place::Outputs(area) = place { area_owner(area) } else { None });
             if site.is_some_and(|site| self.layout.sees_failure(site)) {
-                self.member(expr, reference, Code::UnknownContext, "`failure` has no", &FAILURE);
+                self.word(expr, reference, "`failure` has no", &FAILURE);
             } else {
                 self.error(
                     Code::UnknownContext,
@@ -223,7 +231,7 @@ impl<'s> Session<'s> {
                 let mut names: Vec<&str> =
                     matrix.dimensions.keys().map(String::as_str).chain(extra).collect();
                 names.dedup();
-                self.member(expr, reference, Code::UnknownContext, "the matrix has no", &names);
+                self.word(expr, reference, "the matrix has no", &names);
             }
             ("matrix", None) => {
                 self.error(
@@ -257,10 +265,25 @@ impl<'s> Session<'s> {
         self.layout.fan_outs(area).collect()
     }
 
-    fn member(&mut self, expr: &Expr, reference: &Reference, code: Code, what: &str, names: &[&str]) {
+    /// Reports a member that a context with few members does not have.
+    fn word(&mut self, expr: &Expr, reference: &Reference, what: &str, names: &[&str]) {
+        let known = |name: &str| names.contains(&name);
+        self.member(expr, reference, Code::UnknownContext, what, known, names.iter().copied());
+    }
+
+    /// Reports a member that is not known, with the nearest of those that are.
+    fn member<'n>(
+        &mut self,
+        expr: &Expr,
+        reference: &Reference,
+        code: Code,
+        what: &str,
+        known: impl Fn(&str) -> bool,
+        names: impl Iterator<Item = &'n str> + Clone,
+    ) {
         let Some(step) = reference.path.get(1) else { return };
-        if !names.contains(&step.name.as_str()) {
-            let help = suggest::or_list(&step.name, names.iter().copied(), "there are none");
+        if !known(&step.name) {
+            let help = suggest::or_list(&step.name, names, "there are none");
             let span = step_span(expr, reference, 1);
             let message = format!("{what} `{}`", step.name);
             self.problems.push(Diagnostic::error(code, span, message).maybe_help(help));

@@ -9,6 +9,7 @@ use crate::graph::DepKind;
 use indexmap::IndexMap;
 use indexmap::map::Entry;
 use reelmill_model::Item;
+use reelmill_model::limits::EXPRESSIONS_MAX;
 use reelmill_spec::spec::Spec;
 use reelmill_spec::template::Expr;
 use reelmill_spec::{Code, Diagnostic, Problems, Span};
@@ -92,6 +93,11 @@ impl<'s> Session<'s> {
     pub fn parse(&mut self, expr: &'s Expr) -> Option<Rc<Parsed>> {
         if let Some(parsed) = self.parsed.get(expr.source.as_str()) {
             return Some(Rc::clone(parsed));
+        }
+        if self.parsed.len() >= EXPRESSIONS_MAX {
+            let message = format!("the pipeline has more than {EXPRESSIONS_MAX} different expressions");
+            self.error(Code::LimitExceeded, expr.span, message, "use `for_each` for stages that are alike");
+            return None;
         }
         match expr::parse(&expr.source) {
             Ok(parsed) => {

@@ -45,6 +45,7 @@ pub enum Purpose {
 pub struct Types {
     outputs: Vec<Option<Type>>,
     items: Vec<Option<Type>>,
+    inputs: Option<Type>,
     vars: Option<Type>,
 }
 
@@ -52,7 +53,7 @@ impl<'s> Session<'s> {
     /// Reports every expression that cannot have the type it needs.
     pub fn check_types(&mut self) {
         let sites = self.layout.sites.len();
-        self.types = Types { outputs: vec![None; sites], items: vec![None; sites], vars: None };
+        self.types = Types { outputs: vec![None; sites], items: vec![None; sites], ..Types::default() };
         for typed in std::mem::take(&mut self.typed) {
             let env = self.env(&typed.parsed, typed.place);
             match static_type(&typed.parsed, &env) {
@@ -140,9 +141,10 @@ impl<'s> Session<'s> {
         env
     }
 
-    fn inputs_type(&self) -> Type {
-        let inputs = self.spec.inputs.iter().map(|(name, def)| (name.clone(), input_type(def)));
-        Type::object("input of this pipeline", inputs)
+    fn inputs_type(&mut self) -> Type {
+        let spec = self.spec;
+        let inputs = || spec.inputs.iter().map(|(name, def)| (name.clone(), input_type(def)));
+        self.types.inputs.get_or_insert_with(|| Type::object("input of this pipeline", inputs())).clone()
     }
 
     fn vars_type(&mut self, place: Place) -> Type {

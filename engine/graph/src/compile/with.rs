@@ -3,6 +3,7 @@
 
 use super::layout::Role;
 use super::session::Session;
+use reelmill_model::limits::DIAGNOSTICS_MAX;
 use reelmill_spec::template::{Template, TemplateKind, Templates};
 use reelmill_spec::values::ValueProblem;
 use reelmill_spec::{Code, Diagnostic, Span, Spanned};
@@ -21,7 +22,7 @@ impl Session<'_> {
                         let value = outline(&with.value);
                         let problems = checker.check(&value);
                         let named = uses.value.to_string();
-                        for problem in &problems {
+                        for problem in problems.iter().take(DIAGNOSTICS_MAX) {
                             self.with_problem(problem, with, &named);
                         }
                     }

@@ -1,162 +1,16 @@
-//! YAML -> a tree in which every key and value knows its place.
-//!
-//! Built from parser events, because a problem of the file must not stop at the first one: a duplicate key
-//! is reported with both places and reading goes on. Scalars follow the YAML 1.2 core schema, so `no` is text.
+//! Builds the tree from parser events, because a problem of the file must not stop at the first one: a
+//! duplicate key is reported with both places and reading goes on. Scalars follow the core schema of YAML 1.2,
+//! so `no` is text.
 
+use super::number::{Numeral, number};
+use super::{Entry, Kind, Node};
 use crate::code::Code;
 use crate::diagnostic::{Diagnostic, Problems};
 use crate::span::{Span, small};
 use reelmill_model::limits::{PIPELINE_BYTES_MAX, YAML_DEPTH_MAX, YAML_NODES_MAX};
-use serde_json::{Map, Number, Value};
+use serde_json::Number;
 use serde_yaml::granit_parser::{self as granit, Event, Parser, ScalarStyle};
 use std::collections::HashMap;
-
-/// A value of the file.
-#[derive(Clone, PartialEq, Debug)]
-pub struct Node {
-    /// Where it stands.
-    pub span: Span,
-    /// What it is.
-    pub kind: Kind,
-}
-
-/// What a value is.
-#[derive(Clone, PartialEq, Debug)]
-pub enum Kind {
-    /// Nothing, `~` or `null`.
-    Null,
-    /// `true` or `false`.
-    Bool(bool),
-    /// A number.
-    Number(Number),
-    /// A text.
-    Text(String),
-    /// A list.
-    List(Vec<Node>),
-    /// A map, in the order of the file, each key once.
-    Map(Vec<Entry>),
-}
-
-/// A key of a map and its value.
-#[derive(Clone, PartialEq, Debug)]
-pub struct Entry {
-    /// The key.
-    pub key: String,
-    /// Where the key stands.
-    pub key_span: Span,
-    /// The value.
-    pub value: Node,
-}
-
-impl Node {
-    /// The value as JSON.
-    #[must_use]
-    pub fn to_json(&self) -> Value {
-        match &self.kind {
-            Kind::Null => Value::Null,
-            Kind::Bool(value) => Value::Bool(*value),
-            Kind::Number(number) => Value::Number(number.clone()),
-            Kind::Text(text) => Value::String(text.clone()),
-            Kind::List(items) => Value::Array(items.iter().map(Self::to_json).collect()),
-            Kind::Map(entries) => Value::Object(
-                entries.iter().map(|e| (e.key.clone(), e.value.to_json())).collect::<Map<_, _>>(),
-            ),
-        }
-    }
-
-    /// The value of a key, when this is a map that has it.
-    #[must_use]
-    pub fn get(&self, key: &str) -> Option<&Self> {
-        self.entry(key).map(|entry| &entry.value)
-    }
-
-    /// A key and its value, when this is a map that has it.
-    #[must_use]
-    pub fn entry(&self, key: &str) -> Option<&Entry> {
-        self.entries().iter().find(|entry| entry.key == key)
-    }
-
-    /// The entries of a map; none of anything else.
-    #[must_use]
-    pub fn entries(&self) -> &[Entry] {
-        match &self.kind {
-            Kind::Map(entries) => entries,
-            _ => &[],
-        }
-    }
-
-    /// The items of a list; none of anything else.
-    #[must_use]
-    pub fn items(&self) -> &[Self] {
-        match &self.kind {
-            Kind::List(items) => items,
-            _ => &[],
-        }
-    }
-
-    /// The text, when this is one.
-    #[must_use]
-    pub fn text(&self) -> Option<&str> {
-        match &self.kind {
-            Kind::Text(text) => Some(text),
-            _ => None,
-        }
-    }
-
-    /// The whole number, when this is one that is not negative.
-    #[must_use]
-    pub fn unsigned(&self) -> Option<u64> {
-        match &self.kind {
-            Kind::Number(number) => number.as_u64(),
-            _ => None,
-        }
-    }
-
-    /// The JSON pointer of the innermost value at a byte of the file.
-    #[must_use]
-    pub fn pointer_at(&self, at: u32) -> String {
-        let mut pointer = String::new();
-        let mut node = self;
-        loop {
-            let step = match &node.kind {
-                Kind::Map(entries) => entries
-                    .iter()
-                    .find(|e| covers(e.key_span, at) || covers(e.value.span, at))
-                    .map(|e| (e.key.replace('~', "~0").replace('/', "~1"), &e.value, covers(e.key_span, at))),
-                Kind::List(items) => items
-                    .iter()
-                    .enumerate()
-                    .find(|(_, item)| covers(item.span, at))
-                    .map(|(index, item)| (index.to_string(), item, false)),
-                _ => None,
-            };
-            let Some((step, child, at_key)) = step else { return pointer };
-            pointer.push('/');
-            pointer.push_str(&step);
-            if at_key {
-                return pointer;
-            }
-            node = child;
-        }
-    }
-
-    /// What it is, in words, with its article.
-    #[must_use]
-    pub fn what(&self) -> &'static str {
-        match &self.kind {
-            Kind::Null => "nothing",
-            Kind::Bool(_) => "a bool",
-            Kind::Number(_) => "a number",
-            Kind::Text(_) => "a string",
-            Kind::List(_) => "a list",
-            Kind::Map(_) => "a map",
-        }
-    }
-}
-
-fn covers(span: Span, at: u32) -> bool {
-    span.start <= at && (at < span.end || (at == span.start && span.start == span.end))
-}
 
 /// Reads the only document of a text. None when it is no YAML or over a limit: then the rest is not known.
 pub fn read(text: &str, problems: &mut Problems) -> Option<Node> {
@@ -419,48 +273,6 @@ impl<'a> Reader<'a> {
             },
         }
     }
-}
-
-/// A scalar that is written as a number.
-enum Numeral {
-    Fits(Number),
-    TooLarge,
-}
-
-impl From<Option<Number>> for Numeral {
-    fn from(number: Option<Number>) -> Self {
-        number.map_or(Self::TooLarge, Self::Fits)
-    }
-}
-
-/// A number of the core schema; none when the text is not written as one.
-fn number(text: &str) -> Option<Numeral> {
-    let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
-    if let Some((digits, radix)) = unsigned
-        .strip_prefix("0x")
-        .map(|digits| (digits, 16))
-        .or_else(|| unsigned.strip_prefix("0o").map(|digits| (digits, 8)))
-    {
-        let is_number =
-            !digits.is_empty() && unsigned.len() == text.len() && digits.chars().all(|c| c.is_digit(radix));
-        return is_number.then(|| u64::from_str_radix(digits, radix).ok().map(Number::from).into());
-    }
-    if !unsigned.starts_with(|c: char| c.is_ascii_digit() || c == '.')
-        || !unsigned.contains(|c: char| c.is_ascii_digit())
-    {
-        return None;
-    }
-    if unsigned.bytes().all(|b| b.is_ascii_digit()) {
-        let whole = text.strip_prefix('+').unwrap_or(text);
-        let parsed =
-            whole.parse::<i64>().map(Number::from).or_else(|_| whole.parse::<u64>().map(Number::from));
-        return Some(parsed.ok().into());
-    }
-    let exponent_or_digit = |c: char| c.is_ascii_digit() || matches!(c, '.' | 'e' | 'E' | '+' | '-');
-    if !unsigned.chars().all(exponent_or_digit) {
-        return None;
-    }
-    text.parse::<f64>().ok().map(|number| Number::from_f64(number).into())
 }
 
 fn depth_of(node: &Node) -> usize {
