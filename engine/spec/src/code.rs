@@ -104,6 +104,9 @@ codes! {
     UnknownSecret = "RM-0214", "undeclared secret";
     /// A matrix has no combination, too many of them, or two with the same key.
     BadMatrix = "RM-0215", "impossible matrix";
+    /// The expression reads an input that a run need not give and that has no default. A run without it would
+    /// fail here. Read it as `inputs.?name.orValue(…)`, ask with `has(inputs.name)`, or give it a default.
+    MaybeMissing = "RM-0216", "input that may be missing";
 }
 
 #[cfg(test)]

@@ -53,6 +53,12 @@ impl Diagnostic {
         }
     }
 
+    /// A warning.
+    #[must_use]
+    pub fn warning(code: Code, span: Span, message: impl Into<String>) -> Self {
+        Self { severity: Severity::Warning, ..Self::error(code, span, message) }
+    }
+
     /// The same with a few words at the marked place.
     #[must_use]
     pub fn label(mut self, label: impl Into<String>) -> Self {

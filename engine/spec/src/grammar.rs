@@ -349,3 +349,19 @@ static COMPENSATE: Record = Record {
         key("with", Values, "What it is given; `self` is the stage that is undone."),
     ],
 };
+
+#[cfg(test)]
+mod tests {
+    use super::{FAILURE_CLASSES, INPUT_TYPES};
+    use crate::inputs::InputType;
+    use reelmill_model::FailureClass;
+
+    #[test]
+    fn the_words_are_those_of_the_types() {
+        let classes: Vec<&str> = FailureClass::ALL.iter().map(|class| class.word()).collect();
+        assert_eq!(FAILURE_CLASSES, classes);
+        for word in INPUT_TYPES {
+            assert_eq!(InputType::from_word(word).map(InputType::word), Some(*word));
+        }
+    }
+}

@@ -146,7 +146,30 @@ impl<'s> Session<'s> {
         }
         // An expression that reads what is not there has no type worth speaking of.
         if self.problems.errors() == before {
+            self.maybe_missing(expr, parsed.references());
             self.typed.push(Typed { expr, parsed, place, purpose });
+        }
+    }
+
+    /// Warns of inputs that a run may leave out, where the expression never asks whether they are there.
+    fn maybe_missing(&mut self, expr: &Expr, references: &[Reference]) {
+        for reference in references.iter().filter(|reference| reference.root() == "inputs") {
+            let Some(step) = reference.path.get(1) else { continue };
+            let def = self.spec.inputs.get(&step.name);
+            if def.is_none_or(|def| def.required || def.default.is_some()) {
+                continue;
+            }
+            let asks = |other: &Reference| {
+                other.root() == "inputs"
+                    && other.path.get(1).is_some_and(|s| s.optional && s.name == step.name)
+            };
+            if !references.iter().any(asks) {
+                let name = &step.name;
+                let message = format!("input `{name}` is not required and may be missing here");
+                let help = format!("write `inputs.?{name}.orValue(null)`, or give the input a default");
+                let span = step_span(expr, reference, 1);
+                self.problems.push(Diagnostic::warning(Code::MaybeMissing, span, message).help(help));
+            }
         }
     }
 
