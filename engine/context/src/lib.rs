@@ -15,6 +15,9 @@ pub use facts::{RunFacts, Runs};
 pub use stages::{Stages, item_context};
 pub use task::{pipeline_outputs, task_context};
 
+/// Lines of a task's log that say how the result cache was used begin so.
+pub const CACHE_LINE: &str = "cache: ";
+
 /// A context could not be put together.
 #[derive(Debug, thiserror::Error)]
 pub enum ContextError {

@@ -25,7 +25,7 @@ pub use plan::{Plan, PlannedStage};
 pub use prepare::{Invalid, Pipeline, prepare};
 pub use status::{RunStatus, StageStatus, TaskFailure};
 pub use submit::{Submission, Submitted};
-pub use why::{CACHE_LINE, Why};
+pub use why::Why;
 
 /// The engine's state, as use cases need it.
 pub struct Control {

@@ -140,7 +140,7 @@ impl Control {
         path: &Path,
     ) -> Result<reelmill_model::ArtifactRef, reelmill_artifacts::ArtifactError> {
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        let media_type = reelmill_artifacts::media_type(path);
+        let media_type = reelmill_artifacts::media_type(&name);
         self.artifacts.put_file(path, &name, media_type, PutMode::Copy)
     }
 

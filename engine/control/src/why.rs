@@ -2,6 +2,7 @@
 //! pure function of what the store says.
 
 use crate::{Control, ControlError};
+use reelmill_context::CACHE_LINE;
 use reelmill_graph::{DepKind, Graph, NodeKind};
 use reelmill_model::{EventKind, Phase, RunId, RunState, TaskState};
 use reelmill_ports::{EventQuery, RunView, TaskFilter, TaskView};
@@ -22,8 +23,6 @@ pub struct Why {
 
 /// Tasks that are explained one by one; more are counted.
 const TASKS_EXPLAINED_MAX: usize = 20;
-/// Log lines that say how the cache was used begin so.
-pub const CACHE_LINE: &str = "cache: ";
 
 impl Control {
     /// Why a run is as it is; with a stage, why its tasks are. `stage` is a stage's path (`scene.clip`) or a
@@ -131,7 +130,7 @@ fn why_task(graph: &Graph, view: &RunView, task: &TaskView, tasks: &[TaskView]) 
     match task.state {
         TaskState::Pending => because.extend(waits_for(graph, task, tasks)),
         TaskState::Ready => {
-            because.push("nothing is missing: it waits for a worker with a free slot".to_owned())
+            because.push("nothing is missing: it waits for a worker with a free slot".to_owned());
         }
         TaskState::Delayed => {
             because

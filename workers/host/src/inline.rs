@@ -13,7 +13,6 @@ const INSTANCES_KEPT: usize = 64;
 
 impl Host {
     /// Runs an inline stage on this thread: no process, no files, no cancellation. Costs microseconds.
-    #[expect(clippy::result_large_err, reason = "the failure goes into a settled task as it is")]
     pub fn run_inline(
         &self,
         plugin: &Plugin,

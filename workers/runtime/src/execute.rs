@@ -1,0 +1,386 @@
+//! One attempt, from lease to outcome: admit, evaluate, look in the cache, run, store. What happens next is not
+//! decided here: that is `lifecycle`, when the outcome is settled.
+
+use crate::backend::Job;
+use crate::files::{self, Inputs};
+use crate::held::Stop;
+use crate::metrics::Metrics;
+use crate::report::Reporter;
+use crate::scratch::Scratch;
+use crate::secrets::{Redactor, Secrets};
+use crate::slots::Slots;
+use reelmill_artifacts::LocalArtifacts;
+use reelmill_context::{CACHE_LINE, ContextError, RunFacts, Runs, artifacts_in, cache_parts, task_context};
+use reelmill_graph::expr::{self, Bindings};
+use reelmill_graph::{CacheMode, Node, NodeKind, PluginLock, Template, canonical};
+use reelmill_host::{Attempt, AttemptEnd, CallInfo, Host, Plugin};
+use reelmill_lifecycle::{Admit, admit};
+use reelmill_model::{Failure, FailureClass, Outcome, Severity, SkipReason, StageManifest, Usage, limits};
+use reelmill_ports::{CacheEntry, EventLog, Leased, LogLine, ResultCache};
+use serde_json::Value;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// What attempts work with.
+pub struct Executor {
+    /// Runs, items and outputs.
+    pub runs: Runs,
+    /// Where logs and progress go.
+    pub events: Arc<dyn EventLog>,
+    /// Results of earlier attempts; none switches the cache off.
+    pub cache: Option<Arc<dyn ResultCache>>,
+    /// Files.
+    pub artifacts: Arc<LocalArtifacts>,
+    /// Runs plugins.
+    pub host: Arc<Host>,
+    /// Plugins by the digest that graphs are locked to.
+    pub plugins: Plugins,
+    /// Secrets.
+    pub secrets: Secrets,
+    /// What may run at once.
+    pub slots: Slots,
+    /// Where attempts have their folders.
+    pub scratch: Scratch,
+    /// Figures.
+    pub metrics: Metrics,
+}
+
+/// The plugins of this worker, by digest.
+#[derive(Clone, Debug, Default)]
+pub struct Plugins(HashMap<reelmill_model::Digest, Arc<Plugin>>);
+
+impl Plugins {
+    /// These plugins.
+    #[must_use]
+    pub fn new(plugins: impl IntoIterator<Item = Arc<Plugin>>) -> Self {
+        Self(plugins.into_iter().map(|plugin| (plugin.located.digest, plugin)).collect())
+    }
+
+    /// The plugin and stage that a node is locked to.
+    fn locked(&self, lock: &PluginLock) -> Result<(Arc<Plugin>, StageManifest), Failure> {
+        let missing = || {
+            let message = format!(
+                "this worker has no plugin `{}` with digest {}: the run was compiled with another build of it; \
+                 install that build, or submit the pipeline anew",
+                lock.plugin, lock.digest
+            );
+            Failure::new(FailureClass::InvalidConfig, message).with_code("plugin_missing")
+        };
+        let plugin = self.0.get(&lock.digest).ok_or_else(missing)?;
+        let stage = plugin.located.manifest.stages.iter().find(|stage| stage.id == lock.stage);
+        Ok((Arc::clone(plugin), stage.ok_or_else(missing)?.clone()))
+    }
+}
+
+/// How an attempt ended early: everything that is not a plain failure.
+enum Early {
+    Outcome(Outcome),
+    Failed(Failure),
+}
+
+impl From<Failure> for Early {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+impl From<ContextError> for Early {
+    fn from(error: ContextError) -> Self {
+        let (class, code) = match error {
+            ContextError::Expression(error) => return Self::Failed(error.into()),
+            ContextError::Store(_) => (FailureClass::Dependency, "store"),
+            ContextError::Graph { .. } => (FailureClass::InvalidConfig, "graph"),
+        };
+        Self::Failed(Failure::new(class, error.to_string()).with_code(code))
+    }
+}
+
+impl From<expr::EvalError> for Early {
+    fn from(error: expr::EvalError) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+impl Executor {
+    /// Runs one attempt. Never fails: every way to end is an outcome.
+    pub async fn attempt(&self, job: Job) -> (Outcome, Usage) {
+        self.metrics.attempt_started();
+        let started = Instant::now();
+        let mut usage = Usage::default();
+        let end = self.run(&job, &mut usage).await;
+        let outcome = match end {
+            Ok(outcome) | Err(Early::Outcome(outcome)) => outcome,
+            Err(Early::Failed(failure)) => Outcome::Failed(failure),
+        };
+        // Whatever it says of itself, an attempt that was told to stop ended because of that.
+        let outcome = match (job.stop.reason(), outcome) {
+            (_, done @ (Outcome::Succeeded { .. } | Outcome::Expand { .. } | Outcome::Skipped(_))) => done,
+            (Some(Stop::Cancelled), _) => Outcome::Cancelled,
+            (Some(Stop::Drained | Stop::Lost), _) => Outcome::Released,
+            (None, outcome) => outcome,
+        };
+        self.metrics.attempt_ended(&outcome, &usage, started.elapsed());
+        (outcome, usage)
+    }
+
+    async fn run(&self, job: &Job, usage: &mut Usage) -> Result<Outcome, Early> {
+        let leased = &job.leased;
+        let facts = self.runs.get(leased.task.run).await?;
+        let node = facts.compiled.graph.node(leased.node);
+        if let Admit::Skip(reason) = admit(&facts.compiled.graph, node, &leased.deps) {
+            return Ok(Outcome::Skipped(reason));
+        }
+        let context = task_context(self.runs.store(), &facts, leased).await?;
+        let bindings = Bindings::new(&context);
+        if let Some(condition) = &node.condition
+            && !facts.compiled.programs.condition(condition, &bindings)?
+        {
+            return Ok(Outcome::Skipped(SkipReason::Condition { expression: condition.source.clone() }));
+        }
+        match &node.kind {
+            NodeKind::Body { of, fan_out, .. } => {
+                let items = facts.compiled.programs.expand(of, fan_out, &context)?;
+                Ok(Outcome::Expand { items })
+            }
+            NodeKind::Work { plugin, with } => {
+                let with = render(&facts, with, &bindings)?;
+                drop(bindings);
+                let work = Work { job, facts: &facts, node, lock: plugin };
+                self.work(&work, with, usage).await
+            }
+        }
+    }
+
+    async fn work(&self, work: &Work<'_>, with: Value, usage: &mut Usage) -> Result<Outcome, Early> {
+        let (plugin, stage) = self.plugins.locked(work.lock)?;
+        let entry = self.cache_entry(work, &stage, &with);
+        if let Some(outputs) = self.cached(work, entry.as_ref()).await {
+            return Ok(Outcome::Succeeded { outputs, cached: true });
+        }
+        let mut outputs = if plugin.runs_inline(&stage) {
+            self.run_inline(&plugin, work, &with)?
+        } else {
+            self.run_in_runner(&plugin, &stage, work, with, usage).await?
+        };
+        check_size(&outputs)?;
+        if let Some(mut entry) = entry {
+            entry.outputs = outputs.take();
+            outputs = self.remember(entry, usage).await;
+        }
+        Ok(Outcome::Succeeded { outputs, cached: false })
+    }
+
+    /// A first-party stage whose work is smaller than the boundary: no process, no files, no secrets.
+    fn run_inline(&self, plugin: &Plugin, work: &Work<'_>, with: &Value) -> Result<Value, Failure> {
+        self.host.run_inline(plugin, &work.lock.stage, with, &work.call())
+    }
+
+    async fn run_in_runner(
+        &self,
+        plugin: &Arc<Plugin>,
+        stage: &StageManifest,
+        work: &Work<'_>,
+        mut with: Value,
+        usage: &mut Usage,
+    ) -> Result<Value, Early> {
+        let stop = work.job.stop.token().clone();
+        let occupied = tokio::select! {
+            occupied = self.slots.occupy(&stage.needs) => occupied,
+            () = stop.cancelled() => return Err(Early::Outcome(Outcome::Released)),
+        };
+        let base_dir = PathBuf::from(&work.facts.new.base_dir);
+        let inputs = files::resolve_inputs(&mut with, &stage.input, &base_dir, &self.artifacts)?;
+        let redactor = self.secrets.resolve(&mut with)?;
+        let scratch = self.scratch.attempt(work.leased()).map_err(|error| {
+            let message = format!("no scratch folder could be made: {error}");
+            Failure::new(FailureClass::Resource, message).with_code("scratch")
+        })?;
+        let reporter = Reporter::start(
+            Arc::clone(&self.events),
+            work.leased().task,
+            work.leased().attempt,
+            redactor.clone(),
+        );
+        let timeout = work.node.settings.timeout;
+        let attempt = Attempt {
+            plugin: Arc::clone(plugin),
+            stage: stage.id.clone(),
+            with,
+            call: work.call(),
+            scratch: scratch.path().to_owned(),
+            read_paths: inputs.read_paths.clone(),
+            run_timeout: timeout.run_ms.map(Duration::from_millis),
+            idle_timeout: timeout.idle_ms.map(Duration::from_millis),
+            memory_bytes: None,
+            cancel: stop,
+            events: reporter.events(),
+        };
+        let end = self.host.run(attempt).await;
+        reporter.finish().await;
+        drop(occupied);
+        *usage = end.usage;
+        self.store(end, scratch.path(), inputs, &redactor, usage).await.map_err(Early::Failed)
+    }
+
+    /// Makes artifacts of the files a stage put out; they are durable before the task is settled.
+    async fn store(
+        &self,
+        end: AttemptEnd,
+        scratch: &Path,
+        inputs: Inputs,
+        redactor: &Redactor,
+        usage: &mut Usage,
+    ) -> Result<Value, Failure> {
+        let mut outputs = end.result.map_err(|failure| redactor.failure(failure))?;
+        outputs = redactor.value(outputs);
+        let started = Instant::now();
+        let artifacts = Arc::clone(&self.artifacts);
+        let scratch = scratch.to_owned();
+        let stored = tokio::task::spawn_blocking(move || {
+            files::store_outputs(&mut outputs, &scratch, &inputs.artifacts, &artifacts).map(|_| outputs)
+        });
+        let outputs = stored.await.map_err(|error| {
+            Failure::new(FailureClass::Internal, format!("storing outputs failed: {error}"))
+        })??;
+        usage.store_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        Ok(outputs)
+    }
+
+    /// The entry this attempt would leave in the cache; none when its result may not be cached.
+    fn cache_entry(&self, work: &Work<'_>, stage: &StageManifest, with: &Value) -> Option<CacheEntry> {
+        self.cache.as_ref()?;
+        if work.node.settings.cache == CacheMode::Never || stage.inline {
+            return None;
+        }
+        let base_dir = Path::new(&work.facts.new.base_dir);
+        let parts = cache_parts(work.lock, stage, with, base_dir)?;
+        Some(CacheEntry {
+            key: canonical::cache_key(&parts),
+            parts,
+            stage: format!("{}.{}", work.lock.plugin, work.lock.stage),
+            outputs: Value::Null,
+            artifacts: Vec::new(),
+            cpu_ms: 0,
+            made_by: work.leased().task,
+        })
+    }
+
+    /// A usable result of an earlier attempt. Whatever goes wrong here is a miss.
+    async fn cached(&self, work: &Work<'_>, entry: Option<&CacheEntry>) -> Option<Value> {
+        let (cache, entry) = (self.cache.as_ref()?, entry?);
+        if work.node.settings.cache == CacheMode::Refresh {
+            return None;
+        }
+        let found = cache.lookup(entry.key).await.ok().flatten();
+        let found = match found {
+            Some(found)
+                if found.artifacts.iter().all(|(digest, _)| self.artifacts.path(digest).is_some()) =>
+            {
+                Some(found)
+            }
+            Some(_) => {
+                // An artifact was collected: the entry is of no use any more.
+                let _ = cache.forget(entry.key).await;
+                None
+            }
+            None => None,
+        };
+        self.metrics.cache_lookup(found.is_some());
+        if found.is_none() {
+            self.explain_miss(work, entry).await;
+        }
+        found.map(|found| found.outputs)
+    }
+
+    /// Leaves a line in the task's log that says why no earlier result was used; `why` reads it.
+    async fn explain_miss(&self, work: &Work<'_>, entry: &CacheEntry) {
+        let Some(cache) = &self.cache else { return };
+        let because = match cache.nearest(&entry.stage, &entry.parts).await {
+            Ok(Some(nearest)) => format!(
+                "no earlier result fits; of the nearest, made in run {}: {}",
+                nearest.made_by.run,
+                canonical::differences(&entry.parts, &nearest.parts)
+            ),
+            Ok(None) => "there is no earlier result of this stage".to_owned(),
+            Err(_) => return,
+        };
+        let text = format!("{CACHE_LINE}{because}");
+        let line = LogLine { at_ms: crate::report::now_ms(), severity: Severity::Info, text };
+        let leased = work.leased();
+        if let Err(error) = self.events.log(leased.task, leased.attempt, vec![line]).await {
+            tracing::debug!(%error, "a log line was lost");
+        }
+    }
+
+    /// Leaves the result in the cache; a cache that cannot be written is no reason to fail.
+    async fn remember(&self, mut entry: CacheEntry, usage: &Usage) -> Value {
+        let outputs = entry.outputs.clone();
+        entry.artifacts = artifacts_in(&outputs);
+        entry.cpu_ms = usage.cpu_ms;
+        if let Some(cache) = &self.cache
+            && let Err(error) = cache.remember(entry).await
+        {
+            tracing::warn!(%error, "a result could not be remembered");
+        }
+        outputs
+    }
+}
+
+/// What is known of an attempt when its stage is about to run.
+struct Work<'a> {
+    job: &'a Job,
+    facts: &'a RunFacts,
+    node: &'a Node,
+    lock: &'a PluginLock,
+}
+
+impl Work<'_> {
+    fn leased(&self) -> &Leased {
+        &self.job.leased
+    }
+
+    fn call(&self) -> CallInfo {
+        let leased = self.leased();
+        CallInfo {
+            // The host puts the attempt's folder here; an inline stage has none.
+            scratch: PathBuf::new(),
+            run: leased.task.run.to_string(),
+            task: crate::scratch::task_name(self.node, leased),
+            attempt: leased.attempt,
+            // The same for every attempt of the task, so that a repeat can be recognised.
+            idempotency_token: format!("{}-{}", leased.task.run, leased.task.task),
+            seed: self.facts.new.seed ^ (u64::from(leased.task.task.0) << 32),
+        }
+    }
+}
+
+fn render(
+    facts: &RunFacts,
+    with: &indexmap::IndexMap<String, Template>,
+    bindings: &Bindings<'_>,
+) -> Result<Value, Early> {
+    let values = facts.compiled.programs.render_all(with, bindings)?;
+    let bytes = values.to_string().len();
+    if bytes > limits::PAYLOAD_BYTES_MAX {
+        let message = format!(
+            "`with` is {bytes} bytes of JSON, over the limit of {}; pass large data as a file",
+            limits::PAYLOAD_BYTES_MAX
+        );
+        return Err(Failure::new(FailureClass::InvalidInput, message).with_code("payload").into());
+    }
+    Ok(values)
+}
+
+fn check_size(outputs: &Value) -> Result<(), Failure> {
+    let bytes = outputs.to_string().len();
+    if bytes <= limits::PAYLOAD_BYTES_MAX {
+        return Ok(());
+    }
+    let message = format!(
+        "the outputs are {bytes} bytes of JSON, over the limit of {}; the stage must put large data into a file",
+        limits::PAYLOAD_BYTES_MAX
+    );
+    Err(Failure::new(FailureClass::Protocol, message).with_code("payload"))
+}

@@ -1,0 +1,26 @@
+//! The worker: an apalis worker over the task queue.
+//!
+//! `pump` is the only part that steps the queue; `backend` hands what it leased to apalis and takes the ends
+//! back; `execute` makes an outcome of a lease; `heartbeat` and `services` go on beside. Nothing here decides what
+//! an outcome leads to: that is `lifecycle`, in the store.
+
+mod backend;
+mod execute;
+mod files;
+mod heartbeat;
+mod held;
+mod metrics;
+mod pump;
+mod report;
+mod scratch;
+mod secrets;
+mod services;
+mod slots;
+mod worker;
+
+pub use execute::{Executor, Plugins};
+pub use metrics::Metrics;
+pub use scratch::Scratch;
+pub use secrets::Secrets;
+pub use slots::{Capacity, Slots};
+pub use worker::{Worker, WorkerConfig};

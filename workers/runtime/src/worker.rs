@@ -1,0 +1,114 @@
+//! The worker: composes pump, apalis worker, heartbeat and services, and takes them down in order.
+
+use crate::backend::{Job, LeasedTasks};
+use crate::execute::Executor;
+use crate::held::{Held, Stop};
+use crate::pump::{Pump, PumpConfig};
+use crate::{heartbeat, services};
+use apalis::prelude::{BoxDynError, Data, WorkerBuilder};
+use reelmill_model::{Outcome, Usage, WorkerId, limits};
+use reelmill_ports::{Only, TaskQueue};
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+/// How a worker works.
+#[derive(Clone, Debug)]
+pub struct WorkerConfig {
+    /// Its name, new at every start.
+    pub worker: WorkerId,
+    /// Queues it serves.
+    pub queues: Vec<String>,
+    /// Whose tasks it takes.
+    pub only: Only,
+    /// How long a lease lasts without a heartbeat.
+    pub lease: Duration,
+}
+
+impl WorkerConfig {
+    /// Lease unless set otherwise; a dead worker's tasks go on after twice this at most.
+    pub const LEASE: Duration = Duration::from_secs(10);
+}
+
+/// A worker at work.
+pub struct Worker {
+    held: Held,
+    draining: watch::Sender<bool>,
+    end: CancellationToken,
+    pump: JoinHandle<()>,
+    apalis: JoinHandle<()>,
+    services: Vec<JoinHandle<()>>,
+    heartbeat: thread::JoinHandle<()>,
+}
+
+impl Worker {
+    /// Starts to work. Must be called within a tokio runtime.
+    pub fn start(
+        queue: Arc<dyn TaskQueue>,
+        executor: Arc<Executor>,
+        config: WorkerConfig,
+    ) -> std::io::Result<Self> {
+        let held = Held::default();
+        let end = CancellationToken::new();
+        let (draining, drain) = watch::channel(false);
+        let pump = PumpConfig {
+            queue: Arc::clone(&queue),
+            worker: config.worker.clone(),
+            queues: config.queues,
+            only: config.only,
+            lease: config.lease,
+            slots: executor.slots.capacity().slots as usize,
+            light: limits::STEP_BATCH_MAX,
+            metrics: executor.metrics.clone(),
+        };
+        let (pump, jobs, ends) = Pump::new(pump, held.clone(), drain);
+        let apalis = WorkerBuilder::new(config.worker.0.as_str())
+            .backend(LeasedTasks::new(jobs, ends))
+            .data(executor)
+            .build(attempt);
+        let heartbeat =
+            heartbeat::start(Arc::clone(&queue), config.worker, held.clone(), config.lease, end.clone())?;
+        let services = vec![
+            tokio::spawn(services::expire_leases(Arc::clone(&queue), config.lease, end.clone())),
+            tokio::spawn(services::promote_delayed(queue, end.clone())),
+        ];
+        let apalis = tokio::spawn(async move {
+            if let Err(error) = apalis.run().await {
+                tracing::error!(%error, "the worker loop ended");
+            }
+        });
+        Ok(Self { held, draining, end, pump: tokio::spawn(pump.run()), apalis, services, heartbeat })
+    }
+
+    /// Takes no more tasks, gives running attempts so long to end, then gives the rest of them back.
+    /// Returns when every lease is settled and nothing of the worker is left.
+    pub async fn drain(mut self, patience: Duration) {
+        let _ = self.draining.send(true);
+        if tokio::time::timeout(patience, &mut self.pump).await.is_err() {
+            self.held.stop_all(Stop::Drained);
+            let _ = (&mut self.pump).await;
+        }
+        // The pump is gone and with it the channel of jobs: the apalis worker ends by itself.
+        let _ = self.apalis.await;
+        self.end.cancel();
+        for service in self.services {
+            let _ = service.await;
+        }
+        let beats = tokio::task::spawn_blocking(|| self.heartbeat.join());
+        let _ = beats.await;
+    }
+
+    /// How many tasks it holds.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.held.len()
+    }
+}
+
+/// What apalis calls for each task.
+async fn attempt(job: Job, executor: Data<Arc<Executor>>) -> Result<(Outcome, Usage), BoxDynError> {
+    Ok(executor.attempt(job).await)
+}
