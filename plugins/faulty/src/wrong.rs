@@ -75,7 +75,8 @@ wrong!(
 
 wrong!(
     /// Never ends and never looks up.
-    Hang, "hang", "Never ends and never looks whether it should", Anything, |_input, _cx| {
+    Hang, "hang", "Never ends and never looks whether it should", Anything, |_input, cx| {
+        cx.info("hanging");
         loop {
             std::thread::sleep(Duration::from_hours(1));
         }

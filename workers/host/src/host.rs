@@ -123,7 +123,7 @@ impl Host {
             progress: drive.progress.take(),
             memory_limit: prepared.key.memory_bytes,
             memory_peak: drive.memory_peak,
-            printed: String::new(),
+            ..Seen::default()
         };
         let (stop, mut cpu_us) = (drive.stop, drive.cpu_us);
         usage.rss_peak_bytes = seen.memory_peak;
@@ -184,7 +184,7 @@ impl Host {
             process.resident_at_start = usage::memory(process.worker).resident;
             return Ok(process);
         }
-        let seen = Seen { memory_limit: prepared.key.memory_bytes, ..Seen::default() };
+        let seen = Seen { memory_limit: prepared.key.memory_bytes, opening: true, ..Seen::default() };
         match self.settle(prepared, process, end, stop, seen, usage).await {
             Err(failure) => Err(failure),
             Ok(_) => Err(Box::new(Failure::new(
@@ -268,6 +268,10 @@ impl Host {
             Stop::Opening => timeout("open", None),
             Stop::IdleTimeout => timeout("idle", attempt.idle_timeout),
             Stop::Memory => verdict::of_memory(stage, seen),
+            Stop::Cancelled if seen.opening => Failure::new(
+                FailureClass::Cancelled,
+                format!("stage `{stage}` was cancelled before it began"),
+            ),
             Stop::Cancelled => Failure::new(
                 FailureClass::Cancelled,
                 format!("stage `{stage}` was cancelled, did not stop in time and was killed"),

@@ -7,6 +7,7 @@ use reelmill_model::manifest::Located;
 use reelmill_model::{Failure, FailureClass, PluginKind, StageManifest};
 use reelmill_protocol::Program;
 use std::fmt;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock};
 
@@ -64,6 +65,12 @@ impl Plugin {
     #[must_use]
     pub fn runs_inline(&self, stage: &StageManifest) -> bool {
         self.trusted && stage.inline
+    }
+
+    /// Whether the input schema of a stage accepts a `with`.
+    #[must_use]
+    pub fn accepts(&self, stage: &str, with: &serde_json::Value) -> bool {
+        self.find(stage).is_some_and(|(stage, parts)| parts.check_input(stage, with).is_ok())
     }
 
     pub(crate) fn find(&self, id: &str) -> Option<(&StageManifest, &Parts)> {
@@ -154,14 +161,23 @@ fn command(command: &[String], dir: &Path) -> Result<Program, Box<Failure>> {
     let (name, args) =
         command.split_first().ok_or_else(|| failure("the manifest names no command".into()))?;
     let beside = dir.join(name);
-    let path = if name.contains('/') || beside.is_file() {
-        Some(beside)
-    } else {
-        let path = std::env::var_os("PATH").unwrap_or_default();
-        std::env::split_paths(&path).map(|dir| dir.join(name)).find(|file| file.is_file())
-    };
+    let path = if name.contains('/') || beside.is_file() { Some(beside) } else { find_on_path(name) };
     let path = path.filter(|path| path.is_file()).ok_or_else(|| {
         failure(format!("the program `{name}` is neither in {} nor on PATH; install it", dir.display()))
     })?;
     Ok(Program::Command { path, args: args.to_vec(), dir: dir.to_owned() })
+}
+
+/// A program on `PATH`. Scripts come last: version managers put scripts of the same name before a program, and
+/// what such a script starts in its turn the sandbox refuses.
+fn find_on_path(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found: Vec<PathBuf> =
+        std::env::split_paths(&path).map(|dir| dir.join(name)).filter(|file| file.is_file()).collect();
+    found.iter().find(|file| !is_script(file)).or(found.first()).cloned()
+}
+
+fn is_script(file: &Path) -> bool {
+    let mut start = [0; 2];
+    std::fs::File::open(file).and_then(|mut file| file.read_exact(&mut start)).is_ok() && start == *b"#!"
 }

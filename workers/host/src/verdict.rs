@@ -15,6 +15,8 @@ pub struct Seen {
     pub memory_limit: u64,
     /// Largest resident memory seen, in bytes.
     pub memory_peak: u64,
+    /// Whether it had not begun yet: the plugin was being loaded and the stage opened.
+    pub opening: bool,
 }
 
 /// What allocators print when there is no memory.

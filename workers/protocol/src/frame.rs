@@ -46,6 +46,16 @@ impl FrameReader {
         self.bytes.extend_from_slice(bytes);
     }
 
+    /// How many bytes the next message lacks at least; 0 when it is whole.
+    #[must_use]
+    pub fn missing(&self) -> usize {
+        let waiting = &self.bytes[self.start..];
+        match waiting.split_first_chunk::<4>() {
+            None => 4 - waiting.len(),
+            Some((length, rest)) => (u32::from_le_bytes(*length) as usize).saturating_sub(rest.len()),
+        }
+    }
+
     /// The next whole message, if there is one.
     pub fn take<M: Message>(&mut self) -> Result<Option<M>, ProtocolError> {
         let waiting = &self.bytes[self.start..];
@@ -263,6 +273,20 @@ mod tests {
             }
         }
         assert_eq!(read, messages);
+    }
+
+    #[test]
+    fn reading_what_is_missing_never_reads_into_the_next_message() {
+        let mut bytes = Vec::new();
+        ToRunner::Cancel { id: 7 }.write_to(&mut bytes).unwrap();
+        let mut reader = FrameReader::default();
+        let mut rest = &bytes[..];
+        while reader.missing() > 0 {
+            let (piece, later) = rest.split_at(reader.missing());
+            reader.feed(piece);
+            rest = later;
+        }
+        assert_eq!((reader.take::<ToRunner>().unwrap(), rest.len()), (Some(ToRunner::Cancel { id: 7 }), 0));
     }
 
     #[test]

@@ -28,7 +28,7 @@ fn main() -> ExitCode {
 
 fn serve() -> std::io::Result<ExitCode> {
     let wire = Wire::from_stdin()?;
-    let Some(ToRunner::Load(load)) = wire.wait()? else {
+    let Some(ToRunner::Load(load)) = wire.wait_for_orders()? else {
         return Err(std::io::Error::other("no plugin was named"));
     };
     sys::limit_resources(load.confinement.memory_bytes);

@@ -30,6 +30,24 @@ impl Wire {
         self.stream.as_fd()
     }
 
+    /// Waits for the first message, and takes not a byte more: what follows is for the program, which reads the
+    /// same socket. None at the end of the stream.
+    pub fn wait_for_orders(&self) -> Result<Option<ToRunner>> {
+        let mut received = FrameReader::default();
+        let mut wanted = received.missing();
+        loop {
+            let mut bytes = vec![0; wanted];
+            match (&self.stream).read(&mut bytes)? {
+                0 => return Ok(None),
+                length => received.feed(&bytes[..length]),
+            }
+            if let Some(message) = received.take().map_err(Error::other)? {
+                return Ok(Some(message));
+            }
+            wanted = received.missing();
+        }
+    }
+
     /// Waits for the next message; none at the end of the stream.
     pub fn wait(&self) -> Result<Option<ToRunner>> {
         let mut received = self.received.lock().map_err(|_| poisoned())?;
