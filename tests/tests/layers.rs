@@ -15,6 +15,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("reelmill-plugin-abi", 0),
     ("reelmill-spec", 1),
     ("reelmill-protocol", 1),
+    ("reelmill-loader", 1),
     ("reelmill-sdk", 1),
     ("reelmill-media", 1),
     ("reelmill-graph", 2),
