@@ -3,6 +3,8 @@
 
 pub mod cache;
 pub mod clock;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 pub mod error;
 pub mod queue;
 pub mod store;

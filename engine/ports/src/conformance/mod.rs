@@ -1,0 +1,54 @@
+//! The conformance suite: what every store has to do, run against each of them, and a seeded simulation.
+//!
+//! A store's tests implement [`Bed`] and call [`conformance_suite!`](crate::conformance_suite); every case is a
+//! function of this module that panics when the store does not do what the traits promise.
+
+mod audit;
+mod bed;
+pub mod fans;
+pub mod fences;
+pub mod flow;
+pub mod reads;
+pub mod repair;
+mod rig;
+pub mod simulation;
+pub mod stops;
+
+pub use audit::audit;
+pub use bed::{Bed, ManualClock, Store};
+pub use rig::Rig;
+
+/// Makes a test of every case of the suite. The argument is an expression that makes a fresh [`Bed`].
+#[macro_export]
+macro_rules! conformance_suite {
+    ($bed:expr) => {
+        $crate::conformance_suite!(@ $bed;
+            flow: a_chain_runs_in_order, a_run_is_submitted_once, an_unknown_graph_is_refused,
+                higher_priority_then_age, only_what_was_asked_for_is_leased, light_work_has_its_own_lane,
+                parts_follow_one_another, a_failing_finally_fails_the_run, an_allowed_failure_is_allowed,
+                waiting_ends_when_a_task_becomes_ready;
+            fans: items_keep_their_order, no_items_is_a_success, max_parallel_holds, fail_fast_stops_the_others,
+                continue_is_judged_at_the_end, bodies_within_bodies, a_group_and_a_matrix_have_paths,
+                what_does_not_fit_is_refused;
+            fences: a_stale_token_changes_nothing, a_lost_lease_is_leased_again, a_killer_task_ends,
+                an_external_stage_is_not_repeated, a_heartbeat_extends, a_released_task_counts_no_attempt,
+                a_dead_worker_gives_back_everything, leases_survive_a_crash;
+            repair: a_failed_attempt_waits_out_its_backoff, a_provider_says_when, hopeless_failures_end_at_once,
+                a_ready_task_waits_only_so_long;
+            stops: cancelling_stops_and_cleans_up, cancelling_twice_is_once, a_retry_keeps_what_succeeded,
+                a_retry_of_items_reruns_the_failed_ones, a_retry_from_a_stage, a_retry_of_all,
+                a_failed_finally_is_retried;
+            reads: runs_are_listed_newest_first, tasks_are_paged, events_follow_their_cursor,
+                logs_have_limits, progress_is_the_latest, the_cache_forgets_the_oldest,
+                a_miss_is_explained, a_deleted_run_is_gone, waiting_ends_with_an_event;
+        );
+    };
+    (@ $bed:expr; $($room:ident: $($case:ident),+;)+) => {
+        $(mod $room {
+            $(#[tokio::test]
+            async fn $case() {
+                $crate::conformance::$room::$case(&$bed).await;
+            })+
+        })+
+    };
+}
