@@ -87,13 +87,14 @@ fn graphs_as_mermaid() {
 }
 
 #[test]
-fn a_drawing_has_every_stage_once_and_every_arrow() {
+fn a_drawing_has_every_stage_once_and_every_arrow_that_is_not_implied() {
     let graph = graph("topic_to_video");
     let svg = render::svg(&graph);
     for title in ["script", "scene ×≤200", "clip", "encode ×3", "alert", "usage"] {
         assert_eq!(svg.matches(&format!(">{title}<")).count(), 1, "{title}");
     }
+    // All but the one from encode to publish, which goes by way of quality.
     let arrows: usize = graph.nodes.iter().map(|node| node.deps.len()).sum();
-    assert_eq!(svg.matches("<path").count(), arrows);
+    assert_eq!(svg.matches("<path class=").count(), arrows - 1);
     assert!(!svg.contains("NaN") && !svg.contains("=\"-"), "{svg}");
 }

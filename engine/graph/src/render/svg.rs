@@ -1,9 +1,10 @@
 //! A graph as SVG: stages in columns, each right of what it waits for; bodies as boxes around their stages.
+//! An arrow that others imply is not drawn: it would only cross the stages between.
 
 use super::{occasion, parts, shown_body, title, work};
 use crate::graph::{DepKind, Graph, Node};
 use reelmill_model::{NodeNo, ScopeNo};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 
 /// Width of a character of the font used, roughly, in pixels.
@@ -39,12 +40,16 @@ pub fn svg(graph: &Graph) -> String {
     )
 }
 
+/// How it looks; and the head of an arrow.
 const STYLE: &str = "<style>
 rect { fill: #8881; stroke: #888; rx: 6 }
 path { fill: none; stroke: #888; stroke-width: 1.5 }
 path.order { stroke-dasharray: 4 4 }
+marker path { fill: #888; stroke: none }
 text { fill: #888 } text.t { fill: currentColor; font-weight: bold } text.h { fill: currentColor }
 </style>
+<defs><marker id=\"end\" viewBox=\"0 0 8 8\" refX=\"7\" refY=\"4\" markerWidth=\"7\" markerHeight=\"7\" \
+orient=\"auto\"><path d=\"M0 0 L8 4 L0 8 z\"/></marker></defs>
 ";
 
 #[derive(Clone, Copy, Debug)]
@@ -82,8 +87,9 @@ impl Drawing<'_> {
             bottom = bottom.max(top - GAP_Y);
             at += widest + GAP_X;
         }
+        let before = before(self.graph, scope);
         for no in &self.graph.scope(scope).nodes {
-            self.arrows(*no);
+            self.arrows(*no, &before);
         }
         Size { width: (at - GAP_X - x).max(0.0), height: bottom - y }
     }
@@ -97,10 +103,11 @@ impl Drawing<'_> {
         // The box is drawn before what is in it, so its place in the text is kept.
         let before = self.shapes.len();
         let inner = shown_body(node).map(|body| self.scope(body, x + PAD, y + head + 2.0 * PAD));
-        let (inner_width, inner_height) = inner.map_or((0.0, 0.0), |size| (size.width, size.height + PAD));
+        let (inner_width, inner_height) =
+            inner.map_or((0.0, 4.0), |size| (size.width, size.height + 2.0 * PAD));
         let size = Size {
             width: (longest as f64 * CHAR).max(inner_width) + 2.0 * PAD,
-            height: head + inner_height + PAD + 4.0,
+            height: head + inner_height + PAD,
         };
         let mut frame = String::new();
         let _ = writeln!(
@@ -117,18 +124,20 @@ impl Drawing<'_> {
         size
     }
 
-    fn arrows(&mut self, no: NodeNo) {
+    fn arrows(&mut self, no: NodeNo, before: &HashMap<NodeNo, HashSet<NodeNo>>) {
         let Some(to) = self.boxes.get(&no) else { return };
         let (x2, y2) = (to.x, to.y + 18.0);
         let mut paths = String::new();
-        for dep in &self.graph.node(no).deps {
+        let deps = &self.graph.node(no).deps;
+        let implied = |dep: NodeNo| deps.iter().any(|other| before[&other.node].contains(&dep));
+        for dep in deps.iter().filter(|dep| !implied(dep.node)) {
             let Some(from) = self.boxes.get(&dep.node) else { continue };
             let (x1, y1) = (from.x + from.size.width, from.y + 18.0);
             let middle = f64::midpoint(x1, x2);
             let class = if dep.kind == DepKind::Data { "data" } else { "order" };
             let _ = writeln!(
                 paths,
-                "<path class=\"{class}\" d=\"M{x1:.1} {y1:.1} C{middle:.1} {y1:.1} {middle:.1} {y2:.1} {x2:.1} {y2:.1}\"/>"
+                "<path class=\"{class}\" marker-end=\"url(#end)\" d=\"M{x1:.1} {y1:.1} C{middle:.1} {y1:.1} {middle:.1} {y2:.1} {x2:.1} {y2:.1}\"/>"
             );
         }
         self.shapes.push_str(&paths);
@@ -162,6 +171,20 @@ fn columns(graph: &Graph, scope: ScopeNo) -> Vec<Vec<NodeNo>> {
         columns[column].push(*no);
     }
     columns
+}
+
+/// Of every node of a scope, all that come before it, near or far.
+fn before(graph: &Graph, scope: ScopeNo) -> HashMap<NodeNo, HashSet<NodeNo>> {
+    let mut all: HashMap<NodeNo, HashSet<NodeNo>> = HashMap::new();
+    for no in &graph.scope(scope).nodes {
+        let mut own = HashSet::new();
+        for dep in &graph.node(*no).deps {
+            own.insert(dep.node);
+            own.extend(all.get(&dep.node).into_iter().flatten());
+        }
+        all.insert(*no, own);
+    }
+    all
 }
 
 fn escape(text: &str) -> String {
