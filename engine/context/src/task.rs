@@ -5,7 +5,7 @@ use crate::facts::{RunFacts, Runs};
 use crate::stages::{Stages, item_context};
 use indexmap::IndexMap;
 use reelmill_graph::expr::{Bindings, Context};
-use reelmill_graph::{Node, NodeKind, Scope, ScopeKind};
+use reelmill_graph::{Graph, Node, NodeKind, Scope, ScopeKind};
 use reelmill_model::{InstanceNo, Item, NodeNo, RunId};
 use reelmill_ports::{Leased, RunStore, StoreError, TaskFilter};
 use serde_json::{Map, Value, json};
@@ -129,14 +129,31 @@ async fn task_summaries(store: &Arc<dyn RunStore>, facts: &RunFacts) -> Result<V
     Ok(Value::Array(summaries))
 }
 
-/// The run's `outputs`, evaluated from the stages of its main body; null where a stage that one reads has put
+/// The instance that a node of `on_failure` or `finally` stands in; none when that part did not run.
+async fn instance_of(
+    store: &Arc<dyn RunStore>,
+    run: RunId,
+    node: NodeNo,
+) -> Result<Option<InstanceNo>, ContextError> {
+    let filter = TaskFilter { nodes: vec![node], limit: 1, ..TaskFilter::default() };
+    Ok(store.tasks(run, filter).await?.first().map(|task| task.instance))
+}
+
+/// The run's `outputs`, evaluated from the stages outside of bodies; null where a stage that one reads has put
 /// out nothing.
 pub async fn pipeline_outputs(runs: &Runs, run: RunId) -> Result<Value, ContextError> {
     let facts = runs.get(run).await?;
     let graph = &facts.compiled.graph;
-    let names: Vec<(&str, NodeNo)> =
-        graph.output_reads.iter().map(|(name, node)| (name.as_str(), *node)).collect();
-    let stages = Stages::new(runs.store(), &facts).read(MAIN, &names).await?;
+    let reader = Stages::new(runs.store(), &facts);
+    let mut stages = IndexMap::new();
+    for (name, node) in &graph.output_reads {
+        let instance = match graph.node(*node).scope {
+            Graph::MAIN => Some(MAIN),
+            _ => instance_of(runs.store(), run, *node).await?,
+        };
+        let Some(instance) = instance else { continue };
+        stages.extend(reader.read(instance, &[(name, *node)]).await?);
+    }
     let mut context = facts.context();
     context.stages = stages;
     let bindings = Bindings::new(&context);
