@@ -53,6 +53,11 @@ pub fn find_in(layout: &Layout<'_>, area: usize, name: &str, span: Span) -> Resu
     if let Some(site) = layout.names[area].get(name) {
         return Ok(*site);
     }
+    // The pipeline's outputs are evaluated when all is done, so they may read what `finally` made.
+    let finally = layout.areas.iter().position(|area| area.kind == ScopeKind::Finally).filter(|_| area == 0);
+    if let Some(site) = finally.and_then(|area| layout.names[area].get(name)) {
+        return Ok(*site);
+    }
     if area != 0 && layout.areas[area].kind == ScopeKind::Body && elsewhere(layout, name).is_some() {
         let message = format!("`outputs` of a group cannot read stage `{name}`, which is outside of it");
         let help = "read it in a stage inside and put out what that stage puts out";
