@@ -815,3 +815,17 @@ stages:
         "#]],
     );
 }
+
+#[test]
+fn diagnostics_as_json_point_into_the_document() {
+    let yaml = "version: 1\nname: p\nstages:\n  a: { uses: x.y@1, needs: [b, B/c], tymeout: 1s }\n";
+    let (_, found) = reelmill_spec::parse(yaml);
+    let places: Vec<_> = found.iter().map(|one| (one.pointer.as_str(), one.code.id())).collect();
+    assert_eq!(places, [("/stages/a/needs/1", "RM-0107"), ("/stages/a/tymeout", "RM-0103")]);
+    let expected = serde_json::json!({
+        "code": "RM-0103", "severity": "error", "message": "a stage has no key `tymeout`",
+        "line": 4, "column": 38, "end_line": 4, "end_column": 45,
+        "pointer": "/stages/a/tymeout", "help": "did you mean `timeout`?",
+    });
+    assert_eq!(serde_json::to_value(&found[1]).expect("JSON"), expected);
+}
