@@ -1,4 +1,6 @@
-//! What the benchmarks share: where the build is, and medians.
+//! What the benchmarks share: where the build is, medians, and what a child process cost.
+
+pub mod process;
 
 use std::path::PathBuf;
 
