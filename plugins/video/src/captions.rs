@@ -182,28 +182,43 @@ fn ends_sentence(word: &str) -> bool {
 
 /// Groups the words of a scene into cues, at the latest where the lines are full.
 fn break_up(words: &[Word], start_ms: u64, limit_ms: u64, style: &CaptionStyle, room: f64) -> Vec<Cue> {
+    let most = style.lines.max(1) as usize;
     let mut cues: Vec<Cue> = Vec::new();
     let mut group: Vec<Word> = Vec::new();
-    let mut used = 0.0;
-    let full = room * f64::from(style.lines.max(1));
     for word in placed(words, start_ms, limit_ms, style) {
-        let over = group.first().is_some_and(|first| word.end_ms - first.start_ms > STAND_MS)
-            || group.last().is_some_and(|last| {
-                ends_sentence(&last.text) || word.start_ms.saturating_sub(last.end_ms) > PAUSE_MS
-            })
-            // Lines break at words, so that they are never quite full.
-            || used + width(&word.text) > full * 0.92;
-        if over && !group.is_empty() {
-            cues.push(cue(std::mem::take(&mut group), room));
-            used = 0.0;
-        }
-        used += width(&word.text);
+        let ends = group.last().is_some_and(|last| {
+            ends_sentence(&last.text) || word.start_ms.saturating_sub(last.end_ms) > PAUSE_MS
+        });
+        let stands = group.first().is_some_and(|first| word.end_ms - first.start_ms > STAND_MS);
         group.push(word);
+        if group.len() > 1 && (ends || stands || fill(&group, room).len() > most) {
+            let next = group.split_off(group.len() - 1);
+            cues.push(cue(&group, room));
+            group = next;
+        }
     }
     if !group.is_empty() {
-        cues.push(cue(group, room));
+        cues.push(cue(&group, room));
     }
     cues
+}
+
+/// Words in lines, each as full as it can be. A word wider than a line has one for itself.
+fn fill(words: &[Word], room: f64) -> Vec<Vec<Word>> {
+    let mut lines: Vec<Vec<Word>> = Vec::new();
+    let mut used = f64::MAX;
+    for word in words {
+        let w = width(&word.text);
+        if used + w > room {
+            lines.push(Vec::new());
+            used = 0.0;
+        }
+        used += w;
+        if let Some(line) = lines.last_mut() {
+            line.push(word.clone());
+        }
+    }
+    lines
 }
 
 /// The words at their places in the video, in order, within their scene.
@@ -226,27 +241,13 @@ fn placed(words: &[Word], start_ms: u64, limit_ms: u64, style: &CaptionStyle) ->
     placed
 }
 
-/// Spreads words over as few lines as they need, about evenly.
-fn cue(words: Vec<Word>, room: f64) -> Cue {
+/// Spreads words over as few lines as they need, about evenly: in the narrowest column that needs no more.
+fn cue(words: &[Word], room: f64) -> Cue {
     let start_ms = words.first().map_or(0, |word| word.start_ms);
     let end_ms = words.last().map_or(start_ms, |word| word.end_ms).max(start_ms + 200);
-    let total: f64 = words.iter().map(|word| width(&word.text)).sum();
-    let wanted = total / (total / room).ceil().max(1.0);
-    let mut lines: Vec<Vec<Word>> = vec![Vec::new()];
-    let mut used = 0.0;
-    for word in words {
-        let w = width(&word.text);
-        // To the next line where that brings this one nearer to its share.
-        let closer = used + w / 2.0 > wanted;
-        if used > 0.0 && (used + w > room || closer) && total > room {
-            lines.push(Vec::new());
-            used = 0.0;
-        }
-        used += w;
-        if let Some(line) = lines.last_mut() {
-            line.push(word);
-        }
-    }
+    let full = fill(words, room);
+    let narrower = (4..=10).map(|tenths| fill(words, room * f64::from(tenths) / 10.0));
+    let lines = narrower.into_iter().find(|lines| lines.len() <= full.len()).unwrap_or(full);
     Cue { start_ms, end_ms, lines }
 }
 
@@ -284,7 +285,8 @@ mod tests {
     #[test]
     fn captions_break_at_sentences_and_fill_two_lines_at_most() {
         let text = ass(
-            "Tides follow the moon. The sea rises twice a day and falls twice a day because the whole planet turns.",
+            "Tides follow the moon. The sea rises twice a day and falls twice a day because the whole planet turns. \
+             They run around the oceans twice a day, pulled by the moon and, less, by the sun.",
             CaptionStyle::default(),
         );
         let events = spoken(&text);
