@@ -52,7 +52,7 @@ fn main() {
 async fn measure() {
     let home = tempfile::tempdir().expect("a temporary folder");
     let runner = build_folder().join("reelmill-runner");
-    let library = build_folder().join("libreelmill_plugin_faulty.so");
+    let library = build_folder().join("libreelmill_faulty.so");
     let plugin = catalog::open(&library, true, &home.path().join("plugins"), &runner).await;
     let plugin = Arc::new(plugin.unwrap_or_else(|problem| panic!("{problem}; run `make build` first")));
     let pipeline = prepare(PIPELINE, &Catalog::new(vec![plugin.located.clone()])).expect("it compiles");

@@ -220,7 +220,7 @@ impl Host {
                 }
             }
             End::Failed(failure) => {
-                let failure = of_plugin(*failure, stage, &seen);
+                let failure = verdict::of_plugin(*failure, stage, &seen);
                 let healthy =
                     failure.class != FailureClass::Internal && failure.class != FailureClass::Protocol;
                 self.part(prepared, process, healthy, usage).await;
@@ -395,24 +395,6 @@ pub(crate) fn judge_outputs(stage: &StageManifest, parts: &Parts, outputs: &[u8]
     })?;
     parts.check_output(stage, &value)?;
     Ok(value)
-}
-
-/// A failure as a plugin may say it; what it printed is added when it has nothing else to show.
-fn of_plugin(failure: Failure, stage: &str, seen: &Seen) -> Failure {
-    let mut failure =
-        if reelmill_loader::is_for_plugins(failure.class) || failure.class == FailureClass::Protocol {
-            failure
-        } else {
-            let message = format!(
-                "stage `{stage}` failed with class `{}`, which only the worker may say; its message was: {}",
-                failure.class, failure.message
-            );
-            Failure { class: FailureClass::Protocol, message, ..failure }
-        };
-    if failure.detail.is_none() && failure.class == FailureClass::Internal && !seen.printed.is_empty() {
-        failure.detail = Some(serde_json::json!({ "printed": seen.printed }));
-    }
-    failure
 }
 
 fn no_process(config: &HostConfig, error: &std::io::Error) -> Failed {

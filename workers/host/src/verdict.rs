@@ -1,6 +1,7 @@
 //! How a process that ended without an answer is judged. Pure: what was seen goes in, a failure comes out.
 
 use crate::sys::Ended;
+use reelmill_model::limits::ID_CHARS_MAX;
 use reelmill_model::{Failure, FailureClass};
 use serde_json::{Map, Value, json};
 
@@ -18,6 +19,13 @@ pub struct Seen {
     /// Whether it had not begun yet: the plugin was being loaded and the stage opened.
     pub opening: bool,
 }
+
+/// Bytes of a plugin's message, and of each of its causes.
+const MESSAGE_BYTES_MAX: usize = 2_000;
+/// Causes of one failure.
+const CAUSES_MAX: usize = 16;
+/// Bytes of a plugin's detail.
+const DETAIL_BYTES_MAX: usize = 16 * 1024;
 
 /// What allocators print when there is no memory.
 const OUT_OF_MEMORY: &[&str] = &[
@@ -94,6 +102,37 @@ pub fn of_broken(stage: &str, problem: &dyn std::fmt::Display, seen: &Seen) -> F
         format!("stage `{stage}` broke the protocol of its socket (file descriptor 0): {problem}"),
     )
     .with_detail(Value::Object(detail(seen)))
+}
+
+/// A failure as a plugin may say it: with a class it may say, and no longer than a person reads. What the process
+/// printed is added when a bug has nothing else to show.
+pub fn of_plugin(mut failure: Failure, stage: &str, seen: &Seen) -> Failure {
+    let by_loader = failure.class == FailureClass::Protocol;
+    if !reelmill_loader::is_for_plugins(failure.class) && !by_loader {
+        failure.message = format!(
+            "stage `{stage}` failed with class `{}`, which only the worker may say; its message was: {}",
+            failure.class, failure.message
+        );
+        failure.class = FailureClass::Protocol;
+    }
+    cut(&mut failure.message, MESSAGE_BYTES_MAX);
+    cut(&mut failure.code, ID_CHARS_MAX);
+    failure.causes.truncate(CAUSES_MAX);
+    failure.causes.iter_mut().for_each(|cause| cut(cause, MESSAGE_BYTES_MAX));
+    if failure.detail.as_ref().is_some_and(|detail| detail.to_string().len() > DETAIL_BYTES_MAX) {
+        failure.detail = Some(json!({ "dropped": "the detail was too large" }));
+    }
+    if failure.detail.is_none() && failure.class == FailureClass::Internal && !seen.printed.is_empty() {
+        failure.detail = Some(json!({ "printed": seen.printed }));
+    }
+    failure
+}
+
+fn cut(text: &mut String, bytes: usize) {
+    if text.len() > bytes {
+        text.truncate(text.floor_char_boundary(bytes));
+        text.push('…');
+    }
 }
 
 fn over_memory(stage: &str, seen: &Seen, what: &str) -> Failure {
@@ -179,6 +218,18 @@ mod tests {
         assert_eq!(detail["printed"], "about to crash");
         let oom = judge(Some(libc::SIGKILL), 0, "");
         assert!(oom.message.contains("64 MiB") && oom.message.contains("memory_mib"), "{oom}");
+    }
+
+    #[test]
+    fn a_plugin_says_its_own_classes_and_not_too_much() {
+        let mut failure = Failure::new(FailureClass::Permanent, "æ".repeat(100_000));
+        failure.causes = vec!["c".repeat(100_000); 100];
+        failure.detail = Some(json!("d".repeat(100_000)));
+        let failure = of_plugin(failure, "s", &Seen::default());
+        assert_eq!(failure.class, FailureClass::Permanent);
+        assert!(serde_json::to_string(&failure).unwrap().len() < 64 * 1024);
+        let claim = of_plugin(Failure::new(FailureClass::WorkerLost, "m"), "s", &Seen::default());
+        assert_eq!(claim.class, FailureClass::Protocol);
     }
 
     #[test]

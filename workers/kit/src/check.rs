@@ -13,6 +13,8 @@ use tempfile::TempDir;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+/// Bytes of a note.
+const NOTE_BYTES_MAX: usize = 400;
 /// How long one attempt may take.
 const RUN_LIMIT: Duration = Duration::from_secs(30);
 /// From the start of an attempt to its cancellation.
@@ -46,7 +48,17 @@ fn case(
     verdict: Verdict,
     note: impl Into<String>,
 ) -> Case {
-    Case { stage: stage.map(|stage| stage.id.clone()), name, verdict, note: note.into() }
+    Case { stage: stage.map(|stage| stage.id.clone()), name, verdict, note: one_line(&note.into()) }
+}
+
+/// A note as one line of the table: messages may repeat what they were given.
+fn one_line(note: &str) -> String {
+    let mut line = note.split_whitespace().collect::<Vec<_>>().join(" ");
+    if line.len() > NOTE_BYTES_MAX {
+        line.truncate(line.floor_char_boundary(NOTE_BYTES_MAX));
+        line.push('…');
+    }
+    line
 }
 
 fn manifest_case(plugin: &Plugin) -> Case {
