@@ -2,8 +2,8 @@
 
 use reelmill_media::{
     AudioFormat, Control, Error, ErrorKind, Graph, Meter, PcmReader, PcmWriter, Pixel, Progress, Pull,
-    Target, Unwatched, VideoCodec, VideoEncoder, VideoFrame, VideoReader, VideoSettings, audio_frame, escape,
-    interleaved, normalise, probe, save_picture, synth,
+    StereoReader, Target, Unwatched, VideoCodec, VideoEncoder, VideoFrame, VideoReader, VideoSettings,
+    audio_frame, escape, interleaved, normalise, probe, save_picture, synth,
 };
 use std::path::{Path, PathBuf};
 
@@ -244,4 +244,59 @@ fn text_in_a_filter_option_arrives_as_it_is() {
     let mut out = reelmill_media::AudioFrame::empty();
     assert_eq!(graph.pull(&mut out).unwrap(), Pull::Frame);
     assert_eq!(interleaved(&out).unwrap(), [0.25, -0.25]);
+}
+
+#[test]
+fn a_pictures_exif_orientation_is_seen() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("phone.jpg");
+    let mut frame = VideoFrame::empty();
+    let mut graph = Graph::video("testsrc2=s=160x90:r=1:d=1,format=yuvj420p[out]", &[]).unwrap();
+    assert_eq!(graph.pull(&mut frame).unwrap(), Pull::Frame);
+    save_picture(&frame, &path).unwrap();
+    let mut bytes = std::fs::read(&path).unwrap();
+    // One entry, tag 0x0112 (orientation), type 3 (short), value 6: to be turned a quarter clockwise.
+    let mut exif = b"Exif\0\0MM\0\x2a\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0".to_vec();
+    let length = u16::try_from(exif.len() + 2).unwrap().to_be_bytes();
+    exif.splice(0..0, [0xff, 0xe1, length[0], length[1]]);
+    bytes.splice(2..2, exif);
+    std::fs::write(&path, bytes).unwrap();
+    let video = probe(&path).unwrap().video.unwrap();
+    assert_eq!((video.rotation.quarter_turns, video.rotation.mirrored), (1, false));
+    assert_eq!(video.display_size(), (90.0, 160.0));
+}
+
+/// A WAV file as simple programs write it: 16 bits, no word about which channel is which.
+fn wav(path: &Path, rate: u32, channels: u16, frames: u32) {
+    let block = u32::from(channels) * 2;
+    let mut bytes = b"RIFF".to_vec();
+    bytes.extend((36 + frames * block).to_le_bytes());
+    bytes.extend(b"WAVEfmt \x10\0\0\0\x01\0");
+    bytes.extend(channels.to_le_bytes());
+    bytes.extend(rate.to_le_bytes());
+    bytes.extend((rate * block).to_le_bytes());
+    bytes.extend(u16::try_from(block).unwrap().to_le_bytes());
+    bytes.extend(b"\x10\0data");
+    bytes.extend((frames * block).to_le_bytes());
+    bytes.extend((0..frames * u32::from(channels)).flat_map(|_| 8_000_i16.to_le_bytes()));
+    std::fs::write(path, bytes).unwrap();
+}
+
+#[test]
+fn mono_and_surround_become_stereo_of_the_same_length() {
+    let dir = tempfile::tempdir().unwrap();
+    for (rate, channels) in [(16_000, 1), (22_050, 2), (44_100, 6)] {
+        let path = dir.path().join(format!("{channels}.wav"));
+        wav(&path, rate, channels, rate / 2);
+        let info = probe(&path).unwrap();
+        assert_eq!(info.audio.unwrap().channels, u32::from(channels));
+        let (mut reader, mut samples) = (StereoReader::open(&path, 0).unwrap(), Vec::new());
+        reader.read(48_000, &mut samples).unwrap();
+        assert!((samples.len() / 2).abs_diff(24_000) <= 2, "{channels} channels: {}", samples.len());
+        let (left, right) = (samples[24_000], samples[24_001]);
+        assert!((left - right).abs() < 1e-4 && left > 0.1, "{channels} channels: {left} {right}");
+        let (mut later, mut rest) = (StereoReader::open(&path, 400).unwrap(), Vec::new());
+        later.read(48_000, &mut rest).unwrap();
+        assert!((rest.len() / 2).abs_diff(4_800) <= 2, "from 0.4 s on: {}", rest.len());
+    }
 }
