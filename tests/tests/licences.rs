@@ -2,7 +2,6 @@
 //! cargo-deny is not installed.
 
 use cargo_metadata::MetadataCommand;
-use std::path::Path;
 
 /// The strings of `allow = [ … ]` under `[licenses]`.
 fn allowed(deny_toml: &str) -> Vec<String> {
@@ -80,7 +79,7 @@ fn expressions_are_read_as_spdx_says() {
 
 #[test]
 fn every_crate_has_an_allowed_licence() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let root = reelmill_tests::repository();
     let deny_toml = std::fs::read_to_string(root.join("deny.toml")).expect("deny.toml can be read");
     let allowed = allowed(&deny_toml);
     assert!(allowed.contains(&"MIT".to_owned()), "the list was not found in deny.toml");

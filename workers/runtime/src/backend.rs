@@ -11,7 +11,7 @@ use futures_util::future::BoxFuture;
 use reelmill_model::{Failure, FailureClass, Outcome, TaskRef, Token, Usage};
 use reelmill_ports::{Leased, Settle};
 use std::convert::Infallible;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use tokio::sync::mpsc;
 use tower::{Layer, Service};
 
@@ -50,9 +50,15 @@ impl Backend for LeasedTasks {
     fn poll_next(
         &mut self,
         cx: &mut Context<'_>,
-        _: &WorkerContext,
+        worker: &WorkerContext,
     ) -> Poll<Option<Result<Task<Job>, Infallible>>> {
-        self.jobs.poll_recv(cx).map(|job| job.map(|job| Ok(Task::new(job))))
+        let job = ready!(self.jobs.poll_recv(cx));
+        if job.is_none() {
+            // The pump is done. A worker goes on although its tasks have ended, until it is told to stop; one that
+            // was told already says so, which is no matter.
+            let _ = worker.stop();
+        }
+        Poll::Ready(job.map(|job| Ok(Task::new(job))))
     }
 
     fn poll_close(&mut self, _: &mut Context<'_>, _: &WorkerContext) -> Poll<Result<(), Infallible>> {

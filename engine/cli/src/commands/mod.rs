@@ -1,0 +1,101 @@
+//! The commands, one a file. Each has its flags beside what it does; none decides what the engine should.
+
+mod cache;
+mod cancel;
+mod completions;
+mod doctor;
+mod graph;
+mod init;
+mod logs;
+mod plan;
+mod plugins;
+mod retry;
+mod run;
+mod schema;
+mod status;
+mod validate;
+mod version;
+mod watch;
+mod why;
+
+pub use status::{show as show_status, tone as state_tone};
+
+use crate::exit::{CliError, Exit};
+use crate::home::Home;
+use crate::output::Output;
+use clap::Subcommand;
+use std::path::PathBuf;
+
+/// What every command is given.
+pub struct Context {
+    /// Where state is kept.
+    pub home: Home,
+    /// Where words go.
+    pub output: Output,
+    /// Folders that are searched for plugins before all others.
+    pub plugin_dirs: Vec<PathBuf>,
+}
+
+/// What can be asked for, in the order in which one meets it.
+#[derive(Subcommand)]
+pub enum Command {
+    /// Make a small pipeline to begin with
+    Init(init::Init),
+    /// Check pipeline files and show everything that is wrong with them
+    Validate(validate::Validate),
+    /// Draw the stages of a pipeline and what waits for what
+    Graph(graph::Graph),
+    /// Show what a run would do: stages, widths, what is cached and why not
+    Plan(plan::Plan),
+    /// Run a pipeline, or a batch of them, to the end
+    Run(run::Run),
+    /// Show the runs there are, or one run in figures
+    Status(status::Status),
+    /// Follow a run until it ends
+    Watch(watch::Watch),
+    /// Show what stages said
+    Logs(logs::Logs),
+    /// Explain why a run or a stage is as it is
+    Why(why::Why),
+    /// Send an ended run around again: what failed, and what depends on it
+    Retry(retry::Retry),
+    /// Stop a run; its `finally` still runs
+    Cancel(cancel::Cancel),
+    /// List, show, make and test plugins
+    Plugins(plugins::Plugins),
+    /// Show or clean the result cache
+    Cache(cache::Cache),
+    /// Look at this machine and say what is missing
+    Doctor(doctor::Doctor),
+    /// Print a JSON Schema, or write all generated files
+    Schema(schema::Schema),
+    /// Print a completion script for a shell
+    Completions(completions::Completions),
+    /// Print the version and the formats it reads and writes
+    Version(version::Version),
+}
+
+impl Command {
+    /// Does it.
+    pub fn run(self, cx: &Context) -> Result<Exit, CliError> {
+        match self {
+            Self::Init(command) => command.run(cx),
+            Self::Validate(command) => command.run(cx),
+            Self::Graph(command) => command.run(cx),
+            Self::Plan(command) => command.run(cx),
+            Self::Run(command) => command.run(cx),
+            Self::Status(command) => command.run(cx),
+            Self::Watch(command) => command.run(cx),
+            Self::Logs(command) => command.run(cx),
+            Self::Why(command) => command.run(cx),
+            Self::Retry(command) => command.run(cx),
+            Self::Cancel(command) => command.run(cx),
+            Self::Plugins(command) => command.run(cx),
+            Self::Cache(command) => command.run(cx),
+            Self::Doctor(_) => doctor::Doctor::run(cx),
+            Self::Schema(command) => command.run(cx),
+            Self::Completions(command) => command.run(),
+            Self::Version(_) => version::Version::run(cx),
+        }
+    }
+}

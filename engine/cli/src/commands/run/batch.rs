@@ -1,0 +1,138 @@
+//! `reelmill run --each`: a run for each row of a table, checked before the first one starts, and gone on with when
+//! the same command is given again.
+
+use super::{Run, new_run_id};
+use crate::commands::{Context, state_tone};
+use crate::exit::{CliError, Exit};
+use crate::output::{Output, table};
+use crate::progress::follow_batch;
+use crate::results;
+use crate::words;
+use crate::work::{Worked, work};
+use anyhow::Context as _;
+use reelmill_control::{Control, Pipeline, Submission, read_rows};
+use reelmill_embedded::Engine;
+use reelmill_model::{RunId, RunState};
+use reelmill_ports::{Only, RunView};
+use serde_json::{Value, json};
+use std::fs;
+use std::path::Path;
+
+pub(super) async fn run(
+    flags: &Run,
+    cx: &Context,
+    engine: &Engine,
+    pipeline: &Pipeline,
+    file: &Path,
+    like: Submission,
+) -> Result<Exit, CliError> {
+    let control = &engine.state.control;
+    let text = fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let rows =
+        read_rows(file, &text, &pipeline.graph.inputs).map_err(reelmill_control::ControlError::Rows)?;
+    let now_ms = like.now_ms;
+    let batch = control.submit_batch(pipeline, &rows, &like, |_| new_run_id(now_ms)).await?;
+    eprintln!(
+        "batch {}: {}, {} new, {} done before",
+        batch.id,
+        words::count(batch.rows as u64, "row"),
+        batch.submitted,
+        batch.done_before
+    );
+    if flags.retry_failed {
+        retry_failed(control, &batch.id).await?;
+    }
+    let open: Vec<RunId> = control
+        .batch_runs(&batch.id)
+        .await?
+        .iter()
+        .filter(|run| !run.state.is_terminal())
+        .map(|run| run.new.id)
+        .collect();
+    if !open.is_empty() {
+        let following = async { Ok(follow_batch(control, batch.rows, open, cx.output).await?) };
+        let worked = work(engine, &flags.work, Only::Batch(batch.id.clone()), following).await?;
+        if matches!(worked, Worked::Interrupted) {
+            eprintln!("the batch is unfinished; the same command goes on with it");
+            return Ok(Exit::Interrupted);
+        }
+    }
+    report(control, &batch.id, flags.out.as_deref(), cx.output).await
+}
+
+async fn retry_failed(control: &Control, batch: &str) -> Result<(), CliError> {
+    for run in control.batch_runs(batch).await? {
+        if matches!(run.state, RunState::Failed | RunState::Cancelled) {
+            control.retry(run.new.id, &[], false).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Tells how every row ended. With `out`, the files of each row are copied into a folder of its own there, and the
+/// report beside them.
+async fn report(
+    control: &Control,
+    batch: &str,
+    out: Option<&Path>,
+    output: Output,
+) -> Result<Exit, CliError> {
+    let mut runs = control.batch_runs(batch).await?;
+    runs.sort_by_key(row_of);
+    let mut rows = Vec::with_capacity(runs.len());
+    for run in &runs {
+        let files = match out {
+            Some(folder) => {
+                let folder = folder.join(format!("row-{:04}", row_of(run) + 1));
+                let status = control.status(run.new.id).await?;
+                json!(control.export(&results::of(control, &status).await?, &folder)?)
+            }
+            None => Value::Null,
+        };
+        rows.push(json!({
+            "row": row_of(run) + 1,
+            "run": run.new.id,
+            "state": run.state,
+            "inputs": run.new.inputs,
+            "took_ms": took_ms(run),
+            "failure": run.failure.as_ref().map(|(path, failure)| json!({ "path": path, "failure": failure })),
+            "files": files,
+        }));
+    }
+    let succeeded = runs.iter().filter(|run| run.state == RunState::Succeeded).count();
+    let document = json!({ "batch": batch, "rows": runs.len(), "succeeded": succeeded, "runs": rows });
+    if let Some(folder) = out {
+        let path = folder.join("report.json");
+        let text = serde_json::to_string_pretty(&document).context("a report is JSON")?;
+        fs::write(&path, text + "\n").with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    if output.is_json() {
+        output.json(&document)?;
+    } else {
+        let lines: Vec<Vec<String>> = runs.iter().map(|run| line(run, output)).collect();
+        output.text(&table(&lines))?;
+        output.text(&format!("{succeeded} of {} succeeded", words::count(runs.len() as u64, "row")))?;
+    }
+    Ok(if succeeded == runs.len() { Exit::Ok } else { Exit::Failed })
+}
+
+/// A run's row in its table, from 0.
+fn row_of(run: &RunView) -> u64 {
+    run.new.batch.as_ref().map_or(0, |(_, row)| *row)
+}
+
+fn took_ms(run: &RunView) -> Option<u64> {
+    run.started_ms.zip(run.ended_ms).map(|(from, to)| to.saturating_sub(from))
+}
+
+/// One row of the report: its number, run, state, time, what went wrong.
+fn line(run: &RunView, output: Output) -> Vec<String> {
+    let wrong = run.failure.as_ref().map(|(path, failure)| format!("{path}: {}", failure.message));
+    vec![
+        format!("row {}", row_of(run) + 1),
+        run.new.id.to_string(),
+        output.paint(state_tone(run.state), run.state.word()),
+        took_ms(run).map_or_else(String::new, words::duration),
+        wrong.or_else(|| run.cancel_reason.clone()).unwrap_or_default(),
+    ]
+}

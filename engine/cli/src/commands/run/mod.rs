@@ -1,0 +1,192 @@
+//! `reelmill run`: submit a pipeline and work on it until it ends. No service is needed: this process is the worker.
+
+mod batch;
+pub(super) mod inputs;
+
+use super::Context;
+use crate::engine;
+use crate::exit::{CliError, Exit};
+use crate::output::Output;
+use crate::progress::{Bars, Lines, Reader, Show, Since, follow};
+use crate::results;
+use crate::run_ref::RunRef;
+use crate::source::Source;
+use crate::words;
+use crate::work::{WorkFlags, Worked, work};
+use anyhow::Context as _;
+use reelmill_control::{Pipeline, Submission};
+use reelmill_embedded::{Engine, State};
+use reelmill_model::{RunId, RunState};
+use reelmill_ports::Only;
+use std::collections::BTreeMap;
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
+use std::io::IsTerminal as _;
+use std::path::{Path, PathBuf};
+
+/// Run a pipeline, or a batch of them, to the end
+#[derive(clap::Args)]
+#[command(
+    after_help = "A run that was interrupted or killed goes on where it was when the same command is given again; finished
+work is not done twice. --new starts afresh.
+
+Ends with 0 when the run succeeded, 1 when it failed, 78 when the pipeline or its inputs are invalid, 130 when it
+was interrupted.
+
+Examples:
+  reelmill run pipeline.yaml --input topic='How tides work' --out out
+  reelmill run pipeline.yaml --inputs inputs.json --label team=growth
+  reelmill run pipeline.yaml --each rows.csv --out out       a run for each row, its columns are the inputs
+  reelmill run --resume last
+  reelmill run pipeline.yaml -o json | jq '.files[].path'"
+)]
+pub struct Run {
+    /// The pipeline file; `-` is standard input
+    #[arg(required_unless_present = "resume", conflicts_with = "resume")]
+    file: Option<PathBuf>,
+    /// Give an input; may be given again
+    #[arg(short, long = "input", value_name = "NAME=VALUE", value_parser = inputs::pair)]
+    input: Vec<(String, String)>,
+    /// Take inputs from a JSON or YAML file; --input stands over it
+    #[arg(long, value_name = "FILE")]
+    inputs: Option<PathBuf>,
+    /// Start a run for each row of a CSV or JSON Lines file
+    #[arg(long, value_name = "FILE", conflicts_with = "resume")]
+    each: Option<PathBuf>,
+    /// With --each: send rows that failed before around again
+    #[arg(long, requires = "each")]
+    retry_failed: bool,
+    /// Copy the files that come out into this folder
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Label the run; may be given again
+    #[arg(long = "label", value_name = "KEY=VALUE", value_parser = inputs::pair)]
+    label: Vec<(String, String)>,
+    /// Name the run; the pipeline's name unless given
+    #[arg(long)]
+    name: Option<String>,
+    /// Start afresh even if the same run was left unfinished
+    #[arg(long, conflicts_with_all = ["resume", "each"])]
+    new: bool,
+    /// Go on with this unfinished run: its id, or `last`
+    #[arg(long, value_name = "RUN")]
+    resume: Option<RunRef>,
+    #[command(flatten)]
+    work: WorkFlags,
+}
+
+impl Run {
+    pub(super) fn run(self, cx: &Context) -> Result<Exit, CliError> {
+        let state = engine::open(cx)?;
+        match (&self.file, self.resume) {
+            (Some(file), _) => {
+                let source = Source::read(file)?;
+                engine::block_on(self.start(cx, state, &source))
+            }
+            (None, Some(run)) => engine::block_on(async {
+                let id = run.resolve(&*state.store).await?;
+                go_on(cx, state, id, &self.work, self.out.as_deref()).await
+            }),
+            (None, None) => Err(CliError::Usage("name a pipeline file, or a run with --resume".to_owned())),
+        }
+    }
+
+    async fn start(&self, cx: &Context, state: State, source: &Source) -> Result<Exit, CliError> {
+        let engine = engine::start(cx, state, &source.folder, &self.work).await?;
+        let pipeline = source.prepare(&engine.catalog(), cx.output)?;
+        let submission = self.submission(&pipeline, source)?;
+        let since_ms = submission.now_ms;
+        let exit = if let Some(table) = &self.each {
+            batch::run(self, cx, &engine, &pipeline, table, submission).await
+        } else {
+            let submitted = engine.state.control.submit(&pipeline, submission, !self.new).await?;
+            if submitted.resumed {
+                eprintln!(
+                    "going on with run {}, which was left unfinished (--new starts afresh)",
+                    submitted.run
+                );
+            }
+            finish(cx, &engine, submitted.run, &self.work, self.out.as_deref(), since_ms).await
+        };
+        engine.close().await;
+        exit
+    }
+
+    fn submission(&self, pipeline: &Pipeline, source: &Source) -> Result<Submission, CliError> {
+        let now_ms = words::now_ms();
+        Ok(Submission {
+            id: new_run_id(now_ms),
+            inputs: inputs::gather(&pipeline.graph.inputs, self.inputs.as_deref(), &self.input)?,
+            name: self.name.clone(),
+            labels: self.label.iter().cloned().collect::<BTreeMap<_, _>>(),
+            base_dir: source.folder.clone(),
+            files_dir: std::env::current_dir().context("there is no current folder")?,
+            seed: None,
+            now_ms,
+            batch: None,
+        })
+    }
+}
+
+/// Works on a run that is there already until it ends, and tells what came of it.
+pub async fn go_on(
+    cx: &Context,
+    state: State,
+    run: RunId,
+    flags: &WorkFlags,
+    out: Option<&Path>,
+) -> Result<Exit, CliError> {
+    let since_ms = words::now_ms();
+    let view = state.control.view(run).await?;
+    let engine = engine::start(cx, state, Path::new(&view.new.base_dir), flags).await?;
+    let exit = finish(cx, &engine, run, flags, out, since_ms).await;
+    engine.close().await;
+    exit
+}
+
+async fn finish(
+    cx: &Context,
+    engine: &Engine,
+    run: RunId,
+    flags: &WorkFlags,
+    out: Option<&Path>,
+    since_ms: u64,
+) -> Result<Exit, CliError> {
+    let control = &engine.state.control;
+    let mut show = show(cx.output);
+    let reader = Reader { store: &*control.store, log: &*control.events };
+    let following = async { Ok(follow(reader, run, Since::Time(since_ms), &mut *show).await?) };
+    if matches!(work(engine, flags, Only::Run(run), following).await?, Worked::Interrupted) {
+        eprintln!("run {run} is unfinished; `reelmill run --resume {run}` goes on with it");
+        return Ok(Exit::Interrupted);
+    }
+    let state = results::tell(control, run, out, cx.output).await?;
+    Ok(if state == RunState::Succeeded { Exit::Ok } else { Exit::Failed })
+}
+
+/// Bars on a terminal, lines elsewhere; both on standard error, for standard output is the result's.
+fn show(output: Output) -> Box<dyn Show> {
+    if std::io::stderr().is_terminal() {
+        Box::new(Bars::new(output))
+    } else {
+        Box::new(Lines::on_stderr(output))
+    }
+}
+
+/// An id that no other run has: the time and 80 random bits. The keys of the standard library's hash maps come from
+/// the system's source of randomness, and are all that is needed here.
+pub fn new_run_id(now_ms: u64) -> RunId {
+    let random = || u128::from(RandomState::new().build_hasher().finish());
+    RunId::from_parts(now_ms, (random() << 64 | random()) & ((1 << 80) - 1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn run_ids_differ_within_a_millisecond() {
+        let ids: BTreeSet<RunId> = (0..1_000).map(|_| new_run_id(1_700_000_000_000)).collect();
+        assert_eq!(ids.len(), 1_000);
+    }
+}

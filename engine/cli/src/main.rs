@@ -1,0 +1,58 @@
+//! `reelmill`: the composition root. This file only puts things together: it reads the command line, runs one
+//! command and turns its end into an exit code.
+
+mod args;
+mod commands;
+mod doctor;
+mod engine;
+mod exit;
+mod home;
+mod output;
+mod plugins;
+mod progress;
+mod results;
+mod run_ref;
+mod source;
+mod words;
+mod work;
+
+use args::Args;
+use clap::Parser as _;
+use commands::Context;
+use exit::{CliError, Exit};
+use home::Home;
+use output::{Output, Tone};
+use serde_json::json;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    listen();
+    let output = Output { format: args.global.output, color: args.global.color.enabled() };
+    run(args, output).unwrap_or_else(|error| report(&error, output)).into()
+}
+
+/// What the engine's crates say of themselves goes to standard error; `REELMILL_LOG=debug` shows more of it.
+fn listen() {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("REELMILL_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
+}
+
+fn run(args: Args, output: Output) -> Result<Exit, CliError> {
+    let home = Home::find(args.global.home.as_deref())?;
+    args.command.run(&Context { home, output, plugin_dirs: args.global.plugin_dir })
+}
+
+/// Tells an error where its reader looks for it: a program on standard output, a person on standard error.
+fn report(error: &CliError, output: Output) -> Exit {
+    let exit = error.exit();
+    if output.is_json() {
+        let document = json!({ "error": { "message": error.chain(), "exit": exit.code() } });
+        // Nothing is left to be done when even this cannot be written.
+        let _ = output.json(&document);
+    } else {
+        eprintln!("{} {}", output.paint(Tone::Bad, "error:"), error.chain());
+    }
+    exit
+}

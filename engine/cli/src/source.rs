@@ -1,0 +1,109 @@
+//! Pipeline files: read from disk or standard input, and what is wrong with them shown.
+
+use crate::exit::CliError;
+use crate::output::Output;
+use crate::words;
+use anyhow::Context as _;
+use reelmill_control::{Pipeline, prepare};
+use reelmill_graph::compile::Catalog;
+use reelmill_model::limits;
+use reelmill_spec::{Diagnostic, Severity};
+use std::fs::File;
+use std::io::{Read as _, stdin};
+use std::path::{Path, PathBuf};
+
+/// A pipeline file.
+#[derive(Clone, Debug)]
+pub struct Source {
+    /// Its name for people: the path as it was given.
+    pub name: String,
+    /// What stands in it.
+    pub text: String,
+    /// The folder it lies in, absolute; for standard input the current one.
+    pub folder: PathBuf,
+}
+
+impl Source {
+    /// Reads a file; `-` is standard input.
+    pub fn read(path: &Path) -> Result<Self, CliError> {
+        let is_stdin = path == Path::new("-");
+        let name = if is_stdin { "standard input".to_owned() } else { path.display().to_string() };
+        let mut bytes = Vec::new();
+        // One byte more than allowed is enough for the parser to see that it is too much.
+        let most = limits::PIPELINE_BYTES_MAX as u64 + 1;
+        let read = if is_stdin {
+            stdin().take(most).read_to_end(&mut bytes)
+        } else {
+            File::open(path).and_then(|file| file.take(most).read_to_end(&mut bytes))
+        };
+        read.with_context(|| format!("cannot read {name}"))?;
+        let text = String::from_utf8(bytes).map_err(|error| {
+            CliError::Invalid(format!("{name} is not UTF-8 text: {}", error.utf8_error()))
+        })?;
+        let parent = if is_stdin { Path::new("") } else { path.parent().unwrap_or(Path::new("")) };
+        let folder = std::path::absolute(if parent.as_os_str().is_empty() { Path::new(".") } else { parent })
+            .with_context(|| format!("cannot tell where {name} is"))?;
+        Ok(Self { name, text, folder })
+    }
+
+    /// Parses and compiles it. What is wrong with it is shown on standard error, warnings too.
+    pub fn prepare(&self, catalog: &Catalog, output: Output) -> Result<Pipeline, CliError> {
+        match prepare(&self.text, catalog) {
+            Ok(pipeline) => {
+                self.show(&pipeline.warnings, output);
+                Ok(pipeline)
+            }
+            Err(invalid) => {
+                self.show(&invalid.0, output);
+                Err(CliError::Invalid(format!("{}: {}", self.name, tally(&invalid.0))))
+            }
+        }
+    }
+
+    fn show(&self, diagnostics: &[Diagnostic], output: Output) {
+        if !diagnostics.is_empty() {
+            eprintln!(
+                "{}",
+                reelmill_spec::render(diagnostics, &self.text, &self.name, output.color).trim_end()
+            );
+        }
+    }
+}
+
+/// `2 errors, 1 warning`.
+fn tally(diagnostics: &[Diagnostic]) -> String {
+    let of = |severity| diagnostics.iter().filter(|one| one.severity == severity).count() as u64;
+    let parts = [(of(Severity::Error), "error"), (of(Severity::Warning), "warning")];
+    let told: Vec<String> = parts
+        .iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, noun)| words::count(*count, noun))
+        .collect();
+    if told.is_empty() { "no problems".to_owned() } else { told.join(", ") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_knows_its_folder() {
+        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        let file = folder.path().join("p.yaml");
+        std::fs::write(&file, "version: 1\n").expect("a file can be written");
+        let source = Source::read(&file).expect("it can be read");
+        assert_eq!((source.folder.as_path(), source.text.as_str()), (folder.path(), "version: 1\n"));
+    }
+
+    #[test]
+    fn a_missing_file_and_a_file_that_is_no_text_are_told_apart() {
+        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        let missing = Source::read(&folder.path().join("none.yaml")).expect_err("there is none");
+        assert_eq!(missing.exit().code(), 1);
+        let file = folder.path().join("picture.yaml");
+        std::fs::write(&file, [0xff, 0xd8, 0xff]).expect("a file can be written");
+        let binary = Source::read(&file).expect_err("it is no text");
+        assert_eq!(binary.exit().code(), 78);
+        assert!(binary.to_string().contains("not UTF-8"), "{binary}");
+    }
+}

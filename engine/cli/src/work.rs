@@ -1,0 +1,94 @@
+//! Working until something is done: the worker is started, an interrupt lets it drain, and everything is taken down
+//! in order.
+
+use crate::exit::CliError;
+use reelmill_embedded::{Engine, serve_metrics};
+use reelmill_ports::Only;
+use std::net::SocketAddr;
+use std::time::Duration;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// Time that running attempts get to end after an interrupt.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How the embedded worker works.
+#[derive(Clone, Debug, clap::Args)]
+pub struct WorkFlags {
+    /// Attempts that run at once [default: by processors and memory]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=256))]
+    pub slots: Option<u32>,
+    /// Neither read nor write the result cache
+    #[arg(long)]
+    pub no_cache: bool,
+    /// Leave the folders of attempts behind, to look into them
+    #[arg(long)]
+    pub keep_scratch: bool,
+    /// Serve Prometheus metrics here: `127.0.0.1:9464`
+    #[arg(long, value_name = "ADDRESS")]
+    pub metrics_addr: Option<SocketAddr>,
+}
+
+/// How work ended.
+pub enum Worked<T> {
+    /// What was waited for came.
+    Done(T),
+    /// Someone interrupted it; what was begun is given back and can be gone on with.
+    Interrupted,
+}
+
+/// Works on tasks until `done` is, or until an interrupt.
+pub async fn work<T>(
+    engine: &Engine,
+    flags: &WorkFlags,
+    only: Only,
+    done: impl Future<Output = Result<T, CliError>>,
+) -> Result<Worked<T>, CliError> {
+    let mut interrupts = Interrupts::listen()?;
+    let serving = match flags.metrics_addr {
+        Some(address) => {
+            let (address, serving) = serve_metrics(address, engine.registry.clone(), &engine.state).await?;
+            eprintln!("metrics on http://{address}/metrics");
+            Some(serving)
+        }
+        None => None,
+    };
+    let worker = engine.start_worker(only).await?;
+    let ended = tokio::select! {
+        result = done => result.map(Worked::Done),
+        () = interrupts.next() => {
+            eprintln!("stopping: running stages get {} s to end; interrupt again to stop at once", PATIENCE.as_secs());
+            Ok(Worked::Interrupted)
+        }
+    };
+    tokio::select! {
+        () = worker.drain(PATIENCE) => {}
+        // Leases that are still held are given back by the next start, which sees that this process is gone.
+        () = interrupts.next() => {}
+    }
+    if let Some(serving) = serving {
+        serving.abort();
+    }
+    ended
+}
+
+/// Interrupts from the keyboard and requests to end, each one once.
+struct Interrupts {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Interrupts {
+    fn listen() -> Result<Self, CliError> {
+        let listen = |kind| {
+            signal(kind).map_err(|error| anyhow::Error::new(error).context("cannot listen for signals"))
+        };
+        Ok(Self { interrupt: listen(SignalKind::interrupt())?, terminate: listen(SignalKind::terminate())? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}

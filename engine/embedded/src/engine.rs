@@ -1,0 +1,159 @@
+//! A state with plugins and a worker.
+
+use crate::state::State;
+use crate::{OpenError, identity};
+use prometheus::Registry;
+use reelmill_context::Runs;
+use reelmill_graph::compile::Catalog;
+use reelmill_host::{Host, HostConfig, Plugin, discover};
+use reelmill_model::{RunState, TaskState, WorkerId, limits};
+use reelmill_ports::{Only, ResultCache, RunFilter, RunStore, StoreError, TaskFilter, TaskQueue};
+use reelmill_runtime::{Capacity, Executor, Metrics, Plugins, Scratch, Secrets, Slots, Worker, WorkerConfig};
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// How the engine is put together.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Folders with plugins, best first.
+    pub plugin_dirs: Vec<PathBuf>,
+    /// The `reelmill-runner` program.
+    pub runner: PathBuf,
+    /// Slots; as many as the machine has room for when none.
+    pub slots: Option<u32>,
+    /// Whether results of earlier attempts are used.
+    pub use_cache: bool,
+    /// Whether the folders of attempts are left for debugging.
+    pub keep_scratch: bool,
+    /// Folder with one file a secret; `secrets` in the home folder when none.
+    pub secrets_dir: Option<PathBuf>,
+}
+
+/// The engine.
+pub struct Engine {
+    /// Its state.
+    pub state: State,
+    /// The plugins that were found.
+    pub plugins: Vec<Arc<Plugin>>,
+    /// What was found and could not be used, in sentences.
+    pub problems: Vec<String>,
+    /// Figures of this process.
+    pub registry: Registry,
+    host: Arc<Host>,
+    executor: Arc<Executor>,
+}
+
+impl Engine {
+    /// Puts the engine together; no task is taken yet. Must be called within a tokio runtime.
+    pub async fn open(state: State, options: Options) -> Result<Self, OpenError> {
+        let io = |what: &str| {
+            let what = what.to_owned();
+            move |source| OpenError::Io { what, source }
+        };
+        let scratch = Scratch::open(&state.home.join("scratch"), options.keep_scratch)
+            .map_err(io("make the scratch folder"))?;
+        let (plugins, problems) =
+            discover(&options.plugin_dirs, &state.home.join("plugins"), &options.runner).await;
+        let plugins: Vec<Arc<Plugin>> = plugins.into_iter().map(Arc::new).collect();
+        let host = HostConfig::new(options.runner, scratch.root().to_owned(), state.home.join("artifacts"));
+        let host = Arc::new(Host::new(host));
+        let registry = Registry::new();
+        let store = &state.store;
+        let executor = Executor {
+            runs: Runs::new(store.clone() as Arc<dyn RunStore>),
+            events: store.clone(),
+            cache: options.use_cache.then(|| store.clone() as Arc<dyn ResultCache>),
+            artifacts: state.control.artifacts.clone(),
+            host: host.clone(),
+            plugins: Plugins::new(plugins.iter().cloned()),
+            secrets: Secrets {
+                folder: Some(options.secrets_dir.unwrap_or_else(|| state.home.join("secrets"))),
+            },
+            slots: Slots::new(capacity(options.slots)),
+            scratch,
+            metrics: Metrics::register(&registry)?,
+        };
+        let problems = problems.iter().map(ToString::to_string).collect();
+        Ok(Self { state, plugins, problems, registry, host, executor: Arc::new(executor) })
+    }
+
+    /// What pipelines are compiled against.
+    #[must_use]
+    pub fn catalog(&self) -> Catalog {
+        Catalog::new(self.plugins.iter().map(|plugin| plugin.located.clone()).collect())
+    }
+
+    /// What may run at once.
+    #[must_use]
+    pub fn capacity(&self) -> Capacity {
+        self.executor.slots.capacity()
+    }
+
+    /// Starts the worker. Leases of workers of this machine that have died are given back first.
+    pub async fn start_worker(&self, only: Only) -> Result<Worker, OpenError> {
+        self.release_the_dead().await?;
+        let config = WorkerConfig {
+            worker: identity::worker_id(),
+            queues: vec!["default".to_owned()],
+            only,
+            lease: WorkerConfig::LEASE,
+        };
+        let queue: Arc<dyn TaskQueue> = self.state.store.clone();
+        Worker::start(queue, self.executor.clone(), config)
+            .map_err(|source| OpenError::Io { what: "start the worker".to_owned(), source })
+    }
+
+    /// Ends the plugins' processes.
+    pub async fn close(self) {
+        self.host.shutdown().await;
+    }
+
+    async fn release_the_dead(&self) -> Result<(), StoreError> {
+        for worker in self.lease_holders().await? {
+            if identity::is_dead(&worker) {
+                let count = self.state.store.release_worker(&worker).await?;
+                tracing::info!(%worker, count, "a worker had died; its tasks go on");
+            }
+        }
+        Ok(())
+    }
+
+    /// Workers that hold leases of unfinished runs.
+    async fn lease_holders(&self) -> Result<BTreeSet<WorkerId>, StoreError> {
+        let store = &self.state.store;
+        let mut holders = BTreeSet::new();
+        let mut before = None;
+        loop {
+            let filter = RunFilter {
+                states: vec![RunState::Running],
+                before,
+                limit: limits::PAGE_ROWS_MAX,
+                ..RunFilter::default()
+            };
+            let runs = store.runs(filter).await?;
+            let Some(last) = runs.last() else { return Ok(holders) };
+            before = Some(last.new.id);
+            for run in &runs {
+                let filter = TaskFilter {
+                    states: vec![TaskState::Leased],
+                    limit: limits::PAGE_ROWS_MAX,
+                    ..TaskFilter::default()
+                };
+                let leased = store.tasks(run.new.id, filter).await?;
+                holders.extend(leased.into_iter().filter_map(|task| task.worker));
+            }
+        }
+    }
+}
+
+/// The machine's room, unless the number of slots is given.
+fn capacity(given: Option<u32>) -> Capacity {
+    let machine = reelmill_hardware::Machine::look();
+    let slots = reelmill_hardware::slots(machine.cpus, machine.memory_total_bytes);
+    let memory_mib = machine.memory_total_bytes >> 20;
+    Capacity {
+        slots: given.unwrap_or_else(|| u32::try_from(slots).unwrap_or(u32::MAX)),
+        memory_mib: u32::try_from(memory_mib).unwrap_or(u32::MAX),
+    }
+}

@@ -1,0 +1,39 @@
+//! The engine on one machine with no services: a SQLite file, a local folder of artifacts, one worker. Puts the
+//! crates together; decides nothing.
+//!
+//! [`State`] is what readers need (`status`, `why`, `cancel`); [`Engine`] is a state with plugins and a worker.
+
+mod engine;
+mod exposition;
+mod identity;
+mod state;
+
+pub use engine::{Engine, Options};
+pub use exposition::serve as serve_metrics;
+pub use identity::worker_id;
+pub use state::State;
+
+/// The engine could not be put together.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The database could not be opened.
+    #[error(transparent)]
+    Store(#[from] reelmill_ports::StoreError),
+    /// The artifacts could not be opened.
+    #[error(transparent)]
+    Artifacts(#[from] reelmill_artifacts::ArtifactError),
+    /// Plugins could not be hosted.
+    #[error("plugins cannot be run: {0}")]
+    Host(String),
+    /// A folder could not be made, or a thread not started.
+    #[error("failed to {what}")]
+    Io {
+        /// What was tried.
+        what: String,
+        /// The cause.
+        source: std::io::Error,
+    },
+    /// Figures could not be registered.
+    #[error(transparent)]
+    Metrics(#[from] prometheus::Error),
+}

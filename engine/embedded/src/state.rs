@@ -1,0 +1,39 @@
+//! The state of one home folder.
+
+use crate::OpenError;
+use reelmill_artifacts::LocalArtifacts;
+use reelmill_context::Runs;
+use reelmill_control::Control;
+use reelmill_ports::RunStore;
+use reelmill_store_sqlite::SqliteStore;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// The state of one home folder, open.
+pub struct State {
+    /// The folder.
+    pub home: PathBuf,
+    /// Use cases over the state.
+    pub control: Control,
+    /// The store behind all of its ports.
+    pub store: Arc<SqliteStore>,
+}
+
+impl State {
+    /// Opens the state in `home`, which is made when missing.
+    pub fn open(home: &Path) -> Result<Self, OpenError> {
+        std::fs::create_dir_all(home)
+            .map_err(|source| OpenError::Io { what: format!("make {}", home.display()), source })?;
+        let store = Arc::new(SqliteStore::open(home.join("reelmill.db"))?);
+        let artifacts = Arc::new(LocalArtifacts::open(home.join("artifacts"))?);
+        let control = Control {
+            queue: store.clone(),
+            store: store.clone(),
+            events: store.clone(),
+            cache: store.clone(),
+            artifacts,
+            runs: Runs::new(store.clone() as Arc<dyn RunStore>),
+        };
+        Ok(Self { home: home.to_owned(), control, store })
+    }
+}
