@@ -206,10 +206,12 @@ impl<'a> Drive<'a> {
             // A program has one attempt at a time and does not count them.
             Heard::Said(FromRunner::Reply { id: of, cpu_us, outputs }) if of == id || of == 0 => {
                 self.cpu_us = cpu_us;
+                self.tell_printed().await;
                 return Some(End::Replied(outputs));
             }
             Heard::Said(FromRunner::Fail { id: of, cpu_us, failure }) if of == id || of == 0 => {
                 self.cpu_us = cpu_us;
+                self.tell_printed().await;
                 return Some(End::Failed(failure));
             }
             // The answer to an attempt that is over.
@@ -218,6 +220,13 @@ impl<'a> Drive<'a> {
             Heard::Gone => return Some(End::Gone),
         }
         None
+    }
+
+    /// Passes on what was printed before an answer: pipe and socket are two ways, and the answer may be quicker.
+    async fn tell_printed(&mut self) {
+        while let Some(text) = self.process.printed_line() {
+            self.tell(AttemptEvent::Log { severity: Severity::Info, text }).await;
+        }
     }
 
     async fn tell(&self, event: AttemptEvent) {

@@ -203,6 +203,12 @@ impl Process {
         self.silent = true;
     }
 
+    /// The next line it has printed already, without waiting.
+    pub fn printed_line(&mut self) -> Option<String> {
+        self.read_printed();
+        self.output.line()
+    }
+
     /// Whether an idle process is still there and silent, as an idle process should be.
     pub fn is_well(&mut self) -> bool {
         self.read_printed();

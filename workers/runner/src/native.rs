@@ -77,6 +77,8 @@ fn run(wire: &Wire, instance: &mut Instance, id: u32, input: &[u8]) -> FromRunne
     let before = sys::cpu_us();
     let result = instance.run(input, &Attempt::new(wire, id));
     let cpu_us = sys::cpu_us().saturating_sub(before);
+    // What a C library still holds back belongs to the log of this attempt.
+    sys::flush_stdio();
     match result {
         Ok(outputs) => FromRunner::Reply { id, cpu_us, outputs },
         Err(failure) => FromRunner::Fail { id, cpu_us, failure },

@@ -76,6 +76,14 @@ pub fn die() -> ! {
     }
 }
 
+/// Writes out what the C library has buffered.
+pub fn flush_stdio() {
+    // SAFETY: null means all streams.
+    unsafe {
+        libc::fflush(std::ptr::null_mut());
+    }
+}
+
 /// CPU time of this process and of children it has waited for, in microseconds.
 pub fn cpu_us() -> u64 {
     [libc::RUSAGE_SELF, libc::RUSAGE_CHILDREN]
