@@ -4,7 +4,7 @@ use reelmill_graph::Graph;
 use reelmill_lifecycle::{
     Change, Changes, Damage, InstanceRow, NewEvent, Only, ReadyKey, RunRow, Source, TaskRow, rank,
 };
-use reelmill_model::limits::EVENTS_KEPT_MAX;
+use reelmill_model::limits::{EVENT_AGE_MS_MAX, EVENTS_KEPT_MAX};
 use reelmill_model::{Digest, Event, InstanceNo, RunId, TaskNo, TaskRef, TaskState, WorkerId};
 use reelmill_ports::{CacheEntry, NewRun, StoreError};
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -96,7 +96,10 @@ impl State {
         let cursor = self.cursor();
         let NewEvent { kind, task, attempt, data } = event;
         self.events.push_back(Event { cursor, at_ms, kind, run, task, attempt, data });
-        while self.events.len() as u64 > EVENTS_KEPT_MAX {
+        let since = at_ms.saturating_sub(EVENT_AGE_MS_MAX);
+        while self.events.len() as u64 > EVENTS_KEPT_MAX
+            || self.events.front().is_some_and(|oldest| oldest.at_ms < since)
+        {
             self.events.pop_front();
         }
     }

@@ -67,6 +67,7 @@ fn heartbeat(unit: &mut Unit<'_>, beats: &[Beat], lease_ms: u64) -> Result<Heart
 fn promote(unit: &mut Unit<'_>, limit: usize) -> Result<(usize, Option<Duration>), Trouble> {
     let readied = unit.tx.promote(limit)?;
     unit.flush()?;
+    unit.drop_aged_events()?;
     let mut next = None;
     for state in [TaskState::Delayed, TaskState::Ready] {
         let mut query = unit

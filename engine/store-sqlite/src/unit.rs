@@ -6,9 +6,9 @@ use crate::error::Trouble;
 use crate::source::{Graphs, Rows};
 use reelmill_lifecycle::{Change, Dice, NewEvent, RunRow, Transaction};
 use reelmill_model::RunId;
-use reelmill_model::limits::EVENTS_KEPT_MAX;
+use reelmill_model::limits::{EVENT_AGE_MS_MAX, EVENTS_KEPT_MAX};
 use reelmill_ports::NewRun;
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
 use std::collections::HashMap;
 
 /// Numbers that only grow, shared by all processes through the file.
@@ -131,6 +131,24 @@ impl<'c> Unit<'c> {
             self.counters.save(self.conn)?;
         }
         Ok((self.readied, self.counters.next_cursor))
+    }
+
+    /// Drops events and log lines that are too old, some at a time.
+    pub fn drop_aged_events(&mut self) -> Result<(), Trouble> {
+        let since = int(self.tx.now_ms().saturating_sub(EVENT_AGE_MS_MAX));
+        for table in ["event", "log"] {
+            let oldest = format!("SELECT at_ms FROM {table} ORDER BY cursor LIMIT 1");
+            let oldest =
+                self.conn.prepare_cached(&oldest)?.query_row([], |row| row.get::<_, i64>(0)).optional()?;
+            if oldest.is_some_and(|at_ms| at_ms < since) {
+                let drop = format!(
+                    "DELETE FROM {table} WHERE at_ms < ?1 \
+                     AND cursor IN (SELECT cursor FROM {table} ORDER BY cursor LIMIT 1000)"
+                );
+                self.conn.prepare_cached(&drop)?.execute(params![since])?;
+            }
+        }
+        Ok(())
     }
 
     /// Drops events and log lines beyond the number that is kept, some at a time.

@@ -16,7 +16,7 @@ pub mod stops;
 
 pub use audit::audit;
 pub use bed::{Bed, ManualClock, Store};
-pub use rig::Rig;
+pub use rig::{Rig, lanes};
 
 /// Makes a test of every case of the suite. The argument is an expression that makes a fresh [`Bed`].
 #[macro_export]
