@@ -116,8 +116,8 @@ fn connect(path: &Path) -> Result<Connection, Trouble> {
     let conn = Connection::open(path)?;
     conn.busy_timeout(BUSY)?;
     conn.pragma_update(None, "journal_mode", "wal")?;
-    // Every commit is on the disk before its caller hears of it: a power cut loses nothing that was settled.
-    // Group commit pays for it; measured, NORMAL is hardly faster.
+    // Every commit is on the disk before its caller hears of it, so that a power cut loses nothing that was
+    // settled. Group commit pays for it: one wait for the disk serves all requests that have gathered.
     conn.pragma_update(None, "synchronous", "full")?;
     conn.pragma_update(None, "temp_store", "memory")?;
     conn.pragma_update(None, "cache_size", -32_768)?;
