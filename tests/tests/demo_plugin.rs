@@ -81,7 +81,8 @@ fn titles_answer_line_after_line() {
     let post = std::fs::read_to_string(scratch.path().join("post.txt")).expect("the post");
     assert!(post.contains("«hver» natt.") && post.ends_with("#lamp #beam\n\nFootage: A, B\n"), "{post}");
     // The same process serves the next attempt, and a refusal does not end it.
-    let (_, refused) = plugin.run("titles", &json!({ "title": " ", "scenes": [{ "narration": "" }] }), scratch.path());
+    let (_, refused) =
+        plugin.run("titles", &json!({ "title": " ", "scenes": [{ "narration": "" }] }), scratch.path());
     assert_eq!((&refused["type"], &refused["class"]), (&json!("fail"), &json!("invalid_input")));
     let missing = scratch.path().join("none");
     assert_eq!(plugin.run("titles", &with, &missing).1["class"], "resource");
@@ -97,7 +98,8 @@ fn music_can_be_repeated_without_a_seam() {
     assert!(said.iter().all(|message| message["type"] == "progress" && message["total"] == 4));
     assert_eq!(answer["outputs"]["seconds"], 4.0);
     let bytes = std::fs::read(scratch.path().join("music.wav")).expect("the music");
-    let left: Vec<i32> = bytes[44..].chunks_exact(4).map(|f| i32::from(i16::from_le_bytes([f[0], f[1]]))).collect();
+    let left: Vec<i32> =
+        bytes[44..].chunks_exact(4).map(|f| i32::from(i16::from_le_bytes([f[0], f[1]]))).collect();
     assert_eq!(left.len(), 4 * 24_000);
     let loudest = left.iter().map(|sample| sample.abs()).max().unwrap_or(0);
     assert!(loudest > 10_000, "{loudest}");

@@ -260,7 +260,8 @@ fn tenths(value: f64) -> f64 {
 }
 
 fn thousandths(value: f64) -> f64 {
-    (value * 1000.0).round() / 1000.0
+    // Nothing adds up to a negative zero; adding zero makes it plain.
+    (value * 1000.0).round() / 1000.0 + 0.0
 }
 
 #[cfg(test)]

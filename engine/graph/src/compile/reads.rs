@@ -36,7 +36,7 @@ impl Place {
 }
 
 /// What `run` has.
-const RUN: [&str; 5] = ["id", "name", "namespace", "seed", "started_at"];
+const RUN: [&str; 8] = ["id", "labels", "name", "namespace", "pipeline", "seed", "started_at", "tasks"];
 /// What `failure` has.
 const FAILURE: [&str; 4] = ["stage", "class", "code", "message"];
 

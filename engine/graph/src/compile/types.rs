@@ -128,8 +128,12 @@ impl<'s> Session<'s> {
             let kind = match reference.root() {
                 "inputs" => self.inputs_type(),
                 "vars" => self.vars_type(place),
-                "run" => texts("member of run", &["id", "name", "namespace", "started_at"]),
-                "failure" => texts("member of failure", &["stage", "class", "code", "message"]),
+                "run" => texts(
+                    "member of run",
+                    &["id", "name", "namespace", "pipeline", "started_at"],
+                    &RUN_OTHERS,
+                ),
+                "failure" => texts("member of failure", &["stage", "class", "code", "message"], &[]),
                 "index" => Type::Int,
                 "item" => self.item_type(place),
                 "matrix" => self.matrix_type(place),
@@ -322,10 +326,12 @@ fn reads_output_at(parsed: &Parsed, offset: usize) -> bool {
     outputs.flat_map(|reference| reference.path.iter().skip(3)).any(|step| step.offset == offset)
 }
 
-fn texts(what: &str, names: &[&str]) -> Type {
+/// Members of `run` that are no texts; what they are is the engine's business.
+const RUN_OTHERS: [&str; 3] = ["labels", "seed", "tasks"];
+
+fn texts(what: &str, names: &[&str], others: &[&str]) -> Type {
     let texts = names.iter().map(|name| ((*name).to_owned(), Type::String));
-    // `run.seed` is a number whose kind is the engine's business.
-    Type::object(what, texts.chain([("seed".to_owned(), Type::Any)]))
+    Type::object(what, texts.chain(others.iter().map(|name| ((*name).to_owned(), Type::Any))))
 }
 
 fn input_type(def: &InputDef) -> Type {

@@ -21,7 +21,7 @@ pub struct Context {
     pub inputs: Option<Arc<Value>>,
     /// The pipeline's variables, an object.
     pub vars: Option<Arc<Value>>,
-    /// About the run: `id name namespace seed started_at`.
+    /// About the run: `id labels name namespace pipeline seed started_at`, and `tasks` where a stage reads them.
     pub run: Option<Arc<Value>>,
     /// The stages read, by name, each as [`stage_value`] or [`fan_out_value`] makes it.
     pub stages: IndexMap<String, Arc<Value>>,

@@ -104,4 +104,5 @@ fn an_empty_run_is_reported_too() {
     assert_eq!(outputs["summary"]["tasks"], 0);
     assert_eq!(json["stages"], json!([]));
     assert!(text.starts_with("Run\n"));
+    assert!(!text.contains("-0.0"), "{text}");
 }
