@@ -84,6 +84,15 @@ wrong!(
 );
 
 wrong!(
+    /// Never stops talking.
+    Flood, "flood", "Logs without end and without a pause", Anything, |_input, cx| {
+        loop {
+            cx.debug("again");
+        }
+    }
+);
+
+wrong!(
     /// Prints what looks like replies to standard output.
     Noise, "noise", "Prints to standard output", Anything, |input, _cx| {
         println!("{{\"type\":\"reply\",\"outputs\":{{}}}}");

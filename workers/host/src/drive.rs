@@ -76,6 +76,32 @@ pub struct Drive<'a> {
     last_heard: Instant,
 }
 
+/// When an attempt began, and what is due when.
+struct Clock {
+    begun: Instant,
+    sample_at: Instant,
+    /// When its grace period ends; none while it was not asked to stop.
+    kill_at: Option<Instant>,
+}
+
+impl Clock {
+    fn start() -> Self {
+        let begun = Instant::now();
+        Self { begun, sample_at: begun + SAMPLE_PAUSE, kill_at: None }
+    }
+
+    /// The next moment at which something is due.
+    fn next(&self, order: &Order<'_>, last_heard: Instant) -> Instant {
+        let limits = [
+            order.run_timeout.map(|limit| self.begun + limit),
+            order.idle_timeout.map(|limit| last_heard + limit),
+        ];
+        // Limits that have passed are dealt with; what counts then is the end of the grace period.
+        let limits = limits.into_iter().flatten().filter(|_| self.kill_at.is_none());
+        limits.chain(self.kill_at).fold(self.sample_at, Instant::min)
+    }
+}
+
 impl<'a> Drive<'a> {
     /// Drives a process. What it says outside an attempt goes nowhere but into its output.
     pub fn new(process: &'a mut Process, events: Option<&'a mpsc::Sender<AttemptEvent>>) -> Self {
@@ -121,52 +147,53 @@ impl<'a> Drive<'a> {
         {
             return End::Broken(error);
         }
-        let begun = Instant::now();
-        self.last_heard = begun;
-        let mut sample_at = begun + SAMPLE_PAUSE;
-        let mut kill_at = None;
+        let mut clock = Clock::start();
+        self.last_heard = clock.begun;
         loop {
-            let run_until = order.run_timeout.map(|limit| begun + limit);
-            let idle_until = order.idle_timeout.map(|limit| self.last_heard + limit);
-            let timers =
-                if kill_at.is_some() { [kill_at, None, None] } else { [run_until, idle_until, None] };
-            let wake_at = timers.into_iter().flatten().fold(sample_at, Instant::min);
-            let asked = kill_at.is_some();
-            let heard = tokio::select! {
-                biased;
-                heard = self.process.hear() => Some(heard),
-                () = order.cancel.cancelled(), if !asked => { self.ask_to_stop(Stop::Cancelled, id); None }
-                () = tokio::time::sleep_until(wake_at) => None,
-            };
-            if let Some(heard) = heard {
-                self.last_heard = Instant::now();
-                match self.take(heard, id).await {
-                    Some(end) => return end,
-                    None => continue,
+            let wake_at = clock.next(&order, self.last_heard);
+            let asked = clock.kill_at.is_some();
+            // In no fixed order: a stage that never stops talking must not keep the clock from being looked at.
+            tokio::select! {
+                heard = self.process.hear() => {
+                    self.last_heard = Instant::now();
+                    if let Some(end) = self.take(heard, id).await {
+                        return end;
+                    }
                 }
+                () = order.cancel.cancelled(), if !asked => self.ask_to_stop(Stop::Cancelled, id),
+                () = tokio::time::sleep_until(wake_at) => {}
             }
-            let now = Instant::now();
-            if kill_at.is_some_and(|at| now >= at) {
+            if self.must_die(&mut clock, &order, id) {
                 return End::MustDie;
             }
-            if !asked && self.stop.is_none() {
-                if run_until.is_some_and(|at| now >= at) {
-                    self.ask_to_stop(Stop::RunTimeout, id);
-                } else if idle_until.is_some_and(|at| now >= at) {
-                    self.ask_to_stop(Stop::IdleTimeout, id);
-                }
-            }
-            if self.stop.is_some() && kill_at.is_none() {
-                kill_at = Some(now + order.grace);
-            }
-            if now >= sample_at {
-                sample_at = now + SAMPLE_PAUSE;
-                if self.is_over(order.memory_limit) {
-                    self.stop = Some(Stop::Memory);
-                    return End::MustDie;
-                }
+        }
+    }
+
+    /// Does what is due by the clock; true when the process has to be killed.
+    fn must_die(&mut self, clock: &mut Clock, order: &Order<'_>, id: u32) -> bool {
+        let now = Instant::now();
+        if clock.kill_at.is_some_and(|at| now >= at) {
+            return true;
+        }
+        if self.stop.is_none() {
+            if order.run_timeout.is_some_and(|limit| now >= clock.begun + limit) {
+                self.ask_to_stop(Stop::RunTimeout, id);
+            } else if order.idle_timeout.is_some_and(|limit| now >= self.last_heard + limit) {
+                self.ask_to_stop(Stop::IdleTimeout, id);
             }
         }
+        if self.stop.is_some() && clock.kill_at.is_none() {
+            clock.kill_at = Some(now + order.grace);
+        }
+        if now < clock.sample_at {
+            return false;
+        }
+        clock.sample_at = now + SAMPLE_PAUSE;
+        let over = self.is_over(order.memory_limit);
+        if over {
+            self.stop = Some(Stop::Memory);
+        }
+        over
     }
 
     fn ask_to_stop(&mut self, why: Stop, id: u32) {

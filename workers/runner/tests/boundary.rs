@@ -71,13 +71,21 @@ async fn pooled_processes_are_kept_recycled_and_replaced() {
     // One that dies while it waits is replaced without anyone noticing.
     let pid = served[3]["pid"].as_u64().unwrap().to_string();
     assert!(std::process::Command::new("kill").args(["-9", &pid]).status().unwrap().success());
-    while std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z")) {
+    while lives(&pid) {
         tokio::task::yield_now().await;
     }
     let next = bench.run("pooled", json!({})).await.result.unwrap();
     assert_eq!(next["calls"], 1);
     bench.host.shutdown().await;
     assert_eq!(bench.host.idle(), 0);
+}
+
+/// Whether any thread of a process is left that has not ended.
+fn lives(pid: &str) -> bool {
+    let Ok(threads) = std::fs::read_dir(format!("/proc/{pid}/task")) else { return false };
+    threads.flatten().any(|thread| {
+        std::fs::read_to_string(thread.path().join("stat")).is_ok_and(|stat| !stat.contains(") Z"))
+    })
 }
 
 #[tokio::test]

@@ -67,6 +67,11 @@ async fn a_hang_ends_at_its_time_limit_with_what_was_last_heard() {
     let (end, _) = tokio::join!(bench.host.run(attempt), listen(said));
     assert_says(&end.result.unwrap_err(), FailureClass::Timeout, &["said nothing", "timeout.idle"]);
 
+    let (mut attempt, said) = bench.attempt("flood", json!({}));
+    attempt.run_timeout = Some(Duration::from_millis(200));
+    let (end, _) = tokio::join!(bench.host.run(attempt), listen(said));
+    assert_says(&end.result.unwrap_err(), FailureClass::Timeout, &["timeout.run"]);
+
     let (mut attempt, said) = bench.attempt("until_cancelled", json!({}));
     attempt.run_timeout = Some(Duration::from_millis(300));
     let (end, (_, progress)) = tokio::join!(bench.host.run(attempt), listen(said));
