@@ -45,6 +45,8 @@ bench: build ## Measure: boundary, queue and render, each beside what it is comp
 schemas: build ## Write the generated files into schemas/ again
 	@$(say) 'schemas: writing the generated files'
 	$(RELEASE)/reelmill schema --write schemas
+	# Schemas of plugins are written by their own tests: the command line is not linked with them.
+	REELMILL_WRITE_SCHEMAS=1 $(CARGO) test $(FLAGS) --quiet --test schema
 
 fmt: ## Check the formatting
 	@$(say) 'fmt: rustfmt has nothing to change'

@@ -28,6 +28,14 @@ impl Home {
         Ok(Self { root })
     }
 
+    /// Makes the folder itself, if it is not there.
+    pub fn make(&self) -> Result<(), CliError> {
+        std::fs::create_dir_all(&self.root).with_context(|| {
+            format!("cannot make {}; name a folder that can be written with --home DIR", self.root.display())
+        })?;
+        Ok(())
+    }
+
     /// What is remembered of plugin files, so that each is described once.
     pub fn plugin_cache(&self) -> PathBuf {
         self.root.join("plugins")

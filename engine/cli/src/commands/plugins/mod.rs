@@ -1,5 +1,8 @@
 //! `reelmill plugins`: what there is, what one of them takes, a new one, and whether one keeps the contract.
 
+mod new;
+mod test;
+
 use super::Context;
 use crate::exit::{CliError, Exit};
 use crate::output::{Output, Tone, table};
@@ -31,6 +34,10 @@ enum Command {
         /// A plugin (`tts`) or a stage (`tts.speak`)
         name: String,
     },
+    /// Make a plugin that builds and passes `plugins test` as it is
+    New(new::New),
+    /// Run a plugin through what pipelines may do to it
+    Test(test::Test),
 }
 
 impl Plugins {
@@ -38,6 +45,8 @@ impl Plugins {
         match self.command {
             Command::List => list(cx),
             Command::Show { name } => show(cx, &name),
+            Command::New(command) => command.run(cx),
+            Command::Test(command) => command.run(cx),
         }
     }
 }
