@@ -7,6 +7,12 @@ use reelmill_plugin_video::{Canvas, Output, Timeline, render};
 use std::path::Path;
 use std::process::Command;
 
+/// How the pictures are encoded, on all sides.
+pub const CRF: u8 = 23;
+/// Threads of the encoder.
+pub const THREADS: u32 = 2;
+/// Seconds between key frames.
+pub const KEYFRAME_S: f64 = 5.0;
 /// The word that makes this program the child.
 pub const CHILD: &str = "render-child";
 
@@ -28,10 +34,10 @@ pub fn render_in_this_process(folder: &Path, to: &Path) -> anyhow::Result<()> {
     let output = Output {
         canvas: Canvas { width, height, fps },
         codec: VideoCodec::H264,
-        crf: 23.0,
+        crf: f32::from(CRF),
         preset: "medium".into(),
-        threads: 2,
-        keyframe_s: 5.0,
+        threads: THREADS,
+        keyframe_s: KEYFRAME_S,
         audio_bit_rate: 192_000,
         ten_bit: false,
     };
