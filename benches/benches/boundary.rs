@@ -2,7 +2,6 @@
 //!
 //! Prints p50, p90 and p99 beside each goal.
 
-use reelmill_benches::build_folder;
 use reelmill_host::{Attempt, AttemptEnd, CallInfo, Host, HostConfig, Plugin, catalog};
 use reelmill_protocol::frame::Message;
 use reelmill_protocol::{Confinement, FrameReader, FromRunner, Load, Program, ToRunner};

@@ -87,7 +87,7 @@ fn engine(
     runner: std::path::PathBuf,
     plugin: Arc<Plugin>,
 ) -> (Control, Arc<SqliteStore>, Arc<Executor>) {
-    let store = Arc::new(SqliteStore::open(&home.join("reelmill.db")).expect("a store"));
+    let store = Arc::new(SqliteStore::open(home.join("reelmill.db")).expect("a store"));
     let artifacts = Arc::new(LocalArtifacts::open(home.join("artifacts")).expect("artifacts"));
     let scratch = Scratch::open(&home.join("scratch"), false).expect("scratch");
     let host = Host::new(HostConfig::new(runner, scratch.root().to_owned(), home.join("artifacts")));

@@ -179,7 +179,7 @@ pub(crate) fn convert_and_check(def: &InputDef, value: &Value) -> Result<Value, 
     if problems.is_empty() { Ok(value) } else { Err(problems) }
 }
 
-/// Durations become seconds, sizes bytes; other values stay.
+/// Durations become seconds, sizes bytes, numbers that may be broken floats; other values stay.
 fn convert(schema: &Value, value: &Value, pointer: &str, problems: &mut Vec<Said>) -> Value {
     let mut refuse = |what: &str, help: &str| {
         let place = if pointer.is_empty() { String::new() } else { format!("at {pointer}: ") };
@@ -200,6 +200,10 @@ fn convert(schema: &Value, value: &Value, pointer: &str, problems: &mut Vec<Said
         },
         (Some("url"), Value::String(text)) if !is_url(text) => {
             refuse("an absolute URL", "for example `https://example.org/clip.mp4`")
+        }
+        // CEL does not mix whole and broken numbers: what may be broken always is, or `2` would fail in `x * 1.5`.
+        (_, Value::Number(number)) if schema.get("type").is_some_and(|kind| kind == "number") => {
+            number.as_f64().map_or_else(|| value.clone(), Value::from)
         }
         (_, Value::Array(items)) => {
             let inner = schema.get("items").unwrap_or(&Value::Null);

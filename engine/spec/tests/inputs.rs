@@ -64,6 +64,15 @@ fn every_problem_is_named_with_its_input() {
 }
 
 #[test]
+fn a_number_is_never_whole_so_that_it_can_be_reckoned_with() {
+    let defs = defs(
+        "\n  x: { type: number, default: 1 }\n  many: { type: array, items: { type: number }, default: [2] }",
+    );
+    let resolved = resolve(&defs, &serde_json::Map::new()).expect("both have defaults");
+    assert_eq!(resolved.to_string(), r#"{"x":1.0,"many":[2.0]}"#);
+}
+
+#[test]
 fn inputs_as_flags() {
     let inputs = "
   n: { type: int, default: 1 }
