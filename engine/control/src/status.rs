@@ -60,6 +60,8 @@ pub struct StageStatus {
     pub counts: BTreeMap<&'static str, u64>,
     /// Attempts of all tasks together.
     pub attempts: u64,
+    /// How often its tasks were settled for good; more than its ended tasks only after a retry by hand.
+    pub settled: u64,
     /// Tasks whose outputs came from the cache.
     pub cached: u64,
     /// Sum over all attempts.
@@ -136,6 +138,7 @@ fn stage_status(path: String, uses: Option<String>, tasks: &[&TaskView]) -> Stag
         uses,
         counts: BTreeMap::new(),
         attempts: 0,
+        settled: 0,
         cached: 0,
         usage: Usage::default(),
         wall_ms: None,
@@ -143,6 +146,7 @@ fn stage_status(path: String, uses: Option<String>, tasks: &[&TaskView]) -> Stag
     for task in tasks {
         *status.counts.entry(task.state.word()).or_default() += 1;
         status.attempts += u64::from(task.attempts);
+        status.settled += u64::from(task.settled);
         status.cached += u64::from(task.cached);
         status.usage = add(status.usage, task.usage);
     }

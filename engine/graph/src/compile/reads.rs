@@ -9,6 +9,7 @@ use crate::graph::DepKind;
 use reelmill_spec::spec::FanOut;
 use reelmill_spec::suggest;
 use reelmill_spec::template::{Expr, Template, TemplateKind, Templates};
+use reelmill_spec::yaml::Node;
 use reelmill_spec::{Code, Diagnostic, Span};
 
 /// Where an expression stands; this says what it may read.
@@ -177,9 +178,10 @@ impl<'s> Session<'s> {
         let span = step_span(expr, reference, 0);
         match reference.root() {
             "inputs" => {
-                let inputs = &self.spec.inputs;
-                let known = |name: &str| inputs.contains_key(name);
-                let names = inputs.keys().map(String::as_str);
+                // As written: an input whose definition is wrong has been complained about and is there.
+                let written = self.spec.tree.get("inputs").map(Node::entries).unwrap_or_default();
+                let known = |name: &str| written.iter().any(|entry| entry.key == name);
+                let names = written.iter().map(|entry| entry.key.as_str());
                 self.member(expr, reference, Code::UnknownInput, "the pipeline has no input", known, names);
             }
             "vars" => {
