@@ -100,8 +100,9 @@ impl Pump {
             settles.clear();
             let took = reply.leased.len();
             self.hand_out(reply);
-            if took == 0 {
-                self.idle(&mut settles, !draining).await;
+            // While draining, the top of the loop sees whether this was the last lease.
+            if took == 0 && !draining {
+                self.idle(&mut settles, true).await;
             }
         }
     }
