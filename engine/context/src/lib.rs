@@ -6,6 +6,7 @@
 mod cache_key;
 mod compiled;
 mod facts;
+mod failure;
 mod stages;
 mod task;
 

@@ -2,12 +2,13 @@
 
 use crate::ContextError;
 use crate::facts::{RunFacts, Runs};
+use crate::failure;
 use crate::stages::{Stages, item_context};
 use indexmap::IndexMap;
 use reelmill_graph::expr::{Bindings, Context};
-use reelmill_graph::{Graph, Node, NodeKind, Scope, ScopeKind};
+use reelmill_graph::{Graph, Node, NodeKind};
 use reelmill_model::{InstanceNo, Item, NodeNo, RunId};
-use reelmill_ports::{Leased, RunStore, StoreError, TaskFilter};
+use reelmill_ports::{Leased, RunStore, TaskFilter};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -28,9 +29,7 @@ pub async fn task_context(
     if !node.reads.is_empty() {
         context.stages = read_stages(store, facts, node, leased).await?;
     }
-    if outermost_scope(facts, node).kind == ScopeKind::OnFailure {
-        context.failure = Some(Arc::new(failure(store, leased.task.run).await?));
-    }
+    context.failure = failure::of(store, facts, leased).await?.map(Arc::new);
     if facts.compiled.run_tasks_readers.contains(&node.no) {
         let tasks = task_summaries(store, facts).await?;
         if let Some(Value::Object(run)) = context.run.as_mut().map(Arc::make_mut) {
@@ -73,28 +72,6 @@ async fn read_stages(
         stages.extend(reader.read(instance, &names).await?);
     }
     Ok(stages)
-}
-
-fn outermost_scope<'a>(facts: &'a RunFacts, node: &Node) -> &'a Scope {
-    let graph = &facts.compiled.graph;
-    let mut scope = graph.scope(node.scope);
-    while let Some(owner) = scope.owner {
-        scope = graph.scope(graph.node(owner).scope);
-    }
-    scope
-}
-
-/// `failure`: the first failure that made the run fail.
-async fn failure(store: &Arc<dyn RunStore>, run: RunId) -> Result<Value, ContextError> {
-    let view = store.run(run).await?.ok_or(StoreError::NoSuchRun(run))?;
-    Ok(view.failure.map_or(Value::Null, |(stage, failure)| {
-        json!({
-            "stage": stage,
-            "class": failure.class,
-            "code": failure.code,
-            "message": failure.message,
-        })
-    }))
 }
 
 /// `run.tasks`: every task of the run so far, for stages that report on it.
