@@ -1,14 +1,14 @@
 //! A state with plugins and a worker.
 
 use crate::state::State;
-use crate::{OpenError, identity};
+use crate::{OpenError, identity, scratch};
 use prometheus::Registry;
 use reelmill_context::Runs;
 use reelmill_graph::compile::Catalog;
 use reelmill_host::{Host, HostConfig, Plugin, discover};
 use reelmill_model::{RunState, TaskState, WorkerId, limits};
 use reelmill_ports::{Only, ResultCache, RunFilter, RunStore, StoreError, TaskFilter, TaskQueue};
-use reelmill_runtime::{Capacity, Executor, Metrics, Plugins, Scratch, Secrets, Slots, Worker, WorkerConfig};
+use reelmill_runtime::{Capacity, Executor, Metrics, Plugins, Secrets, Slots, Worker, WorkerConfig};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -51,7 +51,7 @@ impl Engine {
             let what = what.to_owned();
             move |source| OpenError::Io { what, source }
         };
-        let scratch = Scratch::open(&state.home.join("scratch"), options.keep_scratch)
+        let scratch = scratch::open(&state.home.join("scratch"), options.keep_scratch)
             .map_err(io("make the scratch folder"))?;
         let (plugins, problems) =
             discover(&options.plugin_dirs, &state.home.join("plugins"), &options.runner).await;
@@ -107,6 +107,7 @@ impl Engine {
     /// Ends the plugins' processes.
     pub async fn close(self) {
         self.host.shutdown().await;
+        scratch::close(self.executor.scratch.root());
     }
 
     async fn release_the_dead(&self) -> Result<(), StoreError> {

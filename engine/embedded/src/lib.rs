@@ -6,6 +6,7 @@
 mod engine;
 mod exposition;
 mod identity;
+mod scratch;
 mod state;
 
 pub use engine::{Engine, Options};
