@@ -1,6 +1,7 @@
 //! What the end-to-end tests share: the real binaries, a folder of their own, and how one asks cargo about the
 //! workspace.
 
+pub mod engine;
 mod running;
 
 pub use running::{Running, get};
