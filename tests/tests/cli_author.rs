@@ -25,7 +25,7 @@ stages:
 
 /// Where the mistakes stand: line and a word of the message or the help.
 const PLACES: [(u64, &str); 6] =
-    [(4, "string"), (7, "write"), (9, "timeout"), (12, "script"), (13, "retry"), (16, "if")];
+    [(4, "string"), (7, "write"), (9, "duration"), (12, "script"), (13, "retry"), (16, "one expression")];
 
 #[test]
 fn six_mistakes_are_told_at_once_each_with_its_place() {

@@ -9,6 +9,7 @@ use reelmill_spec::inputs::InputDef;
 use reelmill_spec::spec::FanOut;
 use reelmill_spec::template::{Expr, Template, TemplateKind};
 use reelmill_spec::values::schema_at;
+use reelmill_spec::yaml::Node;
 use reelmill_spec::{Code, InputType, Span};
 use std::rc::Rc;
 
@@ -147,7 +148,12 @@ impl<'s> Session<'s> {
 
     fn inputs_type(&mut self) -> Type {
         let spec = self.spec;
-        let inputs = || spec.inputs.iter().map(|(name, def)| (name.clone(), input_type(def)));
+        // An input whose definition is wrong is there all the same, of whatever type.
+        let written = || spec.tree.get("inputs").map(Node::entries).unwrap_or_default().iter();
+        let inputs = || {
+            written()
+                .map(|entry| (entry.key.clone(), spec.inputs.get(&entry.key).map_or(Type::Any, input_type)))
+        };
         self.types.inputs.get_or_insert_with(|| Type::object("input of this pipeline", inputs())).clone()
     }
 
