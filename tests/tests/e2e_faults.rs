@@ -1,10 +1,20 @@
 //! What goes wrong, on the real binaries: plugins that misbehave, files that are no pipelines, disks that are full,
 //! stores that are damaged. Each ends with its class or exit code and a sentence that helps.
 
-use reelmill_tests::Place;
 use reelmill_tests::engine::{Working, files, pipeline, wait_until};
+use reelmill_tests::{Place, binaries};
 use serde_json::{Value, json};
 use std::process::Command;
+
+/// A place with the plugin that misbehaves, which is built beside the others under a name that nobody looks for.
+fn with_faulty() -> Place {
+    let place = Place::new();
+    std::fs::create_dir(place.path("plugins")).expect("a folder can be made");
+    let built = binaries().join("libreelmill_faulty.so");
+    std::fs::copy(&built, place.path("plugins/libreelmill_plugin_faulty.so"))
+        .unwrap_or_else(|error| panic!("{}: {error}", built.display()));
+    place
+}
 
 /// Runs one stage of the plugin that misbehaves; gives its failure.
 fn failure_of(place: &Place, stage: &str, modifiers: &str) -> Value {
@@ -16,7 +26,7 @@ fn failure_of(place: &Place, stage: &str, modifiers: &str) -> Value {
 
 #[test]
 fn a_plugin_that_misbehaves_fails_its_attempt_with_its_class_and_leaves_nothing_behind() {
-    let place = Place::new();
+    let place = with_faulty();
     for (stage, class, word) in [
         ("panic", "internal", "the reel is on fire"),
         ("segfault", "crashed", "SIGSEGV"),
@@ -37,14 +47,14 @@ fn a_plugin_that_misbehaves_fails_its_attempt_with_its_class_and_leaves_nothing_
 
 #[test]
 fn what_a_plugin_prints_is_its_log_and_no_answer() {
-    let place = Place::new();
+    let place = with_faulty();
     let _ = place.run(&pipeline("stages: { loud: { uses: faulty.noise@1 } }\n"), &[]).expect(0);
     assert!(!place.said("loud").is_empty());
 }
 
 #[test]
 fn a_crash_is_tried_again_when_the_pipeline_says_so() {
-    let place = Place::new();
+    let place = with_faulty();
     let text = pipeline("stages: { wrong: { uses: faulty.segfault@1, retry: 3 } }\n");
     let status = place.run(&text, &[]).expect(1).json();
     assert_eq!(status["stages"][0]["attempts"], 3);
