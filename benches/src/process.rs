@@ -1,10 +1,15 @@
-//! What a child process cost, as the kernel counted it.
+//! What a child process cost: CPU time as the kernel counted it, memory as its whole tree was seen to hold it.
 #![expect(unsafe_code, reason = "wait4 is the only door to the figures of one child")]
 
+use std::collections::HashSet;
 use std::io;
 use std::mem::MaybeUninit;
 use std::process::Command;
-use std::time::Instant;
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
+
+/// Time between two looks at the memory of a process tree.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// What a process cost, its threads and the children it waited for included.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -13,7 +18,8 @@ pub struct Cost {
     pub cpu_s: f64,
     /// Time on the clock, in seconds.
     pub wall_s: f64,
-    /// Largest resident set, in MiB.
+    /// Largest resident set of the process and everything below it together, in MiB. Pages that several of them
+    /// share count for each.
     pub rss_mib: f64,
 }
 
@@ -25,6 +31,15 @@ pub fn measure(command: &mut Command) -> io::Result<Cost> {
     let started = Instant::now();
     let child = command.spawn()?;
     let pid = libc::pid_t::try_from(child.id()).map_err(io::Error::other)?;
+    let (over, ended) = channel::<()>();
+    let root = child.id();
+    let watcher = std::thread::spawn(move || {
+        let mut peak = 0;
+        while ended.recv_timeout(LOOK_EVERY) == Err(RecvTimeoutError::Timeout) {
+            peak = peak.max(tree_rss_kib(root));
+        }
+        peak
+    });
     let mut status = 0;
     let mut usage = MaybeUninit::<libc::rusage>::zeroed();
     // SAFETY: `pid` is a child of this process that nothing else waits for, and both out-pointers are valid. The
@@ -33,6 +48,8 @@ pub fn measure(command: &mut Command) -> io::Result<Cost> {
         let waited = libc::wait4(pid, &raw mut status, 0, usage.as_mut_ptr());
         (waited, usage.assume_init())
     };
+    drop(over);
+    let peak_kib = watcher.join().map_err(|_| io::Error::other("nobody looked at the memory"))?;
     if waited != pid {
         return Err(io::Error::last_os_error());
     }
@@ -46,6 +63,27 @@ pub fn measure(command: &mut Command) -> io::Result<Cost> {
     Ok(Cost {
         cpu_s: seconds(usage.ru_utime) + seconds(usage.ru_stime),
         wall_s: started.elapsed().as_secs_f64(),
-        rss_mib: usage.ru_maxrss as f64 / 1_024.0,
+        // A process too short to be looked at has the kernel's own figure, which is of one process.
+        rss_mib: peak_kib.max(u64::try_from(usage.ru_maxrss).unwrap_or(0)) as f64 / 1_024.0,
     })
+}
+
+/// Resident memory of a process and its descendants, in KiB.
+fn tree_rss_kib(root: u32) -> u64 {
+    let mut processes: Vec<(u32, u32, u64)> = Vec::new();
+    for entry in std::fs::read_dir("/proc").into_iter().flatten().flatten() {
+        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
+        // A process that has ended meanwhile has no memory.
+        let Ok(status) = std::fs::read_to_string(entry.path().join("status")) else { continue };
+        let field = |name: &str| -> Option<u64> {
+            let rest = status.lines().find_map(|line| line.strip_prefix(name))?;
+            rest.split_whitespace().next()?.parse().ok()
+        };
+        let parent = field("PPid:").and_then(|pid| u32::try_from(pid).ok()).unwrap_or(0);
+        processes.push((pid, parent, field("VmRSS:").unwrap_or(0)));
+    }
+    let mut tree = HashSet::from([root]);
+    // Parents may stand after their children; as many rounds as the tree is deep find all.
+    while processes.iter().any(|(pid, parent, _)| tree.contains(parent) && tree.insert(*pid)) {}
+    processes.iter().filter(|(pid, _, _)| tree.contains(pid)).map(|(_, _, kib)| kib).sum()
 }

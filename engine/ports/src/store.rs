@@ -258,6 +258,8 @@ pub trait EventLog: Send + Sync {
     /// Events after a cursor, in order.
     async fn events(&self, query: EventQuery) -> Result<Vec<Event>, StoreError>;
 
-    /// Returns when there may be an event after this cursor, or after `at_most`.
-    async fn wait_event(&self, after: u64, at_most: Duration);
+    /// Returns when there is an event of any kind after this cursor, or after `at_most`; says the cursor of the
+    /// newest one, or `after`. Whoever waits again passes that on: events that a reader does not ask for, such as
+    /// progress, must not end its waiting a second time.
+    async fn wait_event(&self, after: u64, at_most: Duration) -> u64;
 }

@@ -118,9 +118,10 @@ impl EventLog for MemoryStore {
         Ok(found)
     }
 
-    async fn wait_event(&self, after: u64, at_most: Duration) {
+    async fn wait_event(&self, after: u64, at_most: Duration) -> u64 {
         let mut last = self.last_cursor.subscribe();
         // Running out of time is one of the two ways to end.
-        let _ = tokio::time::timeout(at_most, last.wait_for(|last| *last > after)).await;
+        let newer = tokio::time::timeout(at_most, last.wait_for(|last| *last > after)).await;
+        newer.ok().and_then(Result::ok).map_or(after, |last| *last)
     }
 }

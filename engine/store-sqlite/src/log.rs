@@ -247,10 +247,11 @@ impl EventLog for SqliteStore {
         self.readers.long(move |conn| events(conn, &query)).await
     }
 
-    async fn wait_event(&self, after: u64, at_most: Duration) {
+    async fn wait_event(&self, after: u64, at_most: Duration) -> u64 {
         let mut next = self.writer.signals.next_cursor.subscribe();
         let newer = next.wait_for(|next| *next > after + 1);
         // Running out of time, and a store that closes, end the waiting alike.
-        let _ = tokio::time::timeout(at_most, newer).await;
+        let newer = tokio::time::timeout(at_most, newer).await;
+        newer.ok().and_then(Result::ok).map_or(after, |next| *next - 1)
     }
 }

@@ -5,7 +5,7 @@
 
 use crate::attempt::AttemptEvent;
 use crate::process::{Heard, Process};
-use crate::usage;
+use crate::usage::{self, Memory};
 use reelmill_model::{Failure, Severity};
 use reelmill_protocol::{FromRunner, ProtocolError, ToRunner};
 use serde_json::Value;
@@ -189,7 +189,7 @@ impl<'a> Drive<'a> {
             return false;
         }
         clock.sample_at = now + SAMPLE_PAUSE;
-        let over = self.is_over(order.memory_limit);
+        let over = order.memory_limit > 0 && self.look().resident > order.memory_limit;
         if over {
             self.stop = Some(Stop::Memory);
         }
@@ -202,11 +202,11 @@ impl<'a> Drive<'a> {
         let _ = self.process.say(&ToRunner::Cancel { id });
     }
 
-    /// Looks at the process's memory; true when there is too much of it.
-    pub fn is_over(&mut self, limit: u64) -> bool {
+    /// Looks at the process's memory, and keeps the peak.
+    pub fn look(&mut self) -> Memory {
         let memory = usage::memory(self.process.worker);
         self.memory_peak = self.memory_peak.max(memory.peak);
-        limit > 0 && memory.resident > limit
+        memory
     }
 
     /// Takes in what was heard; an end when it was the last of this attempt.

@@ -8,7 +8,7 @@ use crate::plugin::{Parts, Plugin};
 use crate::pool::{Key, Pool};
 use crate::process::Process;
 use crate::quarantine::Quarantine;
-use crate::usage;
+use crate::usage::{self, Memory};
 use crate::verdict::{self, Seen};
 use reelmill_model::{CallInfo, Failure, FailureClass, PluginKind, Reuse, StageManifest, Usage, limits};
 use reelmill_protocol::Load;
@@ -118,11 +118,12 @@ impl Host {
         let mut drive = Drive::new(&mut process, Some(&attempt.events));
         let end = drive.run(prepared.order(&self.inner.config)).await;
         usage.execute_ms = millis(begun.elapsed());
-        drive.is_over(0);
+        let memory = drive.look();
         let seen = Seen {
             progress: drive.progress.take(),
             memory_limit: prepared.key.memory_bytes,
             memory_peak: drive.memory_peak,
+            memory_after: memory,
             ..Seen::default()
         };
         let (stop, mut cpu_us) = (drive.stop, drive.cpu_us);
@@ -212,7 +213,7 @@ impl Host {
             End::Replied(outputs) => {
                 let result = prepared.judge(&outputs);
                 let healthy = result.is_ok();
-                self.part(prepared, process, healthy, usage).await;
+                self.part(prepared, process, healthy, seen.memory_after, usage).await;
                 // What came in time counts, also when someone had asked it to stop meanwhile.
                 match timed_out {
                     Some(failure) if stop != Some(Stop::Cancelled) => Err(failure),
@@ -223,7 +224,7 @@ impl Host {
                 let failure = verdict::of_plugin(*failure, stage, &seen);
                 let healthy =
                     failure.class != FailureClass::Internal && failure.class != FailureClass::Protocol;
-                self.part(prepared, process, healthy, usage).await;
+                self.part(prepared, process, healthy, seen.memory_after, usage).await;
                 match timed_out {
                     Some(timeout) if stop != Some(Stop::Cancelled) => Err(timeout),
                     _ => Err(Box::new(failure)),
@@ -281,7 +282,14 @@ impl Host {
     }
 
     /// Keeps a process that answered for later, or waits for its end.
-    async fn part(&self, prepared: &Prepared<'_>, process: Process, healthy: bool, usage: &mut Usage) {
+    async fn part(
+        &self,
+        prepared: &Prepared<'_>,
+        process: Process,
+        healthy: bool,
+        memory: Memory,
+        usage: &mut Usage,
+    ) {
         let config = &self.inner.config;
         if prepared.is_fresh() || !healthy {
             let ended = process.close(CLOSE_LIMIT).await;
@@ -291,12 +299,11 @@ impl Host {
             }
             return;
         }
-        let resident = usage::memory(process.worker).resident;
-        let grown = resident.saturating_sub(process.resident_at_start);
+        let grown = memory.resident.saturating_sub(process.resident_at_start);
         if process.calls >= config.recycle_calls || grown > config.recycle_growth_bytes {
             self.discard(vec![process]);
         } else {
-            usage::reset_peak(process.worker);
+            usage::forget_peak(process.worker, memory);
             self.discard(self.inner.pool.put(prepared.key.clone(), process, config.idle_max));
         }
     }

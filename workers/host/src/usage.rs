@@ -26,8 +26,15 @@ fn read_memory(status: &str) -> Memory {
     Memory { resident: field("VmRSS:").unwrap_or(0), peak: field("VmHWM:").unwrap_or(0) }
 }
 
-/// Forgets the largest resident so far, so that the next reading is of the next attempt.
-pub fn reset_peak(pid: u32) {
+/// How far a peak may lie above what is resident without being worth forgetting: forgetting costs more than a
+/// small call does.
+const PEAK_SLACK_BYTES: u64 = 1 << 20;
+
+/// Forgets the largest resident so far, so that the next reading is of the next attempt: to a mebibyte.
+pub fn forget_peak(pid: u32, last: Memory) {
+    if last.peak <= last.resident + PEAK_SLACK_BYTES {
+        return;
+    }
     // Without permission the peak stays that of the process's whole life, which is an upper bound.
     let _ = std::fs::write(file(pid, "clear_refs"), "5");
 }

@@ -1,6 +1,7 @@
 //! How a process that ended without an answer is judged. Pure: what was seen goes in, a failure comes out.
 
 use crate::sys::Ended;
+use crate::usage::Memory;
 use reelmill_model::limits::ID_CHARS_MAX;
 use reelmill_model::{Failure, FailureClass};
 use serde_json::{Map, Value, json};
@@ -16,6 +17,8 @@ pub struct Seen {
     pub memory_limit: u64,
     /// Largest resident memory seen, in bytes.
     pub memory_peak: u64,
+    /// Its memory when the attempt ended.
+    pub memory_after: Memory,
     /// Whether it had not begun yet: the plugin was being loaded and the stage opened.
     pub opening: bool,
 }

@@ -62,7 +62,7 @@ impl Logs {
 
     async fn read(&self, control: &Control, run: RunId, output: Output) -> Result<(), CliError> {
         let mut paths: HashMap<TaskNo, String> = HashMap::new();
-        let mut after = 0;
+        let (mut after, mut seen) = (0, 0);
         loop {
             // The run is read before its log: an ended run has said everything, so nothing is missed.
             let view = control.store.run(run).await?.ok_or(StoreError::NoSuchRun(run))?;
@@ -84,7 +84,7 @@ impl Logs {
             if !self.follow || view.state.is_terminal() {
                 return Ok(());
             }
-            control.events.wait_event(after, LOOK_AGAIN).await;
+            seen = control.events.wait_event(seen.max(after), LOOK_AGAIN).await;
         }
     }
 

@@ -19,7 +19,7 @@ pub async fn follow_batch(
 ) -> Result<(), StoreError> {
     let mut open: HashSet<RunId> = open.into_iter().collect();
     let bar = bar(rows, rows - open.len());
-    let mut after = 0;
+    let (mut after, mut seen) = (0, 0);
     while !open.is_empty() {
         let query = EventQuery {
             kinds: vec![EventKind::RunEnded],
@@ -43,7 +43,7 @@ pub async fn follow_batch(
             }
         }
         if events.len() < EVENTS_PAGE && !open.is_empty() {
-            control.events.wait_event(after, TICK).await;
+            seen = control.events.wait_event(seen.max(after), TICK).await;
         }
     }
     bar.finish_and_clear();

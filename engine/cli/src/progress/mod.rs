@@ -33,8 +33,10 @@ const KINDS: [EventKind; 10] = [
 
 /// Events read at once.
 const EVENTS_PAGE: usize = 200;
-/// Time between two pictures.
+/// Longest time between two pictures.
 const TICK: Duration = Duration::from_millis(200);
+/// Shortest time between two pictures, however much happens.
+const PICTURE_PAUSE: Duration = Duration::from_millis(40);
 /// Running tasks that are drawn; the others are counted.
 const RUNNING_SHOWN_MAX: usize = 8;
 
@@ -120,7 +122,9 @@ pub async fn follow(
         Since::Cursor(cursor) => (cursor, 0),
         Since::Time(ms) => (0, ms),
     };
+    let mut seen = after;
     loop {
+        let soonest = tokio::time::Instant::now() + PICTURE_PAUSE;
         // The run is read before its events: an ended run has all its events written, so none is missed.
         let run = reader.store.run(id).await?.ok_or(StoreError::NoSuchRun(id))?;
         let ended = run.state.is_terminal();
@@ -131,7 +135,8 @@ pub async fn follow(
             show.end();
             return Ok(picture.run);
         }
-        reader.log.wait_event(after, TICK).await;
+        seen = reader.log.wait_event(seen.max(after), TICK).await;
+        tokio::time::sleep_until(soonest).await;
     }
 }
 

@@ -183,9 +183,16 @@ pub async fn a_deleted_run_is_gone(bed: &impl Bed) {
 pub async fn waiting_ends_with_an_event(bed: &impl Bed) {
     let long = Duration::from_hours(1);
     let rig = Rig::new(bed, chain()).await;
-    rig.store.wait_event(0, long).await;
+    let newest = rig.store.wait_event(0, long).await;
     let last = events(&rig, EventQuery::default()).await.last().map_or(0, |event| event.cursor);
-    rig.store.wait_event(last, Duration::from_millis(1)).await;
+    assert_eq!(newest, last);
+    assert_eq!(rig.store.wait_event(last, Duration::from_millis(1)).await, last, "nothing is newer");
     let waiting = rig.store.wait_event(last, long);
-    let ((), _) = tokio::join!(waiting, rig.lease());
+    let (newest, leased) = tokio::join!(waiting, rig.lease());
+    assert!(newest > last);
+    // An event that readers seldom ask for ends the waiting once, and not again.
+    rig.store.progress(leased[0].task, 1, json!({ "done": 1 })).await.expect("progress is noted");
+    let progressed = rig.store.wait_event(newest, long).await;
+    assert!(progressed > newest);
+    assert_eq!(rig.store.wait_event(progressed, Duration::from_millis(1)).await, progressed);
 }
