@@ -29,6 +29,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("reelmill-context", 5),
     ("reelmill-store-memory", 5),
     ("reelmill-store-sqlite", 5),
+    ("reelmill-store-redis", 5),
     ("reelmill-artifacts", 5),
     ("reelmill-hardware", 5),
     ("reelmill-context", 5),

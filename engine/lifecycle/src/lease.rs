@@ -109,11 +109,20 @@ pub fn take<S: Source>(
     task.worker = Some(worker.clone());
     task.leased_ms = Some(now_ms);
     task.until_ms = Some(now_ms.saturating_add(lease_ms));
-    let (token, attempt, node, instance) = (task.token, task.attempts, task.node, task.instance);
+    let attempt = task.attempts;
     if work.run().started_ms.is_none() {
         work.run_mut().started_ms = Some(now_ms);
     }
     work.task_event(EventKind::TaskLeased, no, attempt, json!({ "worker": worker }));
+    describe(work, no)
+}
+
+/// What the worker of a leased task is told; none when it is not leased.
+pub fn describe<S: Source>(work: &mut Work<'_, S>, no: TaskNo) -> Result<Option<Leased>, S::Error> {
+    let Some(task) = work.find_task(no)?.filter(|task| task.state == TaskState::Leased) else {
+        return Ok(None);
+    };
+    let (token, attempt, node, instance) = (task.token, task.attempts, task.node, task.instance);
     let light = work.graph().node(node).is_light();
     let (items, chain) = surroundings(work, instance)?;
     let deps = dep_states(work, node, instance)?;

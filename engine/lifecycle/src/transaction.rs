@@ -183,55 +183,69 @@ impl<S: Source> Transaction<S> {
         }
     }
 
+    /// What the worker of a task that was leased elsewhere than in a transaction is told; none when it is not
+    /// leased.
+    pub fn describe(&mut self, task: TaskRef) -> Result<Option<Leased>, S::Error> {
+        match self.seq(task.run)? {
+            Some(seq) => self.with(seq, |work| lease::describe(work, task.task)),
+            None => Ok(None),
+        }
+    }
+
     /// Settles up to `limit` leases that ran out; says how many.
     pub fn expire(&mut self, limit: usize) -> Result<usize, S::Error> {
-        let over = self.source.expired(self.now_ms, limit)?;
-        self.lose(&over, |task, now_ms| task.until_ms.is_some_and(|until| until <= now_ms))
+        let now_ms = self.now_ms;
+        let mut lost = 0;
+        for (seq, no) in self.source.expired(now_ms, limit)? {
+            let over = |task: &TaskRow| task.until_ms.is_some_and(|until| until <= now_ms);
+            lost += usize::from(self.lose(seq, no, over)?);
+        }
+        Ok(lost)
     }
 
     /// Settles every lease of a dead worker as run out; says how many.
     pub fn release_worker(&mut self, worker: &WorkerId) -> Result<usize, S::Error> {
-        let held = self.source.held_by(worker)?;
-        self.lose(&held, |task, _| task.worker.as_ref() == Some(worker))
-    }
-
-    fn lose(
-        &mut self,
-        tasks: &[(u64, TaskNo)],
-        really: impl Fn(&TaskRow, u64) -> bool,
-    ) -> Result<usize, S::Error> {
-        let now_ms = self.now_ms;
         let mut lost = 0;
-        for &(seq, no) in tasks {
-            // An earlier request of this transaction may have settled or extended it.
-            lost += self.with(seq, |work| {
-                let task = work.task(no)?;
-                if task.state != TaskState::Leased || !really(task, now_ms) {
-                    return Ok(0);
-                }
-                settle::expire(work, no).map(|()| 1)
-            })?;
+        for (seq, no) in self.source.held_by(worker)? {
+            lost += usize::from(self.lose(seq, no, |task| task.worker.as_ref() == Some(worker))?);
         }
         Ok(lost)
+    }
+
+    /// Settles a lease as run out if it is one for which that holds; false when it is not.
+    pub fn lose_lease(&mut self, task: TaskRef, really: impl Fn(&TaskRow) -> bool) -> Result<bool, S::Error> {
+        match self.seq(task.run)? {
+            Some(seq) => self.lose(seq, task.task, really),
+            None => Ok(false),
+        }
+    }
+
+    fn lose(&mut self, seq: u64, no: TaskNo, really: impl Fn(&TaskRow) -> bool) -> Result<bool, S::Error> {
+        self.with(seq, |work| {
+            // An earlier request of this transaction may have settled or extended it.
+            if work.find_task(no)?.is_none_or(|task| task.state != TaskState::Leased || !really(task)) {
+                return Ok(false);
+            }
+            settle::expire(work, no).map(|()| true)
+        })
     }
 
     /// Readies up to `limit` delayed tasks whose time has come and fails ready ones that waited too long for a
     /// worker; says how many were readied.
     pub fn promote(&mut self, limit: usize) -> Result<usize, S::Error> {
-        let now_ms = self.now_ms;
         let mut readied = 0;
-        for (seq, no) in self.source.due(now_ms, limit)? {
-            readied += self.with(seq, |work| {
-                let task = work.task(no)?;
-                let due = task.until_ms.is_some_and(|until| until <= now_ms);
-                match task.state {
-                    TaskState::Delayed if due => work.ready(no).map(|()| 1),
-                    TaskState::Ready if due => settle::queue_timeout(work, no).map(|()| 0),
-                    _ => Ok(0),
-                }
-            })?;
+        for (seq, no) in self.source.due(self.now_ms, limit)? {
+            readied += usize::from(self.with(seq, |work| promote(work, no))?);
         }
         Ok(readied)
+    }
+
+    /// Does that with one task, if it is due; true when it was readied.
+    pub fn promote_task(&mut self, task: TaskRef) -> Result<bool, S::Error> {
+        match self.seq(task.run)? {
+            Some(seq) => self.with(seq, |work| promote(work, task.task)),
+            None => Ok(false),
+        }
     }
 
     /// Asks for a run to be cancelled; none when there is no such run.
@@ -328,5 +342,16 @@ impl<S: Source> Transaction<S> {
     /// The state of a run within the transaction, for a caller that has just changed it.
     pub fn run(&self, seq: u64) -> Option<&RunRow> {
         self.runs.get(&seq).map(RunSet::run)
+    }
+}
+
+fn promote<S: Source>(work: &mut Work<'_, S>, no: TaskNo) -> Result<bool, S::Error> {
+    let now_ms = work.now_ms;
+    let Some(task) = work.find_task(no)? else { return Ok(false) };
+    let due = task.until_ms.is_some_and(|until| until <= now_ms);
+    match task.state {
+        TaskState::Delayed if due => work.ready(no).map(|()| true),
+        TaskState::Ready if due => settle::queue_timeout(work, no).map(|()| false),
+        _ => Ok(false),
     }
 }

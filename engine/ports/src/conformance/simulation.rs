@@ -119,6 +119,9 @@ struct Memory {
 /// The world: a store, workers with what they hold, and what zombies still hold in their hands.
 struct World<'b> {
     bed: &'b dyn Bed,
+    /// Handles of as many processes: what one of them remembers, another may have changed.
+    stores: [Arc<dyn Store>; 3],
+    /// The one in use.
     store: Arc<dyn Store>,
     dice: Dice,
     graph: Arc<Graph>,
@@ -142,6 +145,7 @@ pub async fn simulate(bed: &dyn Bed, seed: u64, steps: usize) {
     store.put_graph(Digest([7; 32]), Arc::clone(&graph)).await.expect("the graph is put");
     let mut world = World {
         bed,
+        stores: [Arc::clone(&store), bed.open(), bed.open()],
         store,
         dice,
         graph,
@@ -179,6 +183,8 @@ impl World<'_> {
     }
 
     async fn step(&mut self) {
+        let at = pick(&mut self.dice, self.stores.len());
+        self.store = Arc::clone(&self.stores[at]);
         match self.dice.up_to(99) {
             0..60 => self.work().await,
             60..68 => self.shift(Duration::from_secs(2)),
@@ -194,7 +200,7 @@ impl World<'_> {
             90..94 => self.repeat().await,
             94 => self.shift(LEASE * 2),
             95 => self.bed.clock().shift(-15_000),
-            96 => self.store = self.bed.open(),
+            96 => self.stores[at] = self.bed.open(),
             97 => self.cancel().await,
             _ => self.retry().await,
         }

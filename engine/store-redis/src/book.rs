@@ -1,0 +1,233 @@
+//! What a process remembers of the runs it works on, so that a step needs one round trip and not one a row.
+//!
+//! A remembered run may be out of date: every write names the version it was decided on, and the script refuses it
+//! when the run has moved on. What was refused for the sake of a remembered row is looked at again.
+
+use crate::codec::{self, Grip};
+use crate::error::Trouble;
+use reelmill_graph::Graph;
+use reelmill_lifecycle::{Change, Changes, Damage, InstanceRow, RunRow, TaskRow};
+use reelmill_model::{InstanceNo, RunId, TaskNo, TaskState};
+use reelmill_ports::NewRun;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+/// Rows remembered at once; beyond, all are forgotten.
+const ROWS_MAX: usize = 200_000;
+
+/// A run's row holds ready and leased tasks as one sum, because a lease does not write it. Within a transaction both
+/// counts begin this high, so that neither runs below zero, and what is written is again their sum.
+const BIAS: u64 = 1 << 40;
+
+/// One run.
+#[derive(Debug)]
+pub struct Page {
+    /// This process's name for it, as the lifecycle wants one.
+    pub seq: u64,
+    /// Writes of its row so far.
+    pub version: u64,
+    /// Its row; see [`BIAS`].
+    pub run: RunRow,
+    /// What was submitted.
+    pub new: Arc<NewRun>,
+    /// Its graph.
+    pub graph: Arc<Graph>,
+    /// Its tasks, as far as they are known, with their leases.
+    pub tasks: HashMap<TaskNo, TaskRow>,
+    /// Its instances, as far as they are known.
+    pub instances: HashMap<InstanceNo, InstanceRow>,
+    /// Whether every row is known.
+    pub whole: bool,
+    /// Whether it was read within the present transaction.
+    pub fresh: bool,
+}
+
+impl Page {
+    /// Rows it may have.
+    pub fn size(&self) -> u32 {
+        self.run.next_task.saturating_add(self.run.next_instance)
+    }
+
+    /// Whether every row it may have is known.
+    pub fn is_whole(&self) -> bool {
+        self.whole || self.tasks.len() + self.instances.len() == self.size() as usize
+    }
+}
+
+/// The row of a run as it is to be written: without the bias.
+pub fn unbiased(run: &RunRow) -> Result<RunRow, Damage> {
+    let mut run = run.clone();
+    let [ready, leased] = [TaskState::Ready as usize, TaskState::Leased as usize];
+    let sum = (run.counts[ready] + run.counts[leased]).checked_sub(2 * BIAS);
+    run.counts[ready] = sum.ok_or_else(|| Damage("a run counts fewer tasks than it has".into()))?;
+    run.counts[leased] = 0;
+    Ok(run)
+}
+
+/// Gives a run's row the bias of a transaction.
+pub fn biased(mut run: RunRow) -> RunRow {
+    let [ready, leased] = [TaskState::Ready as usize, TaskState::Leased as usize];
+    run.counts[ready] += run.counts[leased] + BIAS;
+    run.counts[leased] = BIAS;
+    run
+}
+
+/// The fields of a run's hash that every reading begins with.
+pub struct Head<'a> {
+    /// `v`
+    pub version: u64,
+    /// `r`
+    pub run: &'a [u8],
+    /// `n`
+    pub new: &'a [u8],
+    /// `s`
+    pub started_ms: Option<u64>,
+}
+
+/// A row of a run, by the name of its field.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Name {
+    /// `t7`
+    Task(TaskNo),
+    /// `i7`
+    Instance(InstanceNo),
+}
+
+/// The pages.
+#[derive(Debug, Default)]
+pub struct Book {
+    pages: HashMap<RunId, Page>,
+    /// Rows that the present transaction has looked at: read again at once when their run has moved on.
+    used: HashMap<RunId, BTreeSet<Name>>,
+    ids: HashMap<u64, RunId>,
+    last_seq: u64,
+    rows: usize,
+}
+
+impl Book {
+    /// A transaction begins: from now on nothing remembered is fresh.
+    pub fn begin(&mut self) {
+        if self.rows > ROWS_MAX {
+            self.pages.clear();
+            self.ids.clear();
+            self.rows = 0;
+        }
+        self.used.clear();
+        for page in self.pages.values_mut().filter(|page| page.fresh) {
+            page.fresh = false;
+        }
+    }
+
+    /// The page of a run.
+    pub fn page(&mut self, run: RunId) -> Option<&mut Page> {
+        self.pages.get_mut(&run)
+    }
+
+    /// The page of a number.
+    pub fn numbered(&mut self, seq: u64) -> Option<&mut Page> {
+        self.pages.get_mut(self.ids.get(&seq)?)
+    }
+
+    /// Notes that a decision looks at a row.
+    pub fn uses(&mut self, run: RunId, name: Name) {
+        self.used.entry(run).or_default().insert(name);
+    }
+
+    /// The rows of a run that decisions of this transaction have looked at.
+    pub fn used(&self, run: RunId) -> Vec<Name> {
+        self.used.get(&run).into_iter().flatten().copied().collect()
+    }
+
+    /// A number for a run that is no page yet.
+    pub fn number(&mut self) -> u64 {
+        self.last_seq += 1;
+        self.last_seq
+    }
+
+    /// Forgets a run.
+    pub fn forget(&mut self, run: RunId) {
+        if let Some(page) = self.pages.remove(&run) {
+            self.ids.remove(&page.seq);
+        }
+    }
+
+    /// Makes a page of a run, without its rows.
+    pub fn open(&mut self, id: RunId, head: &Head<'_>, graph: Arc<Graph>) -> Result<&mut Page, Trouble> {
+        let mut new = codec::read_new(id, head.new)?;
+        if new.name.is_empty() {
+            new.name.clone_from(&graph.name);
+        }
+        self.forget(id);
+        let seq = self.number();
+        let mut run = biased(codec::read_run(head.run, &new, head.started_ms, 0)?);
+        run.seq = seq;
+        self.ids.insert(seq, id);
+        let page = Page {
+            seq,
+            version: head.version,
+            run,
+            new: Arc::new(new),
+            graph,
+            tasks: HashMap::new(),
+            instances: HashMap::new(),
+            whole: false,
+            fresh: true,
+        };
+        Ok(self.pages.entry(id).insert_entry(page).into_mut())
+    }
+
+    /// Keeps a task's row as it was read.
+    pub fn keep_task(
+        &mut self,
+        run: RunId,
+        no: TaskNo,
+        row: &[u8],
+        grip: Option<&[u8]>,
+    ) -> Result<(), Trouble> {
+        let mut task = codec::read_task(no, row)?;
+        if let Some(grip) = grip {
+            Grip::read(grip)?.put_on(&mut task);
+        }
+        self.rows += 1;
+        if let Some(page) = self.pages.get_mut(&run) {
+            page.tasks.insert(no, task);
+        }
+        Ok(())
+    }
+
+    /// Keeps an instance's row as it was read.
+    pub fn keep_instance(&mut self, run: RunId, no: InstanceNo, row: &[u8]) -> Result<(), Trouble> {
+        let row = codec::read_instance(no, row)?;
+        self.rows += 1;
+        if let Some(page) = self.pages.get_mut(&run) {
+            page.instances.insert(no, row);
+        }
+        Ok(())
+    }
+
+    /// Takes over what was written. An ended run is forgotten: nothing more is to come.
+    pub fn applied(&mut self, changes: Changes) {
+        let (_, run) = changes.run;
+        let Some(page) = self.pages.get_mut(&run.id) else { return };
+        if run.state.is_terminal() {
+            return self.forget(run.id);
+        }
+        page.version += 1;
+        page.run = run;
+        self.rows += changes.tasks.len() + changes.instances.len();
+        for (change, row) in changes.tasks {
+            if change == Change::Delete {
+                page.tasks.remove(&row.no);
+            } else {
+                page.tasks.insert(row.no, row);
+            }
+        }
+        for (change, row) in changes.instances {
+            if change == Change::Delete {
+                page.instances.remove(&row.no);
+            } else {
+                page.instances.insert(row.no, row);
+            }
+        }
+    }
+}

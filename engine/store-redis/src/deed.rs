@@ -1,0 +1,100 @@
+//! One thing to be done, in one run: what every transition of the store is made of. A deed may be decided again, when
+//! the run has moved on meanwhile; so it is never used up.
+
+use crate::error::Trouble;
+use crate::source::Rows;
+use reelmill_graph::Graph;
+use reelmill_lifecycle::{RetryScope, RunRow, Transaction};
+use reelmill_model::{RunId, RunState, TaskRef, TaskState, WorkerId};
+use reelmill_ports::{NewRun, Rejected, Settle};
+use std::sync::Arc;
+
+/// One thing to be done.
+#[derive(Clone, Debug)]
+pub enum Deed {
+    /// Start a run of a graph.
+    Submit(Arc<NewRun>, Arc<Graph>),
+    /// Settle an attempt.
+    Settle(Settle),
+    /// Settle a lease that had ended at this moment.
+    Expire(TaskRef, u64),
+    /// Ready a delayed task, or fail one that no worker took in time.
+    Promote(TaskRef),
+    /// Settle the lease of a worker that is dead.
+    Release(TaskRef, WorkerId),
+    /// Ask for a run to be cancelled.
+    Cancel(RunId, String),
+    /// Send an ended run around again.
+    Retry(RunId, RetryScope),
+    /// Remove an ended run.
+    Remove(RunId),
+}
+
+/// What became of it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Done {
+    /// Whether the run is new.
+    Submitted(bool),
+    /// The state afterwards, or why it was refused.
+    Settled(Result<TaskState, Rejected>),
+    /// Whether there was something to do.
+    Did(bool),
+    /// The state the run is in.
+    State(RunState),
+    /// Tasks that were reset, or why none may be.
+    Reset(Result<usize, String>),
+    /// There is no such run.
+    NoSuchRun,
+}
+
+impl Done {
+    /// Whether nothing was changed: then what was remembered must not have been the reason.
+    pub fn is_refusal(&self) -> bool {
+        matches!(
+            self,
+            Self::Settled(Err(_)) | Self::Did(false) | Self::State(_) | Self::Reset(Err(_)) | Self::NoSuchRun
+        )
+    }
+}
+
+impl Deed {
+    /// The run it is about.
+    pub fn run(&self) -> RunId {
+        match self {
+            Self::Submit(new, _) => new.id,
+            Self::Settle(settle) => settle.task.run,
+            Self::Expire(task, _) | Self::Promote(task) | Self::Release(task, _) => task.run,
+            Self::Cancel(run, _) | Self::Retry(run, _) | Self::Remove(run) => *run,
+        }
+    }
+
+    /// Decides what follows; the transaction keeps the changes.
+    pub fn decide(&self, tx: &mut Transaction<Rows<'_>>) -> Result<Done, Trouble> {
+        Ok(match self {
+            Self::Submit(new, graph) => {
+                let seq = tx.source().book.number();
+                let batch = new.batch.as_ref().map(|(batch, _)| batch.clone());
+                tx.submit(RunRow::new(seq, new.id, new.graph, batch), Arc::clone(graph))?;
+                Done::Submitted(true)
+            }
+            Self::Settle(Settle { task, token, outcome, usage }) => {
+                Done::Settled(tx.settle(*task, *token, outcome.clone(), usage)?)
+            }
+            Self::Expire(task, _) => Done::Did(tx.lose_lease(*task, |_| true)?),
+            Self::Promote(task) => Done::Did(tx.promote_task(*task)?),
+            Self::Release(task, worker) => {
+                Done::Did(tx.lose_lease(*task, |row| row.worker.as_ref() == Some(worker))?)
+            }
+            Self::Cancel(run, reason) => tx.cancel(*run, reason)?.map_or(Done::NoSuchRun, Done::State),
+            Self::Retry(run, scope) => match tx.retry(*run, scope)? {
+                None => Done::NoSuchRun,
+                Some(reset) => Done::Reset(reset.map_err(|refused| refused.to_string())),
+            },
+            Self::Remove(run) => {
+                let known = tx.knows(*run)?;
+                let over = tx.source().book.page(*run).is_some_and(|page| page.run.state.is_terminal());
+                Done::Did(known && over)
+            }
+        })
+    }
+}

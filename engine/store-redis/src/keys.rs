@@ -1,0 +1,136 @@
+//! Every key of the store. All keys of a partition share one hash tag, so that a script finds them on one node; a
+//! run lives wholly in one partition.
+//!
+//! | key | type | holds |
+//! |---|---|---|
+//! | `rm:graphs` | hash | graph by digest, once for all runs |
+//! | `rm:meta` | hash | layout and number of partitions |
+//! | `rm:{p}:r:<run>` | hash | `v` version, `n` what was submitted, `r` run, `s` started, `L` leases, and a field a row: `t7` task, `i0` instance, `l7` lease |
+//! | `rm:{p}:q:<lane>:<tenant>` | zset | ready tasks, best first |
+//! | `rm:{p}:lane:<lane>` | zset | tenants with ready tasks by what they were served |
+//! | `rm:{p}:floor` | hash | by lane: what the tenant served last had been served |
+//! | `rm:{p}:wake:<lane>` | list | at most one marker, read with `BLPOP` |
+//! | `rm:{p}:leases` | zset | leased tasks by the end of their lease |
+//! | `rm:{p}:due` | zset | delayed tasks, and ready ones with `timeout.queue`, by their time |
+//! | `rm:{p}:runs`, `rm:{p}:ended` | zset | runs by id; ended runs by their end |
+//! | `rm:{p}:batch:<batch>` | set | runs of a batch |
+//! | `rm:{p}:events` | stream | what happened, one entry a step |
+//! | `rm:{p}:log:<run>`, `rm:{p}:logs:<run>` | stream, hash | lines of its stages, and how many of each attempt |
+//! | `rm:{p}:progress:<run>` | hash | latest progress by task |
+//! | `rm:{p}:gone` | set | runs that were deleted, for as long as their events may stand in the stream |
+//! | `rm:{p}:paused` | set | lanes that are paused |
+//! | `rm:{p}:tokens`, `rm:{p}:cursor` | number | last fencing token, last cursor |
+//! | `rm:{cache}:…` | | the result cache, see `cache.rs` |
+//!
+//! `<run>` and members of sets are the 16 bytes of a run's id; a task is named by those and four bytes of its number.
+
+use reelmill_graph::Node;
+use reelmill_lifecycle::{Damage, rank};
+use reelmill_model::{RunId, TaskNo, TaskRef};
+
+/// Graphs by digest.
+pub const GRAPHS: &str = "rm:graphs";
+/// Layout and number of partitions.
+pub const META: &str = "rm:meta";
+
+/// The keys of one partition.
+#[derive(Clone, Debug)]
+pub struct Keys {
+    prefix: String,
+}
+
+impl Keys {
+    /// The keys of a partition.
+    pub fn of(partition: u16) -> Self {
+        Self::with_tag(&partition.to_string())
+    }
+
+    /// The keys of a hash tag.
+    pub fn with_tag(tag: &str) -> Self {
+        Self { prefix: format!("rm:{{{tag}}}:") }
+    }
+
+    /// What all of them begin with.
+    pub fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
+    /// A key by its name.
+    pub fn named(&self, name: &str) -> String {
+        format!("{}{name}", self.prefix)
+    }
+
+    /// A key of one run.
+    pub fn of_run(&self, kind: &str, run: RunId) -> Vec<u8> {
+        let mut key = format!("{}{kind}:", self.prefix).into_bytes();
+        key.extend_from_slice(&run_bytes(run));
+        key
+    }
+
+    /// The hash of a run.
+    pub fn run(&self, run: RunId) -> Vec<u8> {
+        self.of_run("r", run)
+    }
+}
+
+/// The partition of a run.
+pub fn partition(run: RunId, partitions: u16) -> u16 {
+    // The low bits of an id are random.
+    u16::try_from(run.0.0 % u128::from(partitions.max(1))).unwrap_or(0)
+}
+
+/// The bytes of a run id: they sort as the ids do.
+pub fn run_bytes(run: RunId) -> [u8; 16] {
+    run.0.0.to_be_bytes()
+}
+
+/// The run id of bytes.
+pub fn run_id(bytes: &[u8]) -> Result<RunId, Damage> {
+    let bytes: [u8; 16] = bytes.try_into().map_err(|_| Damage("a run id has not 16 bytes".into()))?;
+    Ok(RunId(u128::from_be_bytes(bytes).into()))
+}
+
+/// The name of a task in sets.
+pub fn member(run: RunId, task: TaskNo) -> Vec<u8> {
+    let mut member = run_bytes(run).to_vec();
+    member.extend_from_slice(&task.0.to_be_bytes());
+    member
+}
+
+/// The task of a name.
+pub fn task_of(member: &[u8]) -> Result<TaskRef, Damage> {
+    let (run, task) = member.split_at_checked(16).ok_or_else(|| Damage("a task's name is cut off".into()))?;
+    let task: [u8; 4] = task.try_into().map_err(|_| Damage("a task's name has not 20 bytes".into()))?;
+    Ok(TaskRef { run: run_id(run)?, task: TaskNo(u32::from_be_bytes(task)) })
+}
+
+/// The place of a ready task in its queue: higher priority first, then the older run, then (by its name) the earlier
+/// task. Exact in a double: 8 bits of rank over 44 bits of milliseconds.
+pub fn score(node: &Node, run: RunId) -> u64 {
+    const AGE_BITS: u32 = 44;
+    let age = run.0.timestamp_ms().min((1 << AGE_BITS) - 1);
+    (u64::from(rank(node)) << AGE_BITS) | age
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_come_back_and_sort_as_tasks_do() {
+        let run = RunId::from_parts(1_700_000_000_000, 77);
+        let names = [member(run, TaskNo(3)), member(run, TaskNo(300)), member(run, TaskNo(70_000))];
+        assert!(names.is_sorted());
+        assert_eq!(task_of(&names[1]), Ok(TaskRef { run, task: TaskNo(300) }));
+        assert!(task_of(&names[1][..19]).is_err());
+    }
+
+    #[test]
+    fn every_run_has_a_partition() {
+        let runs = (0..64).map(|no| RunId::from_parts(1, no));
+        let mut seen: Vec<u16> = runs.map(|run| partition(run, 4)).collect();
+        seen.sort_unstable();
+        seen.dedup();
+        assert_eq!(seen, [0, 1, 2, 3]);
+    }
+}

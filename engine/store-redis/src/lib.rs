@@ -1,0 +1,34 @@
+//! The store of a fleet, in Redis (7 or newer), Valkey or Redis Cluster.
+//!
+//! Runs lie in partitions, each with one hash tag (`keys`). A process has a thread a partition (`desk`) whose `link`
+//! lets `reelmill-lifecycle` decide on the rows that its `book` remembers or `source` reads, writes down what changed
+//! as `block`s, and sends them with its wishes for tasks in one call of `lua/step.lua`. The script checks of every run
+//! that it is as the decision saw it, applies the changes of those that are, and leases. So a worker that works alone
+//! on a run needs one round trip a batch, and two that settle in the same run at once need one more: the second decides
+//! again on what the first has left.
+//!
+//! A lease does not write rows: it stands beside its task (`codec::Grip`) and in an index of ends.
+
+mod block;
+mod book;
+mod cache;
+mod codec;
+mod connect;
+mod deed;
+mod desk;
+mod error;
+mod graphs;
+mod keys;
+mod link;
+mod log;
+mod pack;
+mod queue;
+mod readers;
+mod reading;
+mod runs;
+mod source;
+mod store;
+mod wake;
+mod wire;
+
+pub use store::{Config, RedisStore};
