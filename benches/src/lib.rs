@@ -1,6 +1,7 @@
 //! What the benchmarks share: where the build is, medians, and what a child process cost.
 
 pub mod process;
+pub mod redis;
 
 use std::path::PathBuf;
 

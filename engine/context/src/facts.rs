@@ -17,7 +17,7 @@ const RUNS_MAX: usize = 1_024;
 #[derive(Debug)]
 pub struct RunFacts {
     /// What was submitted.
-    pub new: NewRun,
+    pub new: Arc<NewRun>,
     /// Its graph.
     pub compiled: Arc<Compiled>,
     /// A context with `inputs`, `vars` and `run`.
@@ -25,7 +25,7 @@ pub struct RunFacts {
 }
 
 impl RunFacts {
-    fn new(new: NewRun, compiled: Arc<Compiled>) -> Result<Self, ContextError> {
+    fn new(new: Arc<NewRun>, compiled: Arc<Compiled>) -> Result<Self, ContextError> {
         let started = UNIX_EPOCH + Duration::from_millis(new.created_ms);
         let run = json!({
             "id": new.id.to_string(),
@@ -87,9 +87,9 @@ impl Runs {
         if let Some(known) = self.lock().get(&id) {
             return Ok(Arc::clone(known));
         }
-        let view = self.0.store.run(id).await?.ok_or(StoreError::NoSuchRun(id))?;
-        let compiled = self.0.graphs.get(view.new.graph).await?;
-        let facts = Arc::new(RunFacts::new(view.new, compiled)?);
+        let new = self.0.store.submitted(id).await?.ok_or(StoreError::NoSuchRun(id))?;
+        let compiled = self.0.graphs.get(new.graph).await?;
+        let facts = Arc::new(RunFacts::new(new, compiled)?);
         let mut known = self.lock();
         if known.len() >= RUNS_MAX {
             known.clear();

@@ -196,6 +196,11 @@ pub trait RunStore: Send + Sync {
     /// One run.
     async fn run(&self, id: RunId) -> Result<Option<RunView>, StoreError>;
 
+    /// What was submitted as a run. It never changes, so a store may answer from memory.
+    async fn submitted(&self, id: RunId) -> Result<Option<Arc<NewRun>>, StoreError> {
+        Ok(self.run(id).await?.map(|run| Arc::new(run.new)))
+    }
+
     /// Runs, newest first.
     async fn runs(&self, filter: RunFilter) -> Result<Vec<RunView>, StoreError>;
 

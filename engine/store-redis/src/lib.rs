@@ -19,6 +19,7 @@ mod desk;
 mod error;
 mod graphs;
 mod keys;
+mod leased;
 mod link;
 mod log;
 mod pack;

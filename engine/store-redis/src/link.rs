@@ -6,6 +6,7 @@ use crate::deed::{Deed, Done};
 use crate::error::Trouble;
 use crate::graphs::Graphs;
 use crate::keys::{Keys, member, run_id, task_of};
+use crate::leased::LeasedRuns;
 use crate::pack::{Packer, Unpacker};
 use crate::source::{READ_WHOLE_MAX, Rows};
 use crate::wire::Wire;
@@ -72,6 +73,7 @@ pub struct Link {
     wire: Wire,
     keys: Keys,
     graphs: Arc<Graphs>,
+    leased: LeasedRuns,
     scripts: Scripts,
     book: Book,
     time: Time,
@@ -132,11 +134,12 @@ impl Link {
         wire: Wire,
         keys: Keys,
         graphs: Arc<Graphs>,
+        leased: LeasedRuns,
         clock: Option<Arc<dyn Clock>>,
         seed: u64,
     ) -> Self {
         let time = Time { given: clock, heard: None };
-        Self { wire, keys, graphs, scripts: Scripts::default(), book: Book::default(), time, seed }
+        Self { wire, keys, graphs, leased, scripts: Scripts::default(), book: Book::default(), time, seed }
     }
 
     /// Does the deeds, each whole or not at all, and leases.
@@ -463,6 +466,9 @@ impl Link {
                 started_ms: Some(taken.started_ms),
             };
             self.book.open(run, &head, graph)?;
+        }
+        if let Some(page) = self.book.page(run) {
+            self.leased.keep(&page.new);
         }
         let grip = crate::codec::Grip {
             cancel: false,

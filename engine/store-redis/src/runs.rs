@@ -11,7 +11,7 @@ use redis::cmd;
 use reelmill_graph::Graph;
 use reelmill_model::limits::PAGE_ROWS_MAX;
 use reelmill_model::{Digest, InstanceNo, NodeNo, RunId, TaskNo, TaskRef};
-use reelmill_ports::{InstanceView, RunFilter, RunStore, RunView, StoreError, TaskFilter, TaskView};
+use reelmill_ports::{InstanceView, NewRun, RunFilter, RunStore, RunView, StoreError, TaskFilter, TaskView};
 use std::sync::Arc;
 
 /// Runs looked at, at once, for a listing.
@@ -167,6 +167,13 @@ impl RunStore for RedisStore {
     async fn run(&self, id: RunId) -> Result<Option<RunView>, StoreError> {
         let (keys, graphs) = (self.keys[self.place(id)].clone(), Arc::clone(&self.graphs));
         self.readers.read(move |wire| Ok(reading::runs(wire, &keys, &graphs, &[id])?.pop())).await
+    }
+
+    async fn submitted(&self, id: RunId) -> Result<Option<Arc<NewRun>>, StoreError> {
+        if let Some(new) = self.leased.of(id) {
+            return Ok(Some(new));
+        }
+        Ok(self.run(id).await?.map(|run| Arc::new(run.new)))
     }
 
     async fn runs(&self, filter: RunFilter) -> Result<Vec<RunView>, StoreError> {

@@ -5,6 +5,7 @@ use crate::desk::Desk;
 use crate::error::Trouble;
 use crate::graphs::Graphs;
 use crate::keys::{self, Keys, META};
+use crate::leased::LeasedRuns;
 use crate::link::Link;
 use crate::readers::Readers;
 use crate::wake::Wakes;
@@ -50,6 +51,7 @@ pub struct RedisStore {
     pub(crate) readers: Readers,
     pub(crate) graphs: Arc<Graphs>,
     pub(crate) wakes: Wakes,
+    pub(crate) leased: LeasedRuns,
 }
 
 impl std::fmt::Debug for RedisStore {
@@ -66,12 +68,20 @@ impl RedisStore {
         let tell = |trouble: Trouble| trouble.into_store_error(&server);
         let count = partitions(&address, config.partitions).map_err(tell)?;
         let graphs = Arc::<Graphs>::default();
+        let leased = LeasedRuns::default();
         let keys: Vec<Keys> = (0..count).map(Keys::of).collect();
         let mut desks = Vec::new();
         for keys in &keys {
             let wire = Wire::to(address.clone());
             let seed = RandomState::new().hash_one("dice");
-            let link = Link::new(wire, keys.clone(), Arc::clone(&graphs), config.clock.clone(), seed);
+            let link = Link::new(
+                wire,
+                keys.clone(),
+                Arc::clone(&graphs),
+                leased.clone(),
+                config.clock.clone(),
+                seed,
+            );
             desks.push(Desk::start(link, server.clone())?);
         }
         Ok(Self {
@@ -81,6 +91,7 @@ impl RedisStore {
             wakes: Wakes::new(&address, &keys),
             keys,
             graphs,
+            leased,
         })
     }
 

@@ -2,7 +2,7 @@
 
 use reelmill_sdk::prelude::*;
 use reelmill_sdk::serde_json::Map;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Whatever `with` holds.
 pub type Anything = Map<String, Value>;
@@ -27,6 +27,37 @@ impl Stage for Noop {
 
     fn run(&mut self, input: Anything, _: &Cx<'_>) -> Result<Anything, StageError> {
         Ok(input)
+    }
+}
+
+/// What [`Clock`] puts out.
+#[derive(Serialize, JsonSchema)]
+pub struct Moment {
+    /// Microseconds since the epoch when the stage began.
+    pub began_us: u64,
+}
+
+/// Says when it was started, inside the worker: what latencies are measured with.
+pub struct Clock;
+
+impl Stage for Clock {
+    const ID: &'static str = "clock";
+    const VERSION: &'static str = "1.0.0";
+    const SUMMARY: &'static str = "Says when it was started, inside the worker";
+    type Input = Anything;
+    type Output = Moment;
+
+    fn traits() -> StageTraits {
+        StageTraits { inline: true, reuse: Reuse::Pool, ..StageTraits::default() }
+    }
+
+    fn open() -> Result<Self, StageError> {
+        Ok(Self)
+    }
+
+    fn run(&mut self, _: Anything, _: &Cx<'_>) -> Result<Moment, StageError> {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Ok(Moment { began_us: u64::try_from(since.as_micros()).unwrap_or(u64::MAX) })
     }
 }
 
