@@ -6,12 +6,14 @@ pub mod clock;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 pub mod error;
+pub mod fleet;
 pub mod queue;
 pub mod store;
 
 pub use cache::{CacheEntry, CacheStats, ResultCache};
 pub use clock::Clock;
 pub use error::StoreError;
+pub use fleet::{Fleet, LaneView, WorkerCard};
 pub use queue::{
     Beat, HeartbeatReply, Lease, LeaseRequest, Leased, NewRun, Only, Rejected, Settle, Settled, StepReply,
     StepRequest, TaskQueue,
@@ -20,3 +22,7 @@ pub use store::{
     EventLog, EventQuery, InstanceView, LogLine, RetryScope, RunFilter, RunStore, RunView, TaskFilter,
     TaskView,
 };
+
+/// Everything a store does.
+pub trait Store: TaskQueue + RunStore + EventLog + ResultCache + Fleet {}
+impl<T: TaskQueue + RunStore + EventLog + ResultCache + Fleet> Store for T {}

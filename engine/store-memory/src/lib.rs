@@ -4,6 +4,7 @@
 //! where a database has an index) it never lacks in answers.
 
 mod cache;
+mod fleet;
 mod log;
 mod queue;
 mod runs;

@@ -6,8 +6,8 @@ use reelmill_lifecycle::{
 };
 use reelmill_model::limits::{EVENT_AGE_MS_MAX, EVENTS_KEPT_MAX};
 use reelmill_model::{Digest, Event, InstanceNo, RunId, TaskNo, TaskRef, TaskState, WorkerId};
-use reelmill_ports::{CacheEntry, NewRun, StoreError};
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use reelmill_ports::{CacheEntry, NewRun, StoreError, WorkerCard};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
 /// A run with everything that belongs to it.
@@ -44,6 +44,8 @@ pub struct State {
     pub hits: u64,
     pub misses: u64,
     pub cpu_saved_ms: u64,
+    pub workers: BTreeMap<WorkerId, WorkerCard>,
+    pub paused: BTreeSet<String>,
 }
 
 impl State {
@@ -151,6 +153,9 @@ impl Source for Rows<'_> {
         limit: usize,
     ) -> Result<Vec<ReadyKey>, StoreError> {
         let mut keys = Vec::new();
+        if self.0.paused.contains(lane) {
+            return Ok(keys);
+        }
         for (seq, run) in self.0.runs.iter().filter(|(_, run)| only.includes(&run.row)) {
             for task in run.tasks.values().filter(|task| task.state == TaskState::Ready) {
                 let node = run.graph.node(task.node);

@@ -3,6 +3,7 @@
 //!
 //! | key | type | holds |
 //! |---|---|---|
+//! | `rm:workers` | hash | workers by name, as they announced themselves |
 //! | `rm:graphs` | hash | graph by digest, once for all runs |
 //! | `rm:meta` | hash | layout and number of partitions |
 //! | `rm:{p}:r:<run>` | hash | `v` version, `n` what was submitted, `r` run, `s` started, `L` leases, and a field a row: `t7` task, `i0` instance, `l7` lease |
@@ -18,7 +19,7 @@
 //! | `rm:{p}:log:<run>`, `rm:{p}:logs:<run>` | stream, hash | lines of its stages, and how many of each attempt |
 //! | `rm:{p}:progress:<run>` | hash | latest progress by task |
 //! | `rm:{p}:gone` | set | runs that were deleted, for as long as their events may stand in the stream |
-//! | `rm:{p}:paused` | set | lanes that are paused |
+//! | `rm:{p}:lanes`, `rm:{p}:paused` | set | lanes that have had tasks; lanes that are paused |
 //! | `rm:{p}:tokens`, `rm:{p}:cursor` | number | last fencing token, last cursor |
 //! | `rm:{cache}:…` | | the result cache, see `cache.rs` |
 //!
@@ -30,6 +31,8 @@ use reelmill_model::{RunId, TaskNo, TaskRef};
 
 /// Graphs by digest.
 pub const GRAPHS: &str = "rm:graphs";
+/// Workers by name.
+pub const WORKERS: &str = "rm:workers";
 /// Layout and number of partitions.
 pub const META: &str = "rm:meta";
 

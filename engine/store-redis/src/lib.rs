@@ -17,6 +17,7 @@ mod connect;
 mod deed;
 mod desk;
 mod error;
+mod fleet;
 mod graphs;
 mod keys;
 mod leased;

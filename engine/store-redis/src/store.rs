@@ -52,6 +52,7 @@ pub struct RedisStore {
     pub(crate) graphs: Arc<Graphs>,
     pub(crate) wakes: Wakes,
     pub(crate) leased: LeasedRuns,
+    pub(crate) clock: Option<Arc<dyn Clock>>,
 }
 
 impl std::fmt::Debug for RedisStore {
@@ -92,6 +93,7 @@ impl RedisStore {
             keys,
             graphs,
             leased,
+            clock: config.clock.clone(),
         })
     }
 

@@ -10,6 +10,7 @@ mod cache;
 mod clock;
 mod codec;
 mod error;
+mod fleet;
 mod log;
 mod queue;
 mod readers;

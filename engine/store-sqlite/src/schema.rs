@@ -10,7 +10,7 @@ use std::time::Duration;
 const BUSY: Duration = Duration::from_secs(10);
 
 /// Each step takes a file from the version of its place to the next one.
-const STEPS: &[&str] = &[V1];
+const STEPS: &[&str] = &[V1, V2];
 
 /// Ids: a task is `run << 32 | number`, and so is an instance; `run` is the place in the order of submission.
 /// So a run's rows lie together, items of a fan-out lie together, and neither needs an index.
@@ -88,6 +88,12 @@ CREATE TABLE run_artifact (
     run INTEGER NOT NULL, digest BLOB NOT NULL, PRIMARY KEY (run, digest)
 ) WITHOUT ROWID;
 CREATE INDEX run_artifact_digest ON run_artifact (digest);
+";
+
+/// Workers by their latest word, and lanes that are paused.
+const V2: &str = "
+CREATE TABLE worker (name TEXT PRIMARY KEY, seen_ms INTEGER NOT NULL, card TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE paused (lane TEXT PRIMARY KEY) WITHOUT ROWID;
 ";
 
 /// Opens the file, makes it if need be, and brings it to this version.

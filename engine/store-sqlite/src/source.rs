@@ -57,7 +57,8 @@ impl Rows<'_> {
     /// The first rank, from one on, at which a lane has ready tasks.
     fn next_rank(&self, lane: &str, from: u8) -> Result<Option<u8>, Trouble> {
         let mut query = self.conn.prepare_cached(
-            "SELECT rank FROM task WHERE state = 1 AND lane = ?1 AND rank >= ?2 ORDER BY rank LIMIT 1",
+            "SELECT rank FROM task WHERE state = 1 AND lane = ?1 AND rank >= ?2 \
+             AND NOT EXISTS (SELECT 1 FROM paused WHERE lane = ?1) ORDER BY rank LIMIT 1",
         )?;
         Ok(query.query_row(params![lane, from], |row| row.get(0)).optional()?)
     }

@@ -72,8 +72,18 @@ where
 pub struct Writer {
     errands: Option<Sender<Box<dyn Errand>>>,
     thread: Option<JoinHandle<()>>,
+    clock: SharedClock,
     /// What it tells those who wait.
     pub signals: Arc<Signals>,
+}
+
+/// The store's clock, without words of its own.
+struct SharedClock(Arc<dyn Clock>);
+
+impl std::fmt::Debug for SharedClock {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("clock")
+    }
 }
 
 impl Writer {
@@ -88,6 +98,7 @@ impl Writer {
             Counters::load(&conn).map_err(|trouble| trouble.into_store_error(&file))?.next_cursor;
         let signals = Arc::new(Signals { ready: Notify::new(), next_cursor: watch::channel(next_cursor).0 });
         let (errands, inbox) = channel();
+        let shared = SharedClock(Arc::clone(&clock));
         let mut desk =
             Desk { conn, file, graphs, clock, signals: Arc::clone(&signals), dice_seed: seed(), seen: 0 };
         let thread = std::thread::Builder::new()
@@ -98,7 +109,12 @@ impl Writer {
                     .into(),
                 source: Some(Box::new(error)),
             })?;
-        Ok(Self { errands: Some(errands), thread: Some(thread), signals })
+        Ok(Self { errands: Some(errands), thread: Some(thread), clock: shared, signals })
+    }
+
+    /// The store's moment.
+    pub fn now_ms(&self) -> u64 {
+        self.clock.0.now_ms()
     }
 
     /// Lets a closure work within the next transaction and waits until that is durable.

@@ -1,12 +1,9 @@
 //! What a suite needs of a store's tests: opening it, opening it again, and owning its clock.
 
-use crate::{Clock, EventLog, ResultCache, RunStore, TaskQueue};
+use crate::Clock;
+pub use crate::Store;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-
-/// Everything a store does.
-pub trait Store: TaskQueue + RunStore + EventLog + ResultCache {}
-impl<T: TaskQueue + RunStore + EventLog + ResultCache> Store for T {}
 
 /// A store under test.
 pub trait Bed {

@@ -138,6 +138,7 @@ for lane, tenants in pairs(ready) do
     if not redis.call('ZSCORE', P .. 'lane:' .. lane, tenant) then
       -- A tenant that comes back starts where the others are: it is owed nothing for its absence.
       redis.call('ZADD', P .. 'lane:' .. lane, redis.call('HGET', P .. 'floor', lane) or 0, tenant)
+      redis.call('SADD', P .. 'lanes', lane)
     end
   end
 end

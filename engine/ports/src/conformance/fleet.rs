@@ -1,0 +1,56 @@
+//! Cases: workers and lanes.
+
+use super::bed::Bed;
+use super::flow::chain;
+use super::rig::Rig;
+use crate::{LaneView, WorkerCard};
+use reelmill_model::WorkerId;
+use reelmill_model::limits::WORKER_SILENT_MS;
+use std::time::Duration;
+
+fn card(name: &str, held: u32) -> WorkerCard {
+    WorkerCard {
+        worker: WorkerId(name.into()),
+        lanes: vec!["default".into(), "default/light".into()],
+        slots: 2,
+        memory_mib: 1024,
+        held,
+        draining: false,
+        version: "1.0.0".into(),
+        started_ms: 5,
+        seen_ms: 0,
+    }
+}
+
+/// A worker is known by its latest word, until it retires or falls silent.
+pub async fn workers_are_heard_and_forgotten(bed: &impl Bed) {
+    let store = bed.open();
+    for card in [card("b", 0), card("a", 1), card("b", 2)] {
+        store.announce(card).await.expect("it is noted");
+    }
+    let workers = store.workers().await.expect("they are read");
+    let now_ms = crate::Clock::now_ms(bed.clock());
+    let seen = |card: WorkerCard| WorkerCard { seen_ms: now_ms, ..card };
+    assert_eq!(workers, [seen(card("a", 1)), seen(card("b", 2))]);
+    store.retire(&WorkerId("b".into())).await.expect("it retires");
+    let names = |workers: Vec<WorkerCard>| workers.into_iter().map(|card| card.worker.0).collect::<Vec<_>>();
+    assert_eq!(names(store.workers().await.expect("they are read")), ["a"]);
+    bed.clock().shift(i64::try_from(WORKER_SILENT_MS).expect("a short time") + 1);
+    store.announce(card("c", 0)).await.expect("it is noted");
+    assert_eq!(names(store.workers().await.expect("they are read")), ["c"]);
+}
+
+/// Tasks of a paused lane wait; others are leased.
+pub async fn a_paused_lane_rests(bed: &impl Bed) {
+    let rig = Rig::new(bed, chain()).await;
+    let lane = |ready, paused| LaneView { lane: "default".into(), ready, paused };
+    assert_eq!(rig.store.lanes().await.expect("they are read"), [lane(1, false)]);
+    rig.store.pause_lane("default", true).await.expect("it is paused");
+    assert_eq!(rig.lease().await, []);
+    assert_eq!(rig.store.lanes().await.expect("they are read"), [lane(1, true)]);
+    rig.store.pause_lane("default", false).await.expect("it goes on");
+    rig.store.wait(&["default".into()], &crate::Only::Any, Duration::from_hours(1)).await;
+    let first = rig.lease_one("first").await;
+    assert_eq!(rig.store.lanes().await.expect("they are read"), []);
+    rig.succeed(&first).await;
+}

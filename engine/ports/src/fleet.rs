@@ -1,0 +1,59 @@
+//! What is known of the workers and of the lanes they serve.
+
+use crate::error::StoreError;
+use async_trait::async_trait;
+use reelmill_model::WorkerId;
+use serde::{Deserialize, Serialize};
+
+/// A worker as it announces itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WorkerCard {
+    /// Its name, new at every start.
+    pub worker: WorkerId,
+    /// Lanes it serves.
+    pub lanes: Vec<String>,
+    /// Tasks of heavy lanes it works on at once.
+    pub slots: u32,
+    /// Memory that its attempts may use together, in MiB.
+    pub memory_mib: u32,
+    /// Tasks it holds.
+    pub held: u32,
+    /// Whether it takes no more tasks.
+    pub draining: bool,
+    /// Version of the program.
+    pub version: String,
+    /// When it started, in milliseconds since the epoch, by its own clock.
+    pub started_ms: u64,
+    /// When it was heard last, in milliseconds since the epoch, by the store's clock; what is announced does not matter.
+    pub seen_ms: u64,
+}
+
+/// A lane that has, or had, tasks.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LaneView {
+    /// Its name (`Node::lane`).
+    pub lane: String,
+    /// Tasks that are ready in it.
+    pub ready: u64,
+    /// Whether its tasks are not leased.
+    pub paused: bool,
+}
+
+/// The workers and lanes of a store.
+#[async_trait]
+pub trait Fleet: Send + Sync {
+    /// Notes that a worker lives. Whoever is silent for `limits::WORKER_SILENT_MS` is forgotten.
+    async fn announce(&self, card: WorkerCard) -> Result<(), StoreError>;
+
+    /// Forgets a worker that has ended.
+    async fn retire(&self, worker: &WorkerId) -> Result<(), StoreError>;
+
+    /// The workers that were heard lately, by name.
+    async fn workers(&self) -> Result<Vec<WorkerCard>, StoreError>;
+
+    /// The lanes that have ready tasks or are paused, by name.
+    async fn lanes(&self) -> Result<Vec<LaneView>, StoreError>;
+
+    /// Keeps the tasks of a lane from being leased, or lets them be leased again. What is leased goes on.
+    async fn pause_lane(&self, lane: &str, paused: bool) -> Result<(), StoreError>;
+}

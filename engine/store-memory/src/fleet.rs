@@ -1,0 +1,55 @@
+//! Workers and lanes.
+
+use crate::store::MemoryStore;
+use async_trait::async_trait;
+use reelmill_model::limits::WORKER_SILENT_MS;
+use reelmill_model::{TaskState, WorkerId};
+use reelmill_ports::{Fleet, LaneView, StoreError, WorkerCard};
+use std::collections::BTreeMap;
+
+#[async_trait]
+impl Fleet for MemoryStore {
+    async fn announce(&self, mut card: WorkerCard) -> Result<(), StoreError> {
+        let now_ms = self.now_ms();
+        card.seen_ms = now_ms;
+        let mut state = self.state();
+        state.workers.retain(|_, known| known.seen_ms + WORKER_SILENT_MS >= now_ms);
+        state.workers.insert(card.worker.clone(), card);
+        Ok(())
+    }
+
+    async fn retire(&self, worker: &WorkerId) -> Result<(), StoreError> {
+        self.state().workers.remove(worker);
+        Ok(())
+    }
+
+    async fn workers(&self) -> Result<Vec<WorkerCard>, StoreError> {
+        let now_ms = self.now_ms();
+        let state = self.state();
+        let heard = state.workers.values().filter(|card| card.seen_ms + WORKER_SILENT_MS >= now_ms);
+        Ok(heard.cloned().collect())
+    }
+
+    async fn lanes(&self) -> Result<Vec<LaneView>, StoreError> {
+        let state = self.state();
+        let mut ready: BTreeMap<String, u64> = state.paused.iter().map(|lane| (lane.clone(), 0)).collect();
+        for run in state.runs.values() {
+            for task in run.tasks.values().filter(|task| task.state == TaskState::Ready) {
+                *ready.entry(run.graph.node(task.node).lane()).or_default() += 1;
+            }
+        }
+        let view = |(lane, ready)| LaneView { paused: state.paused.contains(&lane), lane, ready };
+        Ok(ready.into_iter().map(view).collect())
+    }
+
+    async fn pause_lane(&self, lane: &str, paused: bool) -> Result<(), StoreError> {
+        let mut state = self.state();
+        if paused {
+            state.paused.insert(lane.to_owned());
+        } else {
+            state.paused.remove(lane);
+            self.ready.notify_waiters();
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,104 @@
+//! Workers and lanes.
+
+use crate::error::Trouble;
+use crate::keys::{Keys, WORKERS};
+use crate::store::RedisStore;
+use crate::wire::Wire;
+use async_trait::async_trait;
+use redis::cmd;
+use reelmill_lifecycle::Damage;
+use reelmill_model::WorkerId;
+use reelmill_model::limits::WORKER_SILENT_MS;
+use reelmill_ports::{Fleet, LaneView, StoreError, WorkerCard};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+fn server_ms(wire: &mut Wire) -> Result<u64, Trouble> {
+    let (seconds, micros): (u64, u64) = wire.query(&cmd("TIME"))?;
+    Ok(seconds * 1000 + micros / 1000)
+}
+
+/// The workers heard lately; those that fell silent are forgotten on the way.
+fn workers(wire: &mut Wire, given_ms: Option<u64>) -> Result<Vec<WorkerCard>, Trouble> {
+    let now_ms = given_ms.map_or_else(|| server_ms(wire), Ok)?;
+    let known: HashMap<String, Vec<u8>> = wire.query(cmd("HGETALL").arg(WORKERS))?;
+    let mut heard = Vec::with_capacity(known.len());
+    for (name, card) in known {
+        let card: WorkerCard = serde_json::from_slice(&card)
+            .map_err(|error| Damage(format!("worker {name} announced itself oddly: {error}")))?;
+        if card.seen_ms + WORKER_SILENT_MS >= now_ms {
+            heard.push(card);
+        } else {
+            wire.query::<()>(cmd("HDEL").arg(WORKERS).arg(name))?;
+        }
+    }
+    heard.sort_by(|a, b| a.worker.cmp(&b.worker));
+    Ok(heard)
+}
+
+fn lanes(wire: &mut Wire, partitions: &[Keys]) -> Result<Vec<LaneView>, Trouble> {
+    let mut found: BTreeMap<String, LaneView> = BTreeMap::new();
+    for keys in partitions {
+        let paused: BTreeSet<String> = wire.query(cmd("SMEMBERS").arg(keys.named("paused")))?;
+        let known: BTreeSet<String> = wire.query(cmd("SMEMBERS").arg(keys.named("lanes")))?;
+        for lane in known.union(&paused) {
+            let tenants: Vec<String> =
+                wire.query(cmd("ZRANGE").arg(keys.named(&format!("lane:{lane}"))).arg(0).arg(-1))?;
+            let view = found.entry(lane.clone()).or_insert_with(|| LaneView {
+                lane: lane.clone(),
+                ready: 0,
+                paused: paused.contains(lane),
+            });
+            for tenant in tenants {
+                let queue = keys.named(&format!("q:{lane}:{tenant}"));
+                view.ready += wire.query::<u64>(cmd("ZCARD").arg(queue))?;
+            }
+        }
+    }
+    Ok(found.into_values().filter(|view| view.ready > 0 || view.paused).collect())
+}
+
+#[async_trait]
+impl Fleet for RedisStore {
+    async fn announce(&self, card: WorkerCard) -> Result<(), StoreError> {
+        let given_ms = self.clock.as_ref().map(|clock| clock.now_ms());
+        self.readers
+            .read(move |wire| {
+                let seen_ms = given_ms.map_or_else(|| server_ms(wire), Ok)?;
+                let card = WorkerCard { seen_ms, ..card.clone() };
+                let text = serde_json::to_vec(&card).map_err(|error| Damage(error.to_string()))?;
+                wire.query(cmd("HSET").arg(WORKERS).arg(&card.worker.0).arg(text))
+            })
+            .await
+    }
+
+    async fn retire(&self, worker: &WorkerId) -> Result<(), StoreError> {
+        let worker = worker.clone();
+        self.readers.read(move |wire| wire.query(cmd("HDEL").arg(WORKERS).arg(&worker.0))).await
+    }
+
+    async fn workers(&self) -> Result<Vec<WorkerCard>, StoreError> {
+        let given_ms = self.clock.as_ref().map(|clock| clock.now_ms());
+        self.readers.read(move |wire| workers(wire, given_ms)).await
+    }
+
+    async fn lanes(&self) -> Result<Vec<LaneView>, StoreError> {
+        let partitions = self.keys.clone();
+        self.readers.read(move |wire| lanes(wire, &partitions)).await
+    }
+
+    async fn pause_lane(&self, lane: &str, paused: bool) -> Result<(), StoreError> {
+        let (partitions, lane) = (self.keys.clone(), lane.to_owned());
+        self.readers
+            .read(move |wire| {
+                for keys in &partitions {
+                    let verb = if paused { "SADD" } else { "SREM" };
+                    wire.query::<()>(cmd(verb).arg(keys.named("paused")).arg(&lane))?;
+                    if !paused {
+                        wire.query::<()>(cmd("LPUSH").arg(keys.named(&format!("wake:{lane}"))).arg(1))?;
+                    }
+                }
+                Ok(())
+            })
+            .await
+    }
+}

@@ -1,0 +1,96 @@
+//! Workers and lanes.
+
+use crate::codec::{int, uint};
+use crate::error::Trouble;
+use crate::store::SqliteStore;
+use crate::unit::Unit;
+use async_trait::async_trait;
+use reelmill_model::WorkerId;
+use reelmill_model::limits::WORKER_SILENT_MS;
+use reelmill_ports::{Fleet, LaneView, StoreError, WorkerCard};
+use rusqlite::{Connection, params};
+
+fn announce(unit: &mut Unit<'_>, card: &WorkerCard) -> Result<(), Trouble> {
+    let now_ms = unit.tx.now_ms();
+    let silent = int(now_ms.saturating_sub(WORKER_SILENT_MS));
+    unit.conn.prepare_cached("DELETE FROM worker WHERE seen_ms < ?1")?.execute(params![silent])?;
+    let mut upsert = unit.conn.prepare_cached(
+        "INSERT INTO worker (name, seen_ms, card) VALUES (?1, ?2, ?3) \
+         ON CONFLICT (name) DO UPDATE SET seen_ms = ?2, card = ?3",
+    )?;
+    upsert.execute(params![card.worker.0, int(now_ms), serde_json::to_string(card)?])?;
+    Ok(())
+}
+
+/// The workers heard since a moment.
+fn workers(conn: &Connection, since_ms: u64) -> Result<Vec<WorkerCard>, Trouble> {
+    let mut query =
+        conn.prepare_cached("SELECT card, seen_ms FROM worker WHERE seen_ms >= ?1 ORDER BY name")?;
+    let mut found = query.query(params![int(since_ms)])?;
+    let mut workers = Vec::new();
+    while let Some(row) = found.next()? {
+        let card: String = row.get(0)?;
+        let seen_ms = uint(row.get(1)?);
+        workers.push(WorkerCard { seen_ms, ..serde_json::from_str(&card)? });
+    }
+    Ok(workers)
+}
+
+fn lanes(conn: &Connection) -> Result<Vec<LaneView>, Trouble> {
+    let mut query = conn.prepare_cached(
+        "SELECT lane, sum(ready), lane IN (SELECT lane FROM paused) FROM (\
+         SELECT lane, count(*) AS ready FROM task WHERE state = 1 GROUP BY lane \
+         UNION ALL SELECT lane, 0 FROM paused) GROUP BY lane ORDER BY lane",
+    )?;
+    let mut found = query.query([])?;
+    let mut lanes = Vec::new();
+    while let Some(row) = found.next()? {
+        lanes.push(LaneView { lane: row.get(0)?, ready: uint(row.get(1)?), paused: row.get(2)? });
+    }
+    Ok(lanes)
+}
+
+#[async_trait]
+impl Fleet for SqliteStore {
+    async fn announce(&self, card: WorkerCard) -> Result<(), StoreError> {
+        self.writer.write(move |unit| announce(unit, &card).map(Ok)).await
+    }
+
+    async fn retire(&self, worker: &WorkerId) -> Result<(), StoreError> {
+        let worker = worker.clone();
+        self.writer
+            .write(move |unit| {
+                unit.conn.prepare_cached("DELETE FROM worker WHERE name = ?1")?.execute(params![worker.0])?;
+                Ok(Ok(()))
+            })
+            .await
+    }
+
+    async fn workers(&self) -> Result<Vec<WorkerCard>, StoreError> {
+        let now_ms = self.writer.now_ms();
+        self.readers.long(move |conn| workers(conn, now_ms.saturating_sub(WORKER_SILENT_MS))).await
+    }
+
+    async fn lanes(&self) -> Result<Vec<LaneView>, StoreError> {
+        self.readers.long(lanes).await
+    }
+
+    async fn pause_lane(&self, lane: &str, paused: bool) -> Result<(), StoreError> {
+        let lane = lane.to_owned();
+        self.writer
+            .write(move |unit| {
+                let sql = if paused {
+                    "INSERT OR IGNORE INTO paused (lane) VALUES (?1)"
+                } else {
+                    "DELETE FROM paused WHERE lane = ?1"
+                };
+                unit.conn.prepare_cached(sql)?.execute(params![lane])?;
+                Ok(Ok(()))
+            })
+            .await?;
+        if !paused {
+            self.writer.signals.ready.notify_waiters();
+        }
+        Ok(())
+    }
+}
