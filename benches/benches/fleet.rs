@@ -121,6 +121,7 @@ impl Bench<'_> {
             queues: vec!["default".to_owned()],
             only: Only::Any,
             lease: WorkerConfig::LEASE,
+            is_dead: |_| false,
         };
         Worker::start(store.clone(), Arc::new(executor), config).expect("a worker")
     }

@@ -62,6 +62,7 @@ async fn measure() {
         queues: vec!["default".to_owned()],
         only: Only::Any,
         lease: WorkerConfig::LEASE,
+        is_dead: |_| false,
     };
     let worker = Worker::start(store.clone(), executor, config).expect("a worker");
     println!("1 -> N -> 1 no-op tasks, inline, one worker over SQLite; median of {ROUNDS} runs");
@@ -129,6 +130,7 @@ async fn run_once(
         inputs: inputs.as_object().cloned().unwrap_or_default(),
         name: None,
         labels: BTreeMap::new(),
+        namespace: None,
         base_dir: "/".into(),
         files_dir: "/".into(),
         seed: None,

@@ -5,7 +5,7 @@ use crate::output::{Color, Format};
 use clap::Parser;
 use std::path::PathBuf;
 
-/// Turns pipeline files into finished videos, on one machine and without services.
+/// Turns pipeline files into finished videos: on one machine without services, or with workers on many.
 ///
 /// A pipeline is a YAML file of stages; each stage is done by a plugin. A run that is killed goes on where it was
 /// when it is started again, and finished work is not done twice.
@@ -26,7 +26,9 @@ Examples:
   reelmill init hello && cd hello                     a pipeline to begin with
   reelmill validate pipeline.yaml                     everything that is wrong with it
   reelmill run pipeline.yaml --out out                work on it until it is done
-  reelmill why last                                   why it failed";
+  reelmill why last                                   why it failed
+  reelmill worker --redis redis://db                  work for a fleet
+  reelmill submit pipeline.yaml --redis redis://db    give it work";
 
 /// Flags of every command.
 #[derive(clap::Args)]
@@ -40,6 +42,10 @@ pub struct Global {
     /// Where runs, artifacts and the cache are kept [default: ~/.local/state/reelmill]
     #[arg(long, global = true, env = "REELMILL_HOME", value_name = "DIR")]
     pub home: Option<PathBuf>,
+    /// Share the runs of a fleet at this Redis instead of keeping them at home: redis://HOST:PORT,
+    /// rediss://, redis-cluster://HOST:PORT,…, redis-sentinel://HOST:PORT,…/MASTER
+    #[arg(long, global = true, env = "REELMILL_REDIS", value_name = "URL", hide_env_values = true)]
+    pub redis: Option<String>,
     /// Search this folder for plugins first; may be given again
     #[arg(long, global = true, value_name = "DIR")]
     pub plugin_dir: Vec<PathBuf>,

@@ -7,12 +7,14 @@ mod doctor;
 mod engine;
 mod exit;
 mod home;
+mod inputs;
 mod output;
 mod plugins;
 mod progress;
 mod results;
 mod run_ref;
 mod source;
+mod submission;
 mod words;
 mod work;
 
@@ -22,6 +24,7 @@ use commands::Context;
 use exit::{CliError, Exit};
 use home::Home;
 use output::{Output, Tone};
+use reelmill_embedded::Place;
 use serde_json::json;
 use std::process::ExitCode;
 
@@ -41,7 +44,8 @@ fn listen() {
 
 fn run(args: Args, output: Output) -> Result<Exit, CliError> {
     let home = Home::find(args.global.home.as_deref())?;
-    args.command.run(&Context { home, output, plugin_dirs: args.global.plugin_dir })
+    let place = args.global.redis.map_or(Place::Home, Place::Redis);
+    args.command.run(&Context { home, place, output, plugin_dirs: args.global.plugin_dir })
 }
 
 /// Tells an error where its reader looks for it: a program on standard output, a person on standard error.

@@ -8,11 +8,29 @@ use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// Time that running attempts get to end after an interrupt.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// Time that running attempts get to end after an interrupt, unless it is said otherwise.
+pub const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What a worker works on, and how it ends.
+#[derive(Clone, Debug)]
+pub struct Job {
+    /// Whose tasks.
+    pub only: Only,
+    /// Of which queues.
+    pub queues: Vec<String>,
+    /// Time that running attempts get to end after an interrupt.
+    pub patience: Duration,
+}
+
+impl Job {
+    /// The tasks of one run or batch.
+    pub fn of(only: Only) -> Self {
+        Self { only, queues: vec!["default".to_owned()], patience: PATIENCE }
+    }
+}
 
 /// How the embedded worker works.
-#[derive(Clone, Debug, clap::Args)]
+#[derive(Clone, Debug, Default, clap::Args)]
 pub struct WorkFlags {
     /// Attempts that run at once [default: by processors and memory]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=256))]
@@ -40,7 +58,7 @@ pub enum Worked<T> {
 pub async fn work<T>(
     engine: &Engine,
     flags: &WorkFlags,
-    only: Only,
+    job: Job,
     done: impl Future<Output = Result<T, CliError>>,
 ) -> Result<Worked<T>, CliError> {
     let mut interrupts = Interrupts::listen()?;
@@ -52,16 +70,16 @@ pub async fn work<T>(
         }
         None => None,
     };
-    let worker = engine.start_worker(only).await?;
+    let worker = engine.start_worker(job.only, job.queues).await?;
     let ended = tokio::select! {
         result = done => result.map(Worked::Done),
         () = interrupts.next() => {
-            eprintln!("stopping: running stages get {} s to end; interrupt again to stop at once", PATIENCE.as_secs());
+            eprintln!("stopping: running stages get {} s to end; interrupt again to stop at once", job.patience.as_secs());
             Ok(Worked::Interrupted)
         }
     };
     tokio::select! {
-        () = worker.drain(PATIENCE) => {}
+        () = worker.drain(job.patience) => {}
         // Leases that are still held are given back by the next start, which sees that this process is gone.
         () = interrupts.next() => {}
     }

@@ -23,6 +23,8 @@ pub struct Submission {
     pub name: Option<String>,
     /// Labels beside the pipeline's.
     pub labels: BTreeMap<String, String>,
+    /// Tenant; `default` when none.
+    pub namespace: Option<String>,
     /// Folder against which paths in `with` are resolved: the pipeline file's.
     pub base_dir: PathBuf,
     /// Folder against which `file` inputs are resolved.
@@ -91,7 +93,7 @@ impl Control {
             name: submission.name.unwrap_or_else(|| graph.name.clone()),
             inputs,
             labels,
-            namespace: "default".to_owned(),
+            namespace: submission.namespace.unwrap_or_else(|| "default".to_owned()),
             base_dir: submission.base_dir.to_string_lossy().into_owned(),
             seed,
             created_ms: submission.now_ms,

@@ -6,10 +6,8 @@ use prometheus::Registry;
 use reelmill_context::Runs;
 use reelmill_graph::compile::Catalog;
 use reelmill_host::{Host, HostConfig, Plugin, discover};
-use reelmill_model::{RunState, TaskState, WorkerId, limits};
-use reelmill_ports::{Only, ResultCache, RunFilter, RunStore, StoreError, TaskFilter, TaskQueue};
-use reelmill_runtime::{Capacity, Executor, Metrics, Plugins, Secrets, Slots, Worker, WorkerConfig};
-use std::collections::BTreeSet;
+use reelmill_ports::{Only, ResultCache, RunStore};
+use reelmill_runtime::{Capacity, Executor, Metrics, Plugins, Secrets, Slots, Worker, WorkerConfig, bury};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -90,17 +88,18 @@ impl Engine {
         self.executor.slots.capacity()
     }
 
-    /// Starts the worker. Leases of workers of this machine that have died are given back first.
-    pub async fn start_worker(&self, only: Only) -> Result<Worker, OpenError> {
-        self.release_the_dead().await?;
+    /// Starts the worker on these queues. Leases of workers of this machine that have died are given back first.
+    pub async fn start_worker(&self, only: Only, queues: Vec<String>) -> Result<Worker, OpenError> {
+        let store = &self.state.store;
+        bury(&**store, &**store, identity::is_dead).await?;
         let config = WorkerConfig {
             worker: identity::worker_id(),
-            queues: vec!["default".to_owned()],
+            queues,
             only,
             lease: WorkerConfig::LEASE,
+            is_dead: identity::is_dead,
         };
-        let queue: Arc<dyn TaskQueue> = self.state.store.clone();
-        Worker::start(queue, self.executor.clone(), config)
+        Worker::start(store.clone(), self.executor.clone(), config)
             .map_err(|source| OpenError::Io { what: "start the worker".to_owned(), source })
     }
 
@@ -108,43 +107,6 @@ impl Engine {
     pub async fn close(self) {
         self.host.shutdown().await;
         scratch::close(self.executor.scratch.root());
-    }
-
-    async fn release_the_dead(&self) -> Result<(), StoreError> {
-        for worker in self.lease_holders().await? {
-            if identity::is_dead(&worker) {
-                let count = self.state.store.release_worker(&worker).await?;
-                tracing::info!(%worker, count, "a worker had died; its tasks go on");
-            }
-        }
-        Ok(())
-    }
-
-    /// Workers that hold leases of unfinished runs.
-    async fn lease_holders(&self) -> Result<BTreeSet<WorkerId>, StoreError> {
-        let store = &self.state.store;
-        let mut holders = BTreeSet::new();
-        let mut before = None;
-        loop {
-            let filter = RunFilter {
-                states: vec![RunState::Running],
-                before,
-                limit: limits::PAGE_ROWS_MAX,
-                ..RunFilter::default()
-            };
-            let runs = store.runs(filter).await?;
-            let Some(last) = runs.last() else { return Ok(holders) };
-            before = Some(last.new.id);
-            for run in &runs {
-                let filter = TaskFilter {
-                    states: vec![TaskState::Leased],
-                    limit: limits::PAGE_ROWS_MAX,
-                    ..TaskFilter::default()
-                };
-                let leased = store.tasks(run.new.id, filter).await?;
-                holders.extend(leased.into_iter().filter_map(|task| task.worker));
-            }
-        }
     }
 }
 

@@ -9,8 +9,7 @@ use hyper_util::rt::TokioIo;
 use prometheus::{Encoder as _, IntGaugeVec, Opts, Registry, TextEncoder};
 use reelmill_hardware::Figures;
 use reelmill_model::{RunState, TaskState, limits};
-use reelmill_ports::{ResultCache, RunFilter, RunStore, StoreError};
-use reelmill_store_sqlite::SqliteStore;
+use reelmill_ports::{RunFilter, Store, StoreError};
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,7 +22,7 @@ const CONNECTIONS_MAX: usize = 16;
 /// What is read anew for every scrape.
 struct Exposition {
     registry: Registry,
-    store: Arc<SqliteStore>,
+    store: Arc<dyn Store>,
     machine: Mutex<Figures>,
     runs: IntGaugeVec,
     tasks: IntGaugeVec,

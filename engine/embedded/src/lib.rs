@@ -1,5 +1,5 @@
-//! The engine on one machine with no services: a SQLite file, a local folder of artifacts, one worker. Puts the
-//! crates together; decides nothing.
+//! The engine, put together: on one machine with no services (a SQLite file, a local folder of artifacts, one worker),
+//! or as a member of a fleet that shares a Redis. Decides nothing.
 //!
 //! [`State`] is what readers need (`status`, `why`, `cancel`); [`Engine`] is a state with plugins and a worker.
 
@@ -12,7 +12,7 @@ mod state;
 pub use engine::{Engine, Options};
 pub use exposition::serve as serve_metrics;
 pub use identity::worker_id;
-pub use state::State;
+pub use state::{Place, State};
 
 /// The engine could not be put together.
 #[derive(Debug, thiserror::Error)]

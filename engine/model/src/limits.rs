@@ -51,6 +51,8 @@ pub const EVENTS_KEPT_MAX: u64 = 500_000;
 pub const EVENT_AGE_MS_MAX: u64 = 30 * 24 * 3_600_000;
 /// Milliseconds after which a worker that says nothing is forgotten.
 pub const WORKER_SILENT_MS: u64 = 60_000;
+/// Milliseconds for which an idempotency key is kept: 7 days.
+pub const CLAIM_KEPT_MS: u64 = 7 * 24 * 3_600_000;
 /// Settles and leases in one `step`.
 pub const STEP_BATCH_MAX: usize = 512;
 /// Rows of one page of a listing.

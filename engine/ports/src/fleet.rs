@@ -2,7 +2,7 @@
 
 use crate::error::StoreError;
 use async_trait::async_trait;
-use reelmill_model::WorkerId;
+use reelmill_model::{RunId, WorkerId};
 use serde::{Deserialize, Serialize};
 
 /// A worker as it announces itself.
@@ -47,6 +47,10 @@ pub trait Fleet: Send + Sync {
 
     /// Forgets a worker that has ended.
     async fn retire(&self, worker: &WorkerId) -> Result<(), StoreError>;
+
+    /// Gives a key to a run, unless it was given away in the last `limits::CLAIM_KEPT_MS`; says whose it is. What has
+    /// one key is submitted once.
+    async fn claim(&self, key: &str, run: RunId) -> Result<RunId, StoreError>;
 
     /// The workers that were heard lately, by name.
     async fn workers(&self) -> Result<Vec<WorkerCard>, StoreError>;

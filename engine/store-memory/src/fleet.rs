@@ -2,8 +2,8 @@
 
 use crate::store::MemoryStore;
 use async_trait::async_trait;
-use reelmill_model::limits::WORKER_SILENT_MS;
-use reelmill_model::{TaskState, WorkerId};
+use reelmill_model::limits::{CLAIM_KEPT_MS, WORKER_SILENT_MS};
+use reelmill_model::{RunId, TaskState, WorkerId};
 use reelmill_ports::{Fleet, LaneView, StoreError, WorkerCard};
 use std::collections::BTreeMap;
 
@@ -21,6 +21,13 @@ impl Fleet for MemoryStore {
     async fn retire(&self, worker: &WorkerId) -> Result<(), StoreError> {
         self.state().workers.remove(worker);
         Ok(())
+    }
+
+    async fn claim(&self, key: &str, run: RunId) -> Result<RunId, StoreError> {
+        let now_ms = self.now_ms();
+        let mut state = self.state();
+        state.claims.retain(|_, (_, at_ms)| *at_ms + CLAIM_KEPT_MS >= now_ms);
+        Ok(state.claims.entry(key.to_owned()).or_insert((run, now_ms)).0)
     }
 
     async fn workers(&self) -> Result<Vec<WorkerCard>, StoreError> {

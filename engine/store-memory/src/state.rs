@@ -46,6 +46,7 @@ pub struct State {
     pub cpu_saved_ms: u64,
     pub workers: BTreeMap<WorkerId, WorkerCard>,
     pub paused: BTreeSet<String>,
+    pub claims: HashMap<String, (RunId, u64)>,
 }
 
 impl State {

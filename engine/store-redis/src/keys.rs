@@ -4,6 +4,7 @@
 //! | key | type | holds |
 //! |---|---|---|
 //! | `rm:workers` | hash | workers by name, as they announced themselves |
+//! | `rm:claim:<key>` | string | run by idempotency key, for a time |
 //! | `rm:graphs` | hash | graph by digest, once for all runs |
 //! | `rm:meta` | hash | layout and number of partitions |
 //! | `rm:{p}:r:<run>` | hash | `v` version, `n` what was submitted, `r` run, `s` started, `L` leases, and a field a row: `t7` task, `i0` instance, `l7` lease |

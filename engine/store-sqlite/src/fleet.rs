@@ -1,12 +1,12 @@
 //! Workers and lanes.
 
-use crate::codec::{int, uint};
+use crate::codec::{int, run_bytes, run_id, uint};
 use crate::error::Trouble;
 use crate::store::SqliteStore;
 use crate::unit::Unit;
 use async_trait::async_trait;
-use reelmill_model::WorkerId;
-use reelmill_model::limits::WORKER_SILENT_MS;
+use reelmill_model::limits::{CLAIM_KEPT_MS, WORKER_SILENT_MS};
+use reelmill_model::{RunId, WorkerId};
 use reelmill_ports::{Fleet, LaneView, StoreError, WorkerCard};
 use rusqlite::{Connection, params};
 
@@ -20,6 +20,18 @@ fn announce(unit: &mut Unit<'_>, card: &WorkerCard) -> Result<(), Trouble> {
     )?;
     upsert.execute(params![card.worker.0, int(now_ms), serde_json::to_string(card)?])?;
     Ok(())
+}
+
+fn claim(unit: &mut Unit<'_>, key: &str, run: RunId) -> Result<RunId, Trouble> {
+    let now_ms = unit.tx.now_ms();
+    let old = int(now_ms.saturating_sub(CLAIM_KEPT_MS));
+    unit.conn.prepare_cached("DELETE FROM claim WHERE at_ms < ?1")?.execute(params![old])?;
+    let mut insert =
+        unit.conn.prepare_cached("INSERT OR IGNORE INTO claim (key, run, at_ms) VALUES (?1, ?2, ?3)")?;
+    insert.execute(params![key, run_bytes(run), int(now_ms)])?;
+    let mut query = unit.conn.prepare_cached("SELECT run FROM claim WHERE key = ?1")?;
+    let bytes: Vec<u8> = query.query_row(params![key], |row| row.get(0))?;
+    run_id(&bytes)
 }
 
 /// The workers heard since a moment.
@@ -64,6 +76,11 @@ impl Fleet for SqliteStore {
                 Ok(Ok(()))
             })
             .await
+    }
+
+    async fn claim(&self, key: &str, run: RunId) -> Result<RunId, StoreError> {
+        let key = key.to_owned();
+        self.writer.write(move |unit| claim(unit, &key, run).map(Ok)).await
     }
 
     async fn workers(&self) -> Result<Vec<WorkerCard>, StoreError> {

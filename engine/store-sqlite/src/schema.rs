@@ -90,10 +90,12 @@ CREATE TABLE run_artifact (
 CREATE INDEX run_artifact_digest ON run_artifact (digest);
 ";
 
-/// Workers by their latest word, and lanes that are paused.
+/// Workers by their latest word, lanes that are paused, and runs by idempotency key.
 const V2: &str = "
 CREATE TABLE worker (name TEXT PRIMARY KEY, seen_ms INTEGER NOT NULL, card TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE paused (lane TEXT PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE claim (key TEXT PRIMARY KEY, run BLOB NOT NULL, at_ms INTEGER NOT NULL) WITHOUT ROWID;
+CREATE INDEX claim_at ON claim (at_ms);
 ";
 
 /// Opens the file, makes it if need be, and brings it to this version.

@@ -10,6 +10,7 @@ mod files;
 mod heartbeat;
 mod held;
 mod metrics;
+mod presence;
 mod pump;
 mod report;
 mod scratch;
@@ -20,6 +21,7 @@ mod worker;
 
 pub use execute::{Executor, Plugins};
 pub use metrics::Metrics;
+pub use presence::bury;
 pub use scratch::Scratch;
 pub use secrets::Secrets;
 pub use slots::{Capacity, Slots};

@@ -3,11 +3,15 @@
 use crate::backend::{Job, LeasedTasks};
 use crate::execute::Executor;
 use crate::held::{Held, Stop};
+use crate::presence::{IsDead, Presence};
 use crate::pump::{Pump, PumpConfig};
+use crate::report::now_ms;
+use crate::slots::Capacity;
 use crate::{heartbeat, services};
 use apalis::prelude::{BoxDynError, Data, WorkerBuilder};
+use reelmill_graph::light_lane;
 use reelmill_model::{Outcome, Usage, WorkerId, limits};
-use reelmill_ports::{Only, TaskQueue};
+use reelmill_ports::{Only, Store, TaskQueue, WorkerCard};
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -26,6 +30,8 @@ pub struct WorkerConfig {
     pub only: Only,
     /// How long a lease lasts without a heartbeat.
     pub lease: Duration,
+    /// Tells workers of this machine whose processes have ended.
+    pub is_dead: IsDead,
 }
 
 impl WorkerConfig {
@@ -47,13 +53,22 @@ pub struct Worker {
 impl Worker {
     /// Starts to work. Must be called within a tokio runtime.
     pub fn start(
-        queue: Arc<dyn TaskQueue>,
+        store: Arc<dyn Store>,
         executor: Arc<Executor>,
         config: WorkerConfig,
     ) -> std::io::Result<Self> {
+        let queue: Arc<dyn TaskQueue> = store.clone();
         let held = Held::default();
         let end = CancellationToken::new();
         let (draining, drain) = watch::channel(false);
+        let presence = Presence {
+            fleet: store,
+            queue: queue.clone(),
+            card: card(&config, executor.slots.capacity()),
+            held: held.clone(),
+            draining: drain.clone(),
+            is_dead: config.is_dead,
+        };
         let pump = PumpConfig {
             queue: Arc::clone(&queue),
             worker: config.worker.clone(),
@@ -74,6 +89,7 @@ impl Worker {
         let services = vec![
             tokio::spawn(services::expire_leases(Arc::clone(&queue), config.lease, end.clone())),
             tokio::spawn(services::promote_delayed(queue, end.clone())),
+            tokio::spawn(presence.run(end.clone())),
         ];
         let apalis = tokio::spawn(async move {
             if let Err(error) = apalis.run().await {
@@ -105,6 +121,21 @@ impl Worker {
     #[must_use]
     pub fn held(&self) -> usize {
         self.held.len()
+    }
+}
+
+/// How a worker is seen before it holds anything.
+fn card(config: &WorkerConfig, capacity: Capacity) -> WorkerCard {
+    WorkerCard {
+        worker: config.worker.clone(),
+        lanes: config.queues.iter().flat_map(|queue| [queue.clone(), light_lane(queue)]).collect(),
+        slots: capacity.slots,
+        memory_mib: capacity.memory_mib,
+        held: 0,
+        draining: false,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        started_ms: now_ms(),
+        seen_ms: 0,
     }
 }
 

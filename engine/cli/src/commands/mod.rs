@@ -9,14 +9,18 @@ mod init;
 mod logs;
 mod plan;
 mod plugins;
+mod queues;
 mod retry;
 mod run;
 mod schema;
 mod status;
+mod submit;
 mod validate;
 mod version;
 mod watch;
 mod why;
+mod worker;
+mod workers;
 
 pub use status::{show as show_status, tone as state_tone};
 
@@ -24,12 +28,15 @@ use crate::exit::{CliError, Exit};
 use crate::home::Home;
 use crate::output::Output;
 use clap::Subcommand;
+use reelmill_embedded::Place;
 use std::path::PathBuf;
 
 /// What every command is given.
 pub struct Context {
     /// Where state is kept.
     pub home: Home,
+    /// Where runs are kept.
+    pub place: Place,
     /// Where words go.
     pub output: Output,
     /// Folders that are searched for plugins before all others.
@@ -49,6 +56,14 @@ pub enum Command {
     Plan(plan::Plan),
     /// Run a pipeline, or a batch of them, to the end
     Run(run::Run),
+    /// Give a pipeline, or a batch of them, to the workers
+    Submit(submit::Submit),
+    /// Work on whatever is submitted, until told to stop
+    Worker(worker::WorkerCommand),
+    /// Show the workers there are
+    Workers(workers::Workers),
+    /// Show queues with waiting tasks; pause and resume them
+    Queues(queues::Queues),
     /// Show the runs there are, or one run in figures
     Status(status::Status),
     /// Follow a run until it ends
@@ -84,6 +99,10 @@ impl Command {
             Self::Graph(command) => command.run(cx),
             Self::Plan(command) => command.run(cx),
             Self::Run(command) => command.run(cx),
+            Self::Submit(command) => command.run(cx),
+            Self::Worker(command) => command.run(cx),
+            Self::Workers(command) => command.run(cx),
+            Self::Queues(command) => command.run(cx),
             Self::Status(command) => command.run(cx),
             Self::Watch(command) => command.run(cx),
             Self::Logs(command) => command.run(cx),

@@ -1,8 +1,9 @@
 //! `reelmill plan`: what a run would do, before it does anything.
 
-use super::{Context, run};
+use super::Context;
 use crate::engine;
 use crate::exit::{CliError, Exit};
+use crate::inputs;
 use crate::output::{Output, Tone, table};
 use crate::plugins;
 use crate::source::Source;
@@ -21,7 +22,7 @@ pub struct Plan {
     /// The pipeline file; `-` is standard input
     file: PathBuf,
     /// Give an input; may be given again
-    #[arg(short, long = "input", value_name = "NAME=VALUE", value_parser = run::inputs::pair)]
+    #[arg(short, long = "input", value_name = "NAME=VALUE", value_parser = inputs::pair)]
     input: Vec<(String, String)>,
     /// Take inputs from a JSON or YAML file; --input stands over it
     #[arg(long, value_name = "FILE")]
@@ -33,7 +34,7 @@ impl Plan {
         let source = Source::read(&self.file)?;
         let found = plugins::find(cx, &source.folder)?;
         let pipeline = source.prepare(&found.catalog(), cx.output)?;
-        let given = run::inputs::gather(&pipeline.graph.inputs, self.inputs.as_deref(), &self.input)?;
+        let given = inputs::gather(&pipeline.graph.inputs, self.inputs.as_deref(), &self.input)?;
         let inputs = reelmill_spec::resolve(&pipeline.graph.inputs, &given).map_err(ControlError::Inputs)?;
         let control = engine::open(cx)?.control;
         let located: Vec<_> = found.plugins.iter().map(|plugin| plugin.located.clone()).collect();

@@ -4,8 +4,8 @@ use super::bed::Bed;
 use super::flow::chain;
 use super::rig::Rig;
 use crate::{LaneView, WorkerCard};
-use reelmill_model::WorkerId;
-use reelmill_model::limits::WORKER_SILENT_MS;
+use reelmill_model::limits::{CLAIM_KEPT_MS, WORKER_SILENT_MS};
+use reelmill_model::{RunId, WorkerId};
 use std::time::Duration;
 
 fn card(name: &str, held: u32) -> WorkerCard {
@@ -38,6 +38,17 @@ pub async fn workers_are_heard_and_forgotten(bed: &impl Bed) {
     bed.clock().shift(i64::try_from(WORKER_SILENT_MS).expect("a short time") + 1);
     store.announce(card("c", 0)).await.expect("it is noted");
     assert_eq!(names(store.workers().await.expect("they are read")), ["c"]);
+}
+
+/// A key is given away once, for a time.
+pub async fn a_key_is_claimed_once(bed: &impl Bed) {
+    let store = bed.open();
+    let id = |no| RunId::from_parts(1_700_000_000_000, no);
+    assert_eq!(store.claim("acme/1", id(1)).await.expect("it is asked"), id(1));
+    assert_eq!(store.claim("acme/1", id(2)).await.expect("it is asked"), id(1));
+    assert_eq!(bed.open().claim("acme/2", id(3)).await.expect("it is asked"), id(3));
+    bed.clock().shift(i64::try_from(CLAIM_KEPT_MS).expect("a short time") + 1);
+    assert_eq!(store.claim("acme/1", id(4)).await.expect("it is asked"), id(4));
 }
 
 /// Tasks of a paused lane wait; others are leased.

@@ -42,7 +42,7 @@ macro_rules! conformance_suite {
             reads: runs_are_listed_newest_first, tasks_are_paged, events_follow_their_cursor,
                 logs_have_limits, progress_is_the_latest, the_cache_forgets_the_oldest,
                 a_miss_is_explained, a_deleted_run_is_gone, waiting_ends_with_an_event;
-            fleet: workers_are_heard_and_forgotten, a_paused_lane_rests;
+            fleet: workers_are_heard_and_forgotten, a_paused_lane_rests, a_key_is_claimed_once;
         );
     };
     (@ $bed:expr; $($room:ident: $($case:ident),+;)+) => {

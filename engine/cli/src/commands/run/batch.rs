@@ -1,14 +1,15 @@
 //! `reelmill run --each`: a run for each row of a table, checked before the first one starts, and gone on with when
 //! the same command is given again.
 
-use super::{Run, new_run_id};
+use super::Run;
 use crate::commands::{Context, state_tone};
 use crate::exit::{CliError, Exit};
 use crate::output::{Output, table};
 use crate::progress::follow_batch;
 use crate::results;
+use crate::submission::new_run_id;
 use crate::words;
-use crate::work::{Worked, work};
+use crate::work::{Job, Worked, work};
 use anyhow::Context as _;
 use reelmill_control::{Control, Pipeline, Submission, read_rows};
 use reelmill_embedded::Engine;
@@ -51,7 +52,7 @@ pub(super) async fn run(
         .collect();
     if !open.is_empty() {
         let following = async { Ok(follow_batch(control, batch.rows, open, cx.output).await?) };
-        let worked = work(engine, &flags.work, Only::Batch(batch.id.clone()), following).await?;
+        let worked = work(engine, &flags.work, Job::of(Only::Batch(batch.id.clone())), following).await?;
         if matches!(worked, Worked::Interrupted) {
             eprintln!("the batch is unfinished; the same command goes on with it");
             return Ok(Exit::Interrupted);
@@ -71,7 +72,7 @@ async fn retry_failed(control: &Control, batch: &str) -> Result<(), CliError> {
 
 /// Tells how every row ended. With `out`, the files of each row are copied into a folder of its own there, and the
 /// report beside them.
-async fn report(
+pub async fn report(
     control: &Control,
     batch: &str,
     out: Option<&Path>,

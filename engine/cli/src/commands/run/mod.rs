@@ -1,7 +1,8 @@
 //! `reelmill run`: submit a pipeline and work on it until it ends. No service is needed: this process is the worker.
 
 mod batch;
-pub(super) mod inputs;
+
+pub use batch::report as report_batch;
 
 use super::Context;
 use crate::engine;
@@ -11,15 +12,13 @@ use crate::progress::{Bars, Lines, Reader, Show, Since, follow};
 use crate::results;
 use crate::run_ref::RunRef;
 use crate::source::Source;
+use crate::submission::SubmissionFlags;
 use crate::words;
-use crate::work::{WorkFlags, Worked, work};
-use anyhow::Context as _;
-use reelmill_control::{Pipeline, Submission};
+use crate::work::{Job, WorkFlags, Worked, work};
+use reelmill_control::Control;
 use reelmill_embedded::{Engine, State};
 use reelmill_model::{RunId, RunState};
 use reelmill_ports::Only;
-use std::collections::BTreeMap;
-use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 
@@ -43,12 +42,8 @@ pub struct Run {
     /// The pipeline file; `-` is standard input
     #[arg(required_unless_present = "resume", conflicts_with = "resume")]
     file: Option<PathBuf>,
-    /// Give an input; may be given again
-    #[arg(short, long = "input", value_name = "NAME=VALUE", value_parser = inputs::pair)]
-    input: Vec<(String, String)>,
-    /// Take inputs from a JSON or YAML file; --input stands over it
-    #[arg(long, value_name = "FILE")]
-    inputs: Option<PathBuf>,
+    #[command(flatten)]
+    given: SubmissionFlags,
     /// Start a run for each row of a CSV or JSON Lines file
     #[arg(long, value_name = "FILE", conflicts_with = "resume")]
     each: Option<PathBuf>,
@@ -58,12 +53,6 @@ pub struct Run {
     /// Copy the files that come out into this folder
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Label the run; may be given again
-    #[arg(long = "label", value_name = "KEY=VALUE", value_parser = inputs::pair)]
-    label: Vec<(String, String)>,
-    /// Name the run; the pipeline's name unless given
-    #[arg(long)]
-    name: Option<String>,
     /// Start afresh even if the same run was left unfinished
     #[arg(long, conflicts_with_all = ["resume", "each"])]
     new: bool,
@@ -93,7 +82,7 @@ impl Run {
     async fn start(&self, cx: &Context, state: State, source: &Source) -> Result<Exit, CliError> {
         let engine = engine::start(cx, state, &source.folder, &self.work).await?;
         let pipeline = source.prepare(&engine.catalog(), cx.output)?;
-        let submission = self.submission(&pipeline, source)?;
+        let submission = self.given.submission(&pipeline, source, None)?;
         let since_ms = submission.now_ms;
         let exit = if let Some(table) = &self.each {
             batch::run(self, cx, &engine, &pipeline, table, submission).await
@@ -109,21 +98,6 @@ impl Run {
         };
         engine.close().await;
         exit
-    }
-
-    fn submission(&self, pipeline: &Pipeline, source: &Source) -> Result<Submission, CliError> {
-        let now_ms = words::now_ms();
-        Ok(Submission {
-            id: new_run_id(now_ms),
-            inputs: inputs::gather(&pipeline.graph.inputs, self.inputs.as_deref(), &self.input)?,
-            name: self.name.clone(),
-            labels: self.label.iter().cloned().collect::<BTreeMap<_, _>>(),
-            base_dir: source.folder.clone(),
-            files_dir: std::env::current_dir().context("there is no current folder")?,
-            seed: None,
-            now_ms,
-            batch: None,
-        })
     }
 }
 
@@ -155,10 +129,27 @@ async fn finish(
     let mut show = show(cx.output);
     let reader = Reader { store: &*control.store, log: &*control.events };
     let following = async { Ok(follow(reader, run, Since::Time(since_ms), &mut *show).await?) };
-    if matches!(work(engine, flags, Only::Run(run), following).await?, Worked::Interrupted) {
+    if matches!(work(engine, flags, Job::of(Only::Run(run)), following).await?, Worked::Interrupted) {
         eprintln!("run {run} is unfinished; `reelmill run --resume {run}` goes on with it");
         return Ok(Exit::Interrupted);
     }
+    tell_end(cx, control, run, out).await
+}
+
+/// Follows a run that others work on until it ends, and tells what came of it.
+pub async fn finish_elsewhere(
+    cx: &Context,
+    control: &Control,
+    run: RunId,
+    out: Option<&Path>,
+    since_ms: u64,
+) -> Result<Exit, CliError> {
+    let reader = Reader { store: &*control.store, log: &*control.events };
+    follow(reader, run, Since::Time(since_ms), &mut *show(cx.output)).await?;
+    tell_end(cx, control, run, out).await
+}
+
+async fn tell_end(cx: &Context, control: &Control, run: RunId, out: Option<&Path>) -> Result<Exit, CliError> {
     let state = results::tell(control, run, out, cx.output).await?;
     Ok(if state == RunState::Succeeded { Exit::Ok } else { Exit::Failed })
 }
@@ -169,24 +160,5 @@ fn show(output: Output) -> Box<dyn Show> {
         Box::new(Bars::new(output))
     } else {
         Box::new(Lines::on_stderr(output))
-    }
-}
-
-/// An id that no other run has: the time and 80 random bits. The keys of the standard library's hash maps come from
-/// the system's source of randomness, and are all that is needed here.
-pub fn new_run_id(now_ms: u64) -> RunId {
-    let random = || u128::from(RandomState::new().build_hasher().finish());
-    RunId::from_parts(now_ms, (random() << 64 | random()) & ((1 << 80) - 1))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::collections::BTreeSet;
-
-    #[test]
-    fn run_ids_differ_within_a_millisecond() {
-        let ids: BTreeSet<RunId> = (0..1_000).map(|_| new_run_id(1_700_000_000_000)).collect();
-        assert_eq!(ids.len(), 1_000);
     }
 }

@@ -1,0 +1,173 @@
+//! `reelmill submit`: gives runs to workers and comes back at once, unless it is asked to wait.
+
+use super::Context;
+use super::run::{finish_elsewhere, report_batch};
+use crate::engine;
+use crate::exit::{CliError, Exit};
+use crate::progress::follow_batch;
+use crate::source::Source;
+use crate::submission::{SubmissionFlags, new_run_id};
+use crate::words;
+use crate::work::WorkFlags;
+use anyhow::Context as _;
+use reelmill_control::{Control, ControlError, Pipeline, Submission, read_rows};
+use reelmill_embedded::Engine;
+use reelmill_model::RunId;
+use reelmill_ports::StoreError;
+use serde_json::json;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Longest pause between two tries while the store does not answer.
+const PAUSE_MAX: Duration = Duration::from_secs(10);
+
+/// Give a pipeline, or a batch of them, to the workers
+#[derive(clap::Args)]
+#[command(
+    after_help = "Prints the run's id, or with --each the batch's. The same --key in the same namespace is the same run, however
+often it is submitted; a batch that was cut short goes on where it was when the same command is given again.
+
+Examples:
+  reelmill submit pipeline.yaml --redis redis://db --input topic='How tides work'
+  reelmill submit pipeline.yaml --namespace acme --key order-4711 --wait --out out
+  reelmill submit pipeline.yaml --each rows.csv --wait"
+)]
+pub struct Submit {
+    /// The pipeline file; `-` is standard input
+    file: PathBuf,
+    #[command(flatten)]
+    given: SubmissionFlags,
+    /// Submit a run for each row of a CSV or JSON Lines file
+    #[arg(long, value_name = "FILE", conflicts_with = "key")]
+    each: Option<PathBuf>,
+    /// Tenant; workers are shared fairly between namespaces [default: default]
+    #[arg(long, value_name = "NAME", value_parser = namespace)]
+    namespace: Option<String>,
+    /// Submit at most one run under this key
+    #[arg(long, value_name = "KEY")]
+    key: Option<String>,
+    /// Follow the run, or the batch, until it ends
+    #[arg(long)]
+    wait: bool,
+    /// With --wait: copy the files that come out into this folder
+    #[arg(long, value_name = "DIR", requires = "wait")]
+    out: Option<PathBuf>,
+}
+
+/// A namespace is part of keys: letters, digits, `_`, `-` and `.`.
+fn namespace(text: &str) -> Result<String, String> {
+    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+    if !text.is_empty() && text.len() <= 64 && text.chars().all(fits) {
+        Ok(text.to_owned())
+    } else {
+        Err("a namespace has 1 to 64 letters, digits, `_`, `-` or `.`".to_owned())
+    }
+}
+
+impl Submit {
+    pub(super) fn run(self, cx: &Context) -> Result<Exit, CliError> {
+        let state = engine::open(cx)?;
+        let source = Source::read(&self.file)?;
+        engine::block_on(async {
+            let engine = engine::start(cx, state, &source.folder, &WorkFlags::default()).await?;
+            let pipeline = source.prepare(&engine.catalog(), cx.output)?;
+            let submission = self.given.submission(&pipeline, &source, self.namespace.clone())?;
+            let exit = match &self.each {
+                Some(table) => self.batch(cx, &engine, &pipeline, table, submission).await,
+                None => self.one(cx, &engine, &pipeline, submission).await,
+            };
+            engine.close().await;
+            exit
+        })
+    }
+
+    async fn one(
+        &self,
+        cx: &Context,
+        engine: &Engine,
+        pipeline: &Pipeline,
+        mut submission: Submission,
+    ) -> Result<Exit, CliError> {
+        let control = &engine.state.control;
+        if let Some(key) = &self.key {
+            let name = format!("{}/{key}", self.namespace.as_deref().unwrap_or("default"));
+            submission.id = engine.state.store.claim(&name, submission.id).await?;
+        }
+        let since_ms = submission.now_ms;
+        let run = patiently(|| control.submit(pipeline, submission.clone(), false)).await?.run;
+        if self.wait {
+            return finish_elsewhere(cx, control, run, self.out.as_deref(), since_ms).await;
+        }
+        told(cx, control, run).await
+    }
+
+    async fn batch(
+        &self,
+        cx: &Context,
+        engine: &Engine,
+        pipeline: &Pipeline,
+        table: &Path,
+        like: Submission,
+    ) -> Result<Exit, CliError> {
+        let control = &engine.state.control;
+        let text =
+            std::fs::read_to_string(table).with_context(|| format!("cannot read {}", table.display()))?;
+        let rows = read_rows(table, &text, &pipeline.graph.inputs).map_err(ControlError::Rows)?;
+        let now_ms = like.now_ms;
+        let batch =
+            patiently(|| control.submit_batch(pipeline, &rows, &like, |_| new_run_id(now_ms))).await?;
+        eprintln!(
+            "batch {}: {}, {} new, {} done before",
+            batch.id,
+            words::count(batch.rows as u64, "row"),
+            batch.submitted,
+            batch.done_before
+        );
+        if !self.wait {
+            if cx.output.is_json() {
+                cx.output.json(&json!(batch))?;
+            } else {
+                cx.output.text(&batch.id)?;
+            }
+            return Ok(Exit::Ok);
+        }
+        let open: Vec<RunId> = control
+            .batch_runs(&batch.id)
+            .await?
+            .iter()
+            .filter(|run| !run.state.is_terminal())
+            .map(|run| run.new.id)
+            .collect();
+        follow_batch(control, batch.rows, open, cx.output).await?;
+        report_batch(control, &batch.id, self.out.as_deref(), cx.output).await
+    }
+}
+
+async fn told(cx: &Context, control: &Control, run: RunId) -> Result<Exit, CliError> {
+    let view = control.view(run).await?;
+    if cx.output.is_json() {
+        cx.output.json(&json!({ "run": run, "state": view.state, "namespace": view.new.namespace }))?;
+    } else {
+        cx.output.text(&run.to_string())?;
+    }
+    Ok(Exit::Ok)
+}
+
+/// Tries again while the store does not answer: a server that restarts must not lose what is being submitted.
+async fn patiently<T, F>(mut submit: impl FnMut() -> F) -> Result<T, CliError>
+where
+    F: Future<Output = Result<T, ControlError>>,
+{
+    let (mut pause, mut patience) = (Duration::from_millis(200), 10);
+    loop {
+        match submit().await {
+            Err(ControlError::Store(error @ StoreError::Unavailable { .. })) if patience > 0 => {
+                eprintln!("{error}; trying again in {}", humantime::format_duration(pause));
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(PAUSE_MAX);
+                patience -= 1;
+            }
+            done => return Ok(done?),
+        }
+    }
+}

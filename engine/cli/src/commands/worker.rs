@@ -1,0 +1,74 @@
+//! `reelmill worker`: a member of a fleet. It works on whatever is submitted to its queues until it is told to stop.
+
+use super::Context;
+use crate::engine;
+use crate::exit::{CliError, Exit};
+use crate::work::{Job, PATIENCE, WorkFlags, work};
+use humantime::format_duration;
+use reelmill_embedded::Place;
+use reelmill_ports::Only;
+use std::path::Path;
+use std::time::Duration;
+
+/// Work on whatever is submitted, until told to stop
+#[derive(clap::Args)]
+#[command(
+    after_help = "SIGTERM and Ctrl-C let it drain: it takes no more tasks, running stages get --drain to end, and what
+is left is given back. Killed, its tasks go on elsewhere: within a second where another worker of this machine or its
+own restart sees it, after its lease (10 s) otherwise.
+
+Examples:
+  reelmill worker --redis redis://db:6379
+  reelmill worker --redis redis://db --queue default --queue gpu --slots 4 --metrics-addr 0.0.0.0:9464
+  REELMILL_REDIS=redis://db reelmill worker --drain 10m"
+)]
+pub struct WorkerCommand {
+    /// Serve this queue; may be given again [default: default]
+    #[arg(long = "queue", value_name = "NAME")]
+    queues: Vec<String>,
+    /// Time that running stages get to end when it is told to stop
+    #[arg(long, value_name = "TIME", default_value_t = format_duration(PATIENCE).to_string(), value_parser = duration)]
+    drain: String,
+    #[command(flatten)]
+    work: WorkFlags,
+}
+
+/// Checks a time such as `90s` or `10m`.
+fn duration(text: &str) -> Result<String, String> {
+    humantime::parse_duration(text)
+        .map(|_| text.to_owned())
+        .map_err(|error| format!("{error}; write 90s or 10m"))
+}
+
+impl WorkerCommand {
+    pub(super) fn run(self, cx: &Context) -> Result<Exit, CliError> {
+        let state = engine::open(cx)?;
+        let queues = if self.queues.is_empty() { vec!["default".to_owned()] } else { self.queues };
+        let patience = humantime::parse_duration(&self.drain).unwrap_or(PATIENCE);
+        engine::block_on(async {
+            let engine = engine::start(cx, state, Path::new("."), &self.work).await?;
+            let served = queues.join(", ");
+            let at = match &cx.place {
+                Place::Home => format!("the runs in {}", cx.home.root.display()),
+                Place::Redis(_) => "the fleet".to_owned(),
+            };
+            eprintln!(
+                "working for {at}: queues {served}, {} slots, {} plugins; Ctrl-C lets it drain",
+                engine.capacity().slots,
+                engine.plugins.len()
+            );
+            let job = Job { only: Only::Any, queues, patience };
+            work::<()>(&engine, &self.work, job, forever()).await?;
+            engine.close().await;
+            eprintln!("drained; nothing is held any more");
+            Ok(Exit::Ok)
+        })
+    }
+}
+
+/// A worker of a fleet has no end of its own.
+async fn forever() -> Result<(), CliError> {
+    loop {
+        tokio::time::sleep(Duration::from_hours(24)).await;
+    }
+}

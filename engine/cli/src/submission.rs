@@ -1,0 +1,72 @@
+//! What a run is made of, as it is given on the command line: the same flags for `run` and `submit`.
+
+use crate::exit::CliError;
+use crate::inputs;
+use crate::source::Source;
+use crate::words;
+use anyhow::Context as _;
+use reelmill_control::{Pipeline, Submission};
+use reelmill_model::RunId;
+use std::collections::BTreeMap;
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
+use std::path::PathBuf;
+
+/// Inputs, labels and a name.
+#[derive(Debug, clap::Args)]
+pub struct SubmissionFlags {
+    /// Give an input; may be given again
+    #[arg(short, long = "input", value_name = "NAME=VALUE", value_parser = inputs::pair)]
+    input: Vec<(String, String)>,
+    /// Take inputs from a JSON or YAML file; --input stands over it
+    #[arg(long, value_name = "FILE")]
+    inputs: Option<PathBuf>,
+    /// Label the run; may be given again
+    #[arg(long = "label", value_name = "KEY=VALUE", value_parser = inputs::pair)]
+    label: Vec<(String, String)>,
+    /// Name the run; the pipeline's name unless given
+    #[arg(long)]
+    name: Option<String>,
+}
+
+impl SubmissionFlags {
+    /// A submission of a pipeline that was read from `source`.
+    pub fn submission(
+        &self,
+        pipeline: &Pipeline,
+        source: &Source,
+        namespace: Option<String>,
+    ) -> Result<Submission, CliError> {
+        let now_ms = words::now_ms();
+        Ok(Submission {
+            id: new_run_id(now_ms),
+            inputs: inputs::gather(&pipeline.graph.inputs, self.inputs.as_deref(), &self.input)?,
+            name: self.name.clone(),
+            labels: self.label.iter().cloned().collect::<BTreeMap<_, _>>(),
+            namespace,
+            base_dir: source.folder.clone(),
+            files_dir: std::env::current_dir().context("there is no current folder")?,
+            seed: None,
+            now_ms,
+            batch: None,
+        })
+    }
+}
+
+/// An id that no other run has: the time and 80 random bits. The keys of the standard library's hash maps come from
+/// the system's source of randomness, and are all that is needed here.
+pub fn new_run_id(now_ms: u64) -> RunId {
+    let random = || u128::from(RandomState::new().build_hasher().finish());
+    RunId::from_parts(now_ms, (random() << 64 | random()) & ((1 << 80) - 1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn run_ids_differ_within_a_millisecond() {
+        let ids: BTreeSet<RunId> = (0..1_000).map(|_| new_run_id(1_700_000_000_000)).collect();
+        assert_eq!(ids.len(), 1_000);
+    }
+}

@@ -1,0 +1,76 @@
+//! Being seen: the worker announces itself, and gives back what dead neighbours held. A neighbour is a worker of the
+//! same machine: whether its process still lives can be told at once, without waiting for its leases to run out.
+
+use crate::held::Held;
+use reelmill_model::WorkerId;
+use reelmill_ports::{Fleet, StoreError, TaskQueue, WorkerCard};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+/// Time between two announcements.
+const ANNOUNCE_EVERY: Duration = Duration::from_secs(2);
+/// Time between two looks at the neighbours: a killed worker's tasks go on within a second.
+const LOOK_EVERY: Duration = Duration::from_millis(400);
+
+/// Says of a worker whether its process is known to have ended.
+pub type IsDead = fn(&WorkerId) -> bool;
+
+/// What the worker is seen by.
+pub struct Presence {
+    /// Where it is seen.
+    pub fleet: Arc<dyn Fleet>,
+    /// Where leases are given back.
+    pub queue: Arc<dyn TaskQueue>,
+    /// How it is seen, but for what it holds.
+    pub card: WorkerCard,
+    /// What it holds.
+    pub held: Held,
+    /// Whether it takes no more tasks.
+    pub draining: watch::Receiver<bool>,
+    /// Tells dead neighbours.
+    pub is_dead: IsDead,
+}
+
+impl Presence {
+    /// Announces the worker and looks at its neighbours until `end`; then it retires.
+    pub async fn run(self, end: CancellationToken) {
+        let mut announce = tokio::time::interval(ANNOUNCE_EVERY);
+        let mut look = tokio::time::interval(LOOK_EVERY);
+        for ticks in [&mut announce, &mut look] {
+            ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        }
+        loop {
+            let done = tokio::select! {
+                () = end.cancelled() => break,
+                _ = announce.tick() => self.fleet.announce(self.now()).await,
+                _ = look.tick() => bury(&*self.fleet, &*self.queue, self.is_dead).await.map(drop),
+            };
+            // A store that does not answer is no reason to stop: the heartbeat says so loudly enough.
+            if let Err(error) = done {
+                tracing::debug!(%error, "the worker could not be announced");
+            }
+        }
+        if let Err(error) = self.fleet.retire(&self.card.worker).await {
+            tracing::debug!(%error, "the worker could not be taken off the list");
+        }
+    }
+
+    fn now(&self) -> WorkerCard {
+        let held = u32::try_from(self.held.len()).unwrap_or(u32::MAX);
+        WorkerCard { held, draining: *self.draining.borrow(), ..self.card.clone() }
+    }
+}
+
+/// Gives back at once what workers hold whose processes have ended, and forgets them; says how many tasks go on.
+pub async fn bury(fleet: &dyn Fleet, queue: &dyn TaskQueue, is_dead: IsDead) -> Result<usize, StoreError> {
+    let mut given_back = 0;
+    for card in fleet.workers().await?.into_iter().filter(|card| is_dead(&card.worker)) {
+        let count = queue.release_worker(&card.worker).await?;
+        given_back += count;
+        fleet.retire(&card.worker).await?;
+        tracing::info!(worker = %card.worker, count, "a worker had died; its tasks go on");
+    }
+    Ok(given_back)
+}
