@@ -1,6 +1,7 @@
 //! The doors between the engine and whatever keeps its state: traits, and (feature `conformance`) the suite
 //! that every implementation passes. This crate does no I/O.
 
+pub mod archive;
 pub mod cache;
 pub mod clock;
 #[cfg(feature = "conformance")]
@@ -10,6 +11,7 @@ pub mod fleet;
 pub mod queue;
 pub mod store;
 
+pub use archive::{Archivable, Archive, RunRecord};
 pub use cache::{CacheEntry, CacheStats, ResultCache};
 pub use clock::Clock;
 pub use error::StoreError;

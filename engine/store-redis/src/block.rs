@@ -2,6 +2,7 @@
 
 use crate::book::{Page, biased, unbiased};
 use crate::codec::{self, Grip, Pen};
+use crate::deed::Removal;
 use crate::error::Trouble;
 use crate::keys::{member, run_bytes, score};
 use crate::pack::Packer;
@@ -76,8 +77,12 @@ impl Block {
     }
 
     /// The block that removes an ended run.
-    pub fn removal(page: &Page) -> Self {
-        Self { index: vec!["gone"], ..Self::empty(Some(page), &page.new) }
+    pub fn removal(page: &Page, why: Removal) -> Self {
+        let index = match why {
+            Removal::Deleted => vec!["deleted", "gone"],
+            Removal::Archived => vec!["gone"],
+        };
+        Self { index, ..Self::empty(Some(page), &page.new) }
     }
 
     fn empty(page: Option<&Page>, new: &NewRun) -> Self {

@@ -9,6 +9,15 @@ use reelmill_model::{RunId, RunState, TaskRef, TaskState, WorkerId};
 use reelmill_ports::{NewRun, Rejected, Settle};
 use std::sync::Arc;
 
+/// Why a run is removed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Removal {
+    /// Somebody deleted it: its events are passed over from now on.
+    Deleted,
+    /// An archive keeps it.
+    Archived,
+}
+
 /// One thing to be done.
 #[derive(Clone, Debug)]
 pub enum Deed {
@@ -27,7 +36,7 @@ pub enum Deed {
     /// Send an ended run around again.
     Retry(RunId, RetryScope),
     /// Remove an ended run.
-    Remove(RunId),
+    Remove(RunId, Removal),
 }
 
 /// What became of it.
@@ -64,7 +73,7 @@ impl Deed {
             Self::Submit(new, _) => new.id,
             Self::Settle(settle) => settle.task.run,
             Self::Expire(task, _) | Self::Promote(task) | Self::Release(task, _) => task.run,
-            Self::Cancel(run, _) | Self::Retry(run, _) | Self::Remove(run) => *run,
+            Self::Cancel(run, _) | Self::Retry(run, _) | Self::Remove(run, _) => *run,
         }
     }
 
@@ -90,7 +99,7 @@ impl Deed {
                 None => Done::NoSuchRun,
                 Some(reset) => Done::Reset(reset.map_err(|refused| refused.to_string())),
             },
-            Self::Remove(run) => {
+            Self::Remove(run, _) => {
                 let known = tx.knows(*run)?;
                 let over = tx.source().book.page(*run).is_some_and(|page| page.run.state.is_terminal());
                 Done::Did(known && over)

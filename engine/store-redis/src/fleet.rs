@@ -12,7 +12,8 @@ use reelmill_model::{RunId, WorkerId};
 use reelmill_ports::{Fleet, LaneView, StoreError, WorkerCard};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-fn server_ms(wire: &mut Wire) -> Result<u64, Trouble> {
+/// The server's moment.
+pub fn server_ms(wire: &mut Wire) -> Result<u64, Trouble> {
     let (seconds, micros): (u64, u64) = wire.query(&cmd("TIME"))?;
     Ok(seconds * 1000 + micros / 1000)
 }

@@ -9,6 +9,7 @@
 //!
 //! A lease does not write rows: it stands beside its task (`codec::Grip`) and in an index of ends.
 
+mod archive;
 mod block;
 mod book;
 mod cache;

@@ -2,7 +2,7 @@
 
 use crate::block::Block;
 use crate::book::{Book, Head};
-use crate::deed::{Deed, Done};
+use crate::deed::{Deed, Done, Removal};
 use crate::error::Trouble;
 use crate::graphs::Graphs;
 use crate::keys::{Keys, member, run_id, task_of};
@@ -293,12 +293,12 @@ impl Link {
         let open_deeds = || open.iter().map(|at| &deeds[*at]);
         let mut ends: HashMap<TaskRef, u64> = HashMap::new();
         let mut fresh: HashMap<RunId, &Arc<NewRun>> = HashMap::new();
-        let mut removed: Vec<RunId> = Vec::new();
+        let mut removed: Vec<(RunId, Removal)> = Vec::new();
         for (deed, at) in open_deeds().zip(open) {
             match deed {
                 Deed::Expire(task, by_ms) => drop(ends.insert(*task, *by_ms)),
                 Deed::Submit(new, _) => drop(fresh.insert(new.id, new)),
-                Deed::Remove(run) if done[*at] == Some(Done::Did(true)) => removed.push(*run),
+                Deed::Remove(run, why) if done[*at] == Some(Done::Did(true)) => removed.push((*run, *why)),
                 _ => {}
             }
         }
@@ -314,9 +314,9 @@ impl Link {
             let by = |no| ends.get(&TaskRef { run: id, task: no }).copied();
             blocks.push((id, Block::of(page, &new, change, by)?));
         }
-        for id in removed {
+        for (id, why) in removed {
             if let Some(page) = self.book.page(id) {
-                blocks.push((id, Block::removal(page)));
+                blocks.push((id, Block::removal(page, why)));
             }
         }
         if blocks.is_empty() && leases.is_empty() {

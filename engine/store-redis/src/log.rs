@@ -178,7 +178,7 @@ fn without_gone(wire: &mut Wire, keys: &Keys, events: &mut Vec<Event>) -> Result
     Ok(())
 }
 
-fn lines(
+pub fn lines(
     wire: &mut Wire,
     keys: &Keys,
     run: RunId,

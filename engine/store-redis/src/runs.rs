@@ -1,6 +1,6 @@
 //! Reading runs, tasks, items and graphs.
 
-use crate::deed::{Deed, Done};
+use crate::deed::{Deed, Done, Removal};
 use crate::error::Trouble;
 use crate::keys::{Keys, run_bytes, run_id};
 use crate::reading::{self, Reading};
@@ -206,6 +206,6 @@ impl RunStore for RedisStore {
     }
 
     async fn delete_run(&self, id: RunId) -> Result<bool, StoreError> {
-        Ok(self.desk(id).deed(Deed::Remove(id)).await? == Done::Did(true))
+        Ok(self.desk(id).deed(Deed::Remove(id, Removal::Deleted)).await? == Done::Did(true))
     }
 }

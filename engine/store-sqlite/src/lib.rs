@@ -6,6 +6,7 @@
 //! transactions except graphs, which never change.
 
 mod apply;
+mod archive;
 mod cache;
 mod clock;
 mod codec;

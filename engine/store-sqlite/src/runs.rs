@@ -218,7 +218,8 @@ fn items(
     Ok(Some(items))
 }
 
-fn delete(unit: &mut Unit<'_>, id: RunId) -> Result<bool, Trouble> {
+/// Deletes an ended run and everything that belongs to it; false when there is none or it has not ended.
+pub fn delete(unit: &mut Unit<'_>, id: RunId) -> Result<bool, Trouble> {
     unit.flush()?;
     let conn = unit.conn;
     let mut query = conn.prepare_cached("SELECT seq, state, graph FROM run WHERE id = ?1")?;

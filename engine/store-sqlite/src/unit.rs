@@ -168,7 +168,8 @@ impl<'c> Unit<'c> {
     }
 }
 
-fn insert_new(conn: &Connection, run: &RunRow, new: &NewRun) -> Result<(), Trouble> {
+/// Writes a run and what was submitted for the first time.
+pub fn insert_new(conn: &Connection, run: &RunRow, new: &NewRun) -> Result<(), Trouble> {
     apply::insert_run(conn, run, &new.name)?;
     apply::update_run(conn, run)?;
     apply::name_artifacts(conn, run.seq, &new.inputs)?;

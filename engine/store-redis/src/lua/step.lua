@@ -12,7 +12,7 @@
 --     released  members of leases that end
 --     unready   flat { lane, tenant, member }; ready: flat { lane, tenant, score, member }
 --     undue     members; due: flat { time, member }
---     index     list of "new", "ended", "again", "gone"; batch: the batch the run belongs to, or ""
+--     index     list of "new", "ended", "again", "deleted", "gone"; batch: the batch the run belongs to, or ""
 --     events    how many; logged: their bytes
 --   leases   { lanes, want, lease_ms, only }; only: false, or flat { lane, tenant, member } to choose from
 --   entries  how many entries of the event stream are kept, about
@@ -76,10 +76,12 @@ local index = {
   end,
   ended = function(b) redis.call('ZADD', P .. 'ended', num(now), b[1]) end,
   again = function(b) redis.call('ZREM', P .. 'ended', b[1]) end,
-  gone = function(b, key)
+  deleted = function(b)
     -- Its events stand in the stream of all; readers pass over those of runs that are gone.
     redis.call('SADD', P .. 'gone', b[1])
     redis.call('EXPIRE', P .. 'gone', 30 * 24 * 3600)
+  end,
+  gone = function(b, key)
     redis.call('DEL', key, P .. 'log:' .. b[1], P .. 'logs:' .. b[1], P .. 'progress:' .. b[1])
     redis.call('ZREM', P .. 'runs', b[1])
     redis.call('ZREM', P .. 'ended', b[1])

@@ -1,0 +1,11 @@
+//! A fleet's store and its archive as one: work happens in the first, and ended runs are moved to the second, so that
+//! Redis holds what is alive and little more. Listings, `status`, `why` and `logs` read both.
+//!
+//! A run is kept in the archive before it is trimmed from the store; a crash in between leaves it in both, and it is
+//! listed once.
+
+mod mover;
+mod store;
+
+pub use mover::{Retention, move_ended, run};
+pub use store::Archived;

@@ -1,0 +1,262 @@
+//! Both as one store.
+
+use async_trait::async_trait;
+use reelmill_graph::Graph;
+use reelmill_lifecycle::RetryScope;
+use reelmill_model::limits::PAGE_ROWS_MAX;
+use reelmill_model::{Digest, Event, InstanceNo, NodeNo, RunId, RunState, TaskNo, TaskRef, WorkerId};
+use reelmill_ports::{
+    Archive, Beat, CacheEntry, CacheStats, EventLog, EventQuery, Fleet, HeartbeatReply, InstanceView,
+    LaneView, LogLine, NewRun, Only, ResultCache, RunFilter, RunStore, RunView, StepReply, StepRequest,
+    Store, StoreError, TaskFilter, TaskQueue, TaskView, WorkerCard,
+};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A store and its archive.
+#[derive(Debug)]
+pub struct Archived<H, C> {
+    hot: Arc<H>,
+    cold: Arc<C>,
+}
+
+impl<H: Store, C: Archive> Archived<H, C> {
+    /// Both as one.
+    #[must_use]
+    pub fn new(hot: Arc<H>, cold: Arc<C>) -> Self {
+        Self { hot, cold }
+    }
+
+    /// The archive, if the run is there and no longer in the store.
+    async fn moved(&self, run: RunId) -> Result<bool, StoreError> {
+        Ok(self.hot.run(run).await?.is_none() && self.cold.run(run).await?.is_some())
+    }
+
+    /// Where a run is read.
+    async fn home(&self, run: RunId) -> Result<&dyn RunStore, StoreError> {
+        Ok(if self.moved(run).await? { &*self.cold } else { &*self.hot })
+    }
+}
+
+#[async_trait]
+impl<H: Store, C: Archive> TaskQueue for Archived<H, C> {
+    async fn submit(&self, run: NewRun) -> Result<bool, StoreError> {
+        // The id of a run that ended long ago is not free again.
+        if self.cold.run(run.id).await?.is_some() {
+            return Ok(false);
+        }
+        self.hot.submit(run).await
+    }
+
+    async fn step(&self, request: StepRequest) -> Result<StepReply, StoreError> {
+        self.hot.step(request).await
+    }
+
+    async fn heartbeat(
+        &self,
+        worker: &WorkerId,
+        beats: &[Beat],
+        lease: Duration,
+    ) -> Result<HeartbeatReply, StoreError> {
+        self.hot.heartbeat(worker, beats, lease).await
+    }
+
+    async fn wait(&self, lanes: &[String], only: &Only, at_most: Duration) {
+        self.hot.wait(lanes, only, at_most).await;
+    }
+
+    async fn expire_leases(&self, limit: usize) -> Result<usize, StoreError> {
+        self.hot.expire_leases(limit).await
+    }
+
+    async fn promote_delayed(&self, limit: usize) -> Result<(usize, Option<Duration>), StoreError> {
+        self.hot.promote_delayed(limit).await
+    }
+
+    async fn release_worker(&self, worker: &WorkerId) -> Result<usize, StoreError> {
+        self.hot.release_worker(worker).await
+    }
+
+    async fn cancel(&self, run: RunId, reason: &str) -> Result<RunState, StoreError> {
+        match self.hot.cancel(run, reason).await {
+            Err(StoreError::NoSuchRun(id)) => {
+                // An archived run has ended, and cancelling one that has ended says how.
+                self.cold.run(id).await?.map(|view| view.state).ok_or(StoreError::NoSuchRun(id))
+            }
+            done => done,
+        }
+    }
+
+    async fn retry(&self, run: RunId, scope: RetryScope) -> Result<usize, StoreError> {
+        match self.hot.retry(run, scope).await {
+            Err(StoreError::NoSuchRun(id)) if self.cold.run(id).await?.is_some() => {
+                Err(StoreError::Refused(format!("run {id} was archived; submit its pipeline again")))
+            }
+            done => done,
+        }
+    }
+}
+
+#[async_trait]
+impl<H: Store, C: Archive> RunStore for Archived<H, C> {
+    async fn put_graph(&self, digest: Digest, graph: Arc<Graph>) -> Result<(), StoreError> {
+        self.hot.put_graph(digest, graph).await
+    }
+
+    async fn graph(&self, digest: Digest) -> Result<Arc<Graph>, StoreError> {
+        match self.hot.graph(digest).await {
+            Err(StoreError::NoSuchGraph(_)) => self.cold.graph(digest).await,
+            found => found,
+        }
+    }
+
+    async fn run(&self, id: RunId) -> Result<Option<RunView>, StoreError> {
+        match self.hot.run(id).await? {
+            Some(run) => Ok(Some(run)),
+            None => self.cold.run(id).await,
+        }
+    }
+
+    async fn submitted(&self, id: RunId) -> Result<Option<Arc<NewRun>>, StoreError> {
+        match self.hot.submitted(id).await? {
+            Some(new) => Ok(Some(new)),
+            None => self.cold.submitted(id).await,
+        }
+    }
+
+    async fn runs(&self, filter: RunFilter) -> Result<Vec<RunView>, StoreError> {
+        let limit = if filter.limit == 0 { PAGE_ROWS_MAX } else { filter.limit.min(PAGE_ROWS_MAX) };
+        let mut runs = self.hot.runs(filter.clone()).await?;
+        let live: BTreeSet<RunId> = runs.iter().map(|run| run.new.id).collect();
+        let kept = self.cold.runs(filter).await?;
+        runs.extend(kept.into_iter().filter(|run| !live.contains(&run.new.id)));
+        runs.sort_by_key(|run| std::cmp::Reverse(run.new.id));
+        runs.truncate(limit);
+        Ok(runs)
+    }
+
+    async fn tasks(&self, run: RunId, filter: TaskFilter) -> Result<Vec<TaskView>, StoreError> {
+        self.home(run).await?.tasks(run, filter).await
+    }
+
+    async fn instance_tasks(
+        &self,
+        run: RunId,
+        instance: InstanceNo,
+        nodes: &[NodeNo],
+    ) -> Result<Vec<Option<TaskView>>, StoreError> {
+        match self.hot.instance_tasks(run, instance, nodes).await {
+            Err(StoreError::NoSuchRun(_)) => self.cold.instance_tasks(run, instance, nodes).await,
+            found => found,
+        }
+    }
+
+    async fn items(&self, task: TaskRef, nodes: &[NodeNo]) -> Result<Vec<InstanceView>, StoreError> {
+        match self.hot.items(task, nodes).await {
+            Err(StoreError::NoSuchRun(_)) => self.cold.items(task, nodes).await,
+            found => found,
+        }
+    }
+
+    async fn delete_run(&self, id: RunId) -> Result<bool, StoreError> {
+        let hot = self.hot.delete_run(id).await?;
+        Ok(self.cold.delete_run(id).await? || hot)
+    }
+}
+
+#[async_trait]
+impl<H: Store, C: Archive> EventLog for Archived<H, C> {
+    async fn log(&self, task: TaskRef, attempt: u32, lines: Vec<LogLine>) -> Result<(), StoreError> {
+        self.hot.log(task, attempt, lines).await
+    }
+
+    async fn progress(&self, task: TaskRef, attempt: u32, progress: Value) -> Result<(), StoreError> {
+        self.hot.progress(task, attempt, progress).await
+    }
+
+    async fn latest_progress(&self, run: RunId) -> Result<Vec<(TaskNo, Value)>, StoreError> {
+        self.hot.latest_progress(run).await
+    }
+
+    async fn events(&self, query: EventQuery) -> Result<Vec<Event>, StoreError> {
+        match query.run {
+            Some(run) if self.moved(run).await? => self.cold.events(query).await,
+            _ => self.hot.events(query).await,
+        }
+    }
+
+    async fn wait_event(&self, after: u64, at_most: Duration) -> u64 {
+        self.hot.wait_event(after, at_most).await
+    }
+}
+
+#[async_trait]
+impl<H: Store, C: Archive + ResultCache> ResultCache for Archived<H, C> {
+    async fn lookup(&self, key: Digest) -> Result<Option<CacheEntry>, StoreError> {
+        self.hot.lookup(key).await
+    }
+
+    async fn remember(&self, entry: CacheEntry) -> Result<(), StoreError> {
+        self.hot.remember(entry).await
+    }
+
+    async fn forget(&self, key: Digest) -> Result<(), StoreError> {
+        self.hot.forget(key).await
+    }
+
+    async fn nearest(
+        &self,
+        stage: &str,
+        parts: &BTreeMap<String, String>,
+    ) -> Result<Option<CacheEntry>, StoreError> {
+        self.hot.nearest(stage, parts).await
+    }
+
+    async fn evict(&self, budget_bytes: u64) -> Result<Vec<Digest>, StoreError> {
+        let freed = self.hot.evict(budget_bytes).await?;
+        if freed.is_empty() {
+            return Ok(freed);
+        }
+        let kept: BTreeSet<Digest> = self.cold.named_artifacts().await?.into_iter().collect();
+        Ok(freed.into_iter().filter(|digest| !kept.contains(digest)).collect())
+    }
+
+    async fn named_artifacts(&self) -> Result<Vec<Digest>, StoreError> {
+        let mut named: BTreeSet<Digest> = self.hot.named_artifacts().await?.into_iter().collect();
+        named.extend(self.cold.named_artifacts().await?);
+        Ok(named.into_iter().collect())
+    }
+
+    async fn stats(&self) -> Result<CacheStats, StoreError> {
+        self.hot.stats().await
+    }
+}
+
+#[async_trait]
+impl<H: Store, C: Archive> Fleet for Archived<H, C> {
+    async fn announce(&self, card: WorkerCard) -> Result<(), StoreError> {
+        self.hot.announce(card).await
+    }
+
+    async fn retire(&self, worker: &WorkerId) -> Result<(), StoreError> {
+        self.hot.retire(worker).await
+    }
+
+    async fn claim(&self, key: &str, run: RunId) -> Result<RunId, StoreError> {
+        self.hot.claim(key, run).await
+    }
+
+    async fn workers(&self) -> Result<Vec<WorkerCard>, StoreError> {
+        self.hot.workers().await
+    }
+
+    async fn lanes(&self) -> Result<Vec<LaneView>, StoreError> {
+        self.hot.lanes().await
+    }
+
+    async fn pause_lane(&self, lane: &str, paused: bool) -> Result<(), StoreError> {
+        self.hot.pause_lane(lane, paused).await
+    }
+}

@@ -1,0 +1,44 @@
+//! Moving ended runs from the store that works on them to one that only remembers them.
+
+use crate::error::StoreError;
+use crate::queue::NewRun;
+use crate::store::{EventLog, RunStore};
+use async_trait::async_trait;
+use reelmill_lifecycle::{InstanceRow, RunRow, TaskRow};
+use reelmill_model::{Event, RunId};
+use std::time::Duration;
+
+/// An ended run with all that belongs to it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RunRecord {
+    /// What was submitted.
+    pub new: NewRun,
+    /// Its row; `seq` means nothing outside the store it came from.
+    pub run: RunRow,
+    /// Its instances, by number.
+    pub instances: Vec<InstanceRow>,
+    /// Its tasks, by number.
+    pub tasks: Vec<TaskRow>,
+    /// Lines of its stages, in order: events of the kind `task.log`.
+    pub log: Vec<Event>,
+}
+
+/// A store whose ended runs are moved away.
+#[async_trait]
+pub trait Archivable: Send + Sync {
+    /// Runs that ended at least so long ago, longest ago first.
+    async fn ended(&self, ago: Duration, limit: usize) -> Result<Vec<RunId>, StoreError>;
+
+    /// Everything of an ended run; none when there is no such run, or it has not ended.
+    async fn record(&self, id: RunId) -> Result<Option<RunRecord>, StoreError>;
+
+    /// Removes an ended run that is kept elsewhere now. `false` when there is none, or it was sent around again.
+    async fn trim(&self, id: RunId) -> Result<bool, StoreError>;
+}
+
+/// Where ended runs are kept.
+#[async_trait]
+pub trait Archive: RunStore + EventLog {
+    /// Keeps a run; its graph was put before. A run that is kept already is replaced: it was sent around again.
+    async fn keep(&self, record: RunRecord) -> Result<(), StoreError>;
+}
