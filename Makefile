@@ -15,10 +15,10 @@ TESTS   ?=
 
 say = printf '\033[1m== %s\033[0m\n'
 
-.PHONY: help setup build demo test verify bench schemas fmt lint generated
+.PHONY: help setup build demo test verify bench bench-peers schemas fmt lint generated
 
 help: ## List what can be done
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## Install the Debian packages that are missing (needs root only then)
 	@.ci/setup
@@ -41,6 +41,13 @@ verify: fmt lint generated test ## What CI runs: formatting, lints, generated fi
 bench: build ## Measure: boundary, queue and render, each beside what it is compared with
 	@$(say) 'bench: each table says what it measured'
 	$(CARGO) bench --locked -p reelmill-benches
+
+# Sides beside BullMQ and Celery: `make bench-peers SIDES='--side NAME=COMMAND'`; benches/peers/bench.py says what a
+# side is asked.
+SIDES ?=
+bench-peers: setup ## Measure: queue throughput beside BullMQ and Celery, under four minutes; installs them into target/
+	@$(say) 'bench-peers: a Redis server of its own, each side in turn, round after round'
+	/usr/bin/env python3 benches/peers/bench.py $(SIDES)
 
 schemas: build ## Write the generated files into schemas/ again
 	@$(say) 'schemas: writing the generated files'

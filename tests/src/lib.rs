@@ -2,8 +2,10 @@
 //! workspace.
 
 pub mod engine;
+mod redis_server;
 mod running;
 
+pub use redis_server::RedisServer;
 pub use running::{Running, get};
 
 use serde_json::Value;

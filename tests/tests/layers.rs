@@ -24,6 +24,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("reelmill-plugin-*", 2),
     ("reelmill-lifecycle", 3),
     ("reelmill-host", 3),
+    ("reelmill-triggers", 3),
     ("reelmill-ports", 4),
     ("reelmill-kit", 4),
     ("reelmill-context", 5),
@@ -37,13 +38,15 @@ const FLOORS: &[(&str, u8)] = &[
     ("reelmill-runtime", 6),
     ("reelmill-control", 6),
     ("reelmill-embedded", 7),
+    ("reelmill-inbox", 7),
     ("reelmill-cli", 8),
     ("reelmill-tests", 9),
     ("reelmill-benches", 9),
 ];
 
 /// Crates without a clock, environment, file system, network, runtime or randomness.
-const PURE: &[&str] = &["reelmill-model", "reelmill-spec", "reelmill-graph", "reelmill-lifecycle"];
+const PURE: &[&str] =
+    &["reelmill-model", "reelmill-spec", "reelmill-graph", "reelmill-lifecycle", "reelmill-triggers"];
 
 /// What a pure crate must not have anywhere below it.
 const IMPURE_CRATES: &[&str] = &[

@@ -7,6 +7,7 @@ mod error;
 mod export;
 mod plan;
 mod prepare;
+pub mod schedule;
 mod status;
 mod submit;
 mod why;

@@ -61,3 +61,37 @@ pub const PAGE_ROWS_MAX: usize = 200;
 pub const FRAME_BYTES_MAX: usize = 8 << 20;
 /// Diagnostics reported for one file; the rest is counted.
 pub const DIAGNOSTICS_MAX: usize = 200;
+/// Bytes of an envelope from another system: a pipeline's text and a run's inputs, and room for quoting both.
+pub const ENVELOPE_BYTES_MAX: usize = 4 << 20;
+/// Characters of an envelope's id.
+pub const ENVELOPE_ID_CHARS_MAX: usize = 200;
+/// Labels of one envelope.
+pub const ENVELOPE_LABELS_MAX: usize = 64;
+/// Characters of the value of a label of an envelope.
+pub const ENVELOPE_LABEL_CHARS_MAX: usize = 256;
+/// Envelopes taken from the inbox in one call, and submitted side by side.
+pub const INBOX_BATCH_MAX: usize = 32;
+/// Envelopes that a consumer holds because they could not be submitted for now; it takes no more meanwhile.
+pub const INBOX_WAITING_MAX: usize = 256;
+/// Times an envelope is taken over from consumers that died with it; then it counts as bad.
+pub const INBOX_TAKEOVERS_MAX: u64 = 10;
+/// Bad envelopes kept for people to look at; older ones are dropped.
+pub const INBOX_DEAD_KEPT_MAX: usize = 1_000;
+/// Bytes kept of a bad envelope; the rest is cut.
+pub const INBOX_DEAD_BYTES_MAX: usize = 256 * 1024;
+/// How long an envelope's id is remembered, in milliseconds: seven days. Sent again later, it is a new run.
+pub const INBOX_ID_KEPT_MS_MAX: u64 = 7 * 24 * 3_600_000;
+/// Triggers of one pipeline.
+pub const TRIGGERS_MAX: usize = 32;
+/// Triggers that one scheduler looks after.
+pub const SCHEDULED_TRIGGERS_MAX: usize = 10_000;
+/// Missed times that a schedule with `catchup: all` makes up for; older ones are dropped.
+pub const CATCHUP_MAX: usize = 100;
+/// How late a schedule may fire and still be on time, in milliseconds; what is later was missed.
+pub const TRIGGER_LATE_MS_MAX: u64 = 60_000;
+/// Firings of one trigger that wait for the run before them (`overlap: queue`); later ones are skipped.
+pub const FIRINGS_QUEUED_MAX: usize = 16;
+/// Files of a watched folder that are looked at; the rest, by name, is not seen.
+pub const WATCHED_FILES_MAX: usize = 10_000;
+/// Bytes of the body of a webhook's call.
+pub const WEBHOOK_BODY_BYTES_MAX: usize = 1 << 20;

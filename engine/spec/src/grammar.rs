@@ -103,7 +103,7 @@ pub static PIPELINE: Record = Record {
         key("secrets", List(&Id), "Names of the secrets that stages may use."),
         later("unique", Shape::Record(&UNIQUE), "What makes two runs the same, and what then happens."),
         later("concurrency", Shape::Record(&CONCURRENCY), "How many runs may be executed at once."),
-        later("triggers", Table(&Shape::Record(&TRIGGER)), "What starts runs by itself."),
+        key("triggers", Table(&Shape::Record(&TRIGGER)), "What starts runs by itself."),
         key("defaults", Shape::Record(&DEFAULTS), "Modifiers of every stage that does not set them itself."),
         required("stages", Table(&Shape::Record(&STAGE)), "The steps, by name."),
         key("on_failure", Table(&Shape::Record(&STAGE)), "Stages that run when the run has failed."),
@@ -301,12 +301,24 @@ static CONCURRENCY: Record = Record {
 static TRIGGER: Record = Record {
     what: "a trigger",
     keys: &[
-        required("type", Word(&["schedule", "webhook"]), "What starts a run."),
-        key("cron", Text, "When, for a schedule."),
-        key("timezone", Text, "The time zone of `cron`."),
-        key("overlap", Word(&["skip", "queue", "allow"]), "What happens when the run before has not ended."),
-        key("catchup", Word(&["none", "last", "all"]), "What happens with missed times."),
-        key("inputs", Value, "The inputs of the run."),
+        required("type", Word(&["schedule", "webhook", "file"]), "What starts a run."),
+        key("cron", Text, "When, for a schedule: minute, hour, day of month, month, day of week."),
+        key("timezone", Text, "The time zone of `cron` by its IANA name; `UTC` unless set."),
+        key(
+            "overlap",
+            Word(&["skip", "allow", "queue", "cancel_previous"]),
+            "What happens when the run before has not ended; `skip` unless set.",
+        ),
+        key(
+            "catchup",
+            Word(&["none", "last", "all"]),
+            "What happens with times of a schedule that were missed; `none` unless set.",
+        ),
+        key("secret", Id, "The secret that signs the calls of a webhook (HMAC-SHA256)."),
+        key("folder", Text, "The folder whose new files start runs, absolute."),
+        key("pattern", Text, "Names of the files that count, with `*` and `?`; all unless set."),
+        key("settle", Duration, "How long a file must not have changed; 5s unless set."),
+        key("inputs", Value, "The inputs of the run, by name; expressions read `trigger`."),
     ],
 };
 

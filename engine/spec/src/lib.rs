@@ -8,6 +8,7 @@
 
 mod check;
 pub mod code;
+pub mod cron;
 pub mod diagnostic;
 mod grammar;
 pub mod inputs;
@@ -19,6 +20,7 @@ pub mod span;
 pub mod spec;
 pub mod suggest;
 pub mod template;
+pub mod trigger;
 pub mod units;
 pub mod values;
 pub mod yaml;

@@ -4,6 +4,7 @@ use crate::inputs::InputDef;
 use crate::settings::{ItemFailure, MinSuccess, Modifiers};
 use crate::span::{Span, Spanned};
 use crate::template::{Expr, Templates, is_id};
+use crate::trigger::Trigger;
 use crate::yaml::Node;
 use indexmap::IndexMap;
 use serde_json::{Map, Value};
@@ -21,6 +22,8 @@ pub struct Spec {
     pub vars: Templates,
     /// The secrets it may use.
     pub secrets: Vec<Spanned<String>>,
+    /// Its `triggers`.
+    pub triggers: IndexMap<String, Trigger>,
     /// Its `defaults`.
     pub defaults: Modifiers,
     /// Its `stages`.

@@ -309,14 +309,6 @@ stages:
               |
               = help: did you mean `round_robin`?
 
-            error[RM-0111]: `triggers` is part of the language but not available yet
-             --> p.yaml:5:1
-              |
-            5 | triggers:
-              | ^^^^^^^^
-              |
-              = help: remove it: ignoring it would run something else than what is written
-
             error[RM-0111]: `runs_on` is part of the language but not available yet
               --> p.yaml:10:5
                |
@@ -365,7 +357,7 @@ stages:
                |
                = help: remove it: ignoring it would run something else than what is written
 
-            10 errors
+            9 errors
         "#]],
     );
 }

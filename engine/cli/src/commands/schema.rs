@@ -12,6 +12,7 @@ use std::path::PathBuf;
 #[command(after_help = "Examples:
   reelmill schema > pipeline.schema.json     for an editor: # yaml-language-server: $schema=pipeline.schema.json
   reelmill schema manifest                   what a plugin.json must look like
+  reelmill schema envelope                   what other systems put into the inbox
   reelmill schema --write schemas            all generated files of this repository")]
 pub struct Schema {
     /// Which
@@ -30,6 +31,8 @@ enum Which {
     Pipeline,
     /// What a plugin says of itself (`plugin.json`)
     Manifest,
+    /// What other systems put into the inbox (the Redis stream `rm:inbox`)
+    Envelope,
 }
 
 impl Which {
@@ -37,6 +40,7 @@ impl Which {
         match self {
             Self::Pipeline => "pipeline.schema.json",
             Self::Manifest => "plugin-manifest.schema.json",
+            Self::Envelope => "envelope.schema.json",
         }
     }
 
@@ -44,6 +48,7 @@ impl Which {
         match self {
             Self::Pipeline => reelmill_spec::schema(),
             Self::Manifest => schemars::schema_for!(reelmill_model::Manifest).to_value(),
+            Self::Envelope => reelmill_inbox::schema(),
         }
     }
 }

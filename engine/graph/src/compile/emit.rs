@@ -179,7 +179,7 @@ fn fan_out(from: Option<&spec::FanOut>) -> FanOut {
     }
 }
 
-fn templates(from: &Templates, secrets: bool) -> IndexMap<String, Template> {
+pub(super) fn templates(from: &Templates, secrets: bool) -> IndexMap<String, Template> {
     from.iter().map(|(name, member)| (name.clone(), template(&member.value, secrets))).collect()
 }
 
@@ -220,7 +220,7 @@ fn part(from: &written::TextPart) -> TextPart {
     }
 }
 
-fn expr(from: &written::Expr) -> Expr {
+pub(super) fn expr(from: &written::Expr) -> Expr {
     Expr { source: from.source.clone(), line: from.span.line }
 }
 

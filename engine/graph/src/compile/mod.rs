@@ -13,10 +13,12 @@ mod names;
 mod order;
 mod reads;
 mod session;
+mod triggers;
 mod types;
 mod with;
 
 pub use catalog::{Catalog, Found};
+pub use triggers::{Trigger, compile as triggers};
 
 use crate::graph::Graph;
 use reelmill_spec::spec::FanOut;
@@ -41,13 +43,35 @@ pub fn compile(spec: &Spec, catalog: &Catalog) -> (Option<Graph>, Vec<Diagnostic
 /// Parses and compiles a pipeline file; all problems of both come together, in the order of the file.
 #[must_use]
 pub fn load(text: &str, catalog: &Catalog) -> (Option<Graph>, Vec<Diagnostic>) {
+    let loaded = load_all(text, catalog);
+    (loaded.graph, loaded.diagnostics)
+}
+
+/// A pipeline file, compiled.
+#[derive(Debug)]
+pub struct Loaded {
+    /// Its graph; none when something is wrong.
+    pub graph: Option<Graph>,
+    /// What starts its runs by itself; none when something is wrong. No part of the graph: runs do not depend on it.
+    pub triggers: Vec<Trigger>,
+    /// What is wrong, and what should be known.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// The same, with the triggers.
+#[must_use]
+pub fn load_all(text: &str, catalog: &Catalog) -> Loaded {
     let (spec, mut diagnostics) = reelmill_spec::parse(text);
-    let Some(spec) = spec else { return (None, diagnostics) };
+    let Some(spec) = spec else { return Loaded { graph: None, triggers: Vec::new(), diagnostics } };
     let (graph, more) = compile(&spec, catalog);
+    diagnostics.extend(more);
+    let (triggers, more) = triggers::compile(&spec);
     diagnostics.extend(more);
     diagnostics.sort_by_key(|diagnostic| (diagnostic.span.start, diagnostic.code));
     let broken = diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error);
-    (graph.filter(|_| !broken), diagnostics)
+    let graph = graph.filter(|_| !broken);
+    let triggers = if graph.is_some() { triggers } else { Vec::new() };
+    Loaded { graph, triggers, diagnostics }
 }
 
 fn expand_matrices(session: &mut Session<'_>) {

@@ -19,7 +19,7 @@ pub struct EvalError {
 }
 
 impl EvalError {
-    pub(super) fn new(expr: &Expr, message: impl Into<String>) -> Self {
+    pub(crate) fn new(expr: &Expr, message: impl Into<String>) -> Self {
         Self { expression: expr.source.clone(), line: expr.line, message: message.into() }
     }
 

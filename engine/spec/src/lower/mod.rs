@@ -4,6 +4,7 @@
 mod input;
 mod modifiers;
 mod stage;
+mod trigger;
 
 use crate::check::{check_record, shown};
 use crate::code::Code;
@@ -52,10 +53,12 @@ impl Lower<'_> {
                 .push(Diagnostic::error(Code::BadValue, entry.key_span, message).help("add one with `uses`"));
         }
         let defaults = tree.get("defaults").map(|node| self.modifiers(node)).unwrap_or_default();
+        let inputs = self.inputs(tree.get("inputs"));
         Spec {
+            triggers: self.triggers(&tree, &inputs),
             name: tree.get("name").and_then(Node::text).unwrap_or_default().to_owned(),
             labels: labels(tree.get("labels")),
-            inputs: self.inputs(tree.get("inputs")),
+            inputs,
             vars: self.templates(tree.get("vars")),
             secrets: self.secrets(tree.get("secrets")),
             defaults,

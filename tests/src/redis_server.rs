@@ -1,0 +1,141 @@
+//! A Redis server of a test's own: on a free port, durable, in a folder that is gone at the end. It can be killed and
+//! started again where it was.
+
+use crate::PATIENCE;
+use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use tempfile::TempDir;
+
+/// How often a port that was free is tried again, when someone else took it meanwhile.
+const PORTS_TRIED_MAX: usize = 5;
+
+/// A running server, or one that was stopped. Killed when dropped.
+pub struct RedisServer {
+    folder: TempDir,
+    port: u16,
+    child: Option<Child>,
+}
+
+impl RedisServer {
+    /// Starts a server that writes every command to its file before it answers.
+    #[must_use]
+    pub fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// The same with more arguments, which win: `["--maxmemory", "16mb"]`.
+    #[must_use]
+    pub fn start_with(more: &[&str]) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        for _ in 0..PORTS_TRIED_MAX {
+            let port = free_port();
+            if let Some(child) = spawn(&folder, port, more) {
+                return Self { folder, port, child: Some(child) };
+            }
+        }
+        panic!("redis-server did not start on any of {PORTS_TRIED_MAX} ports; `make setup` installs it")
+    }
+
+    /// Its address, as clients take it.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}/0", self.port)
+    }
+
+    /// Its port.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Its folder.
+    #[must_use]
+    pub fn folder(&self) -> &std::path::Path {
+        self.folder.path()
+    }
+
+    /// Its process; none while it is stopped.
+    #[must_use]
+    pub fn pid(&self) -> Option<u32> {
+        self.child.as_ref().map(Child::id)
+    }
+
+    /// Kills it at once, as `kill -9` does.
+    pub fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            child.kill().expect("a running server can be killed");
+            child.wait().expect("it can be waited for");
+        }
+    }
+
+    /// Asks it to end, and waits until it has.
+    pub fn stop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let pid = child.id().to_string();
+            let sent =
+                Command::new("kill").args(["-s", "TERM", &pid]).status().expect("`kill` can be started");
+            assert!(sent.success(), "SIGTERM could not be sent to {pid}");
+            child.wait().expect("it can be waited for");
+        }
+    }
+
+    /// Starts it again on the same port, with what it had written.
+    pub fn start_again(&mut self) {
+        self.kill();
+        let child = spawn(&self.folder, self.port, &[]);
+        self.child = Some(child.expect("the port is still free"));
+    }
+}
+
+impl Drop for RedisServer {
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.child {
+            // It has ended already unless the test left it running.
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port can be had");
+    listener.local_addr().expect("it has an address").port()
+}
+
+/// A server that takes connections; none when it ended instead.
+fn spawn(folder: &TempDir, port: u16, more: &[&str]) -> Option<Child> {
+    let mut child = Command::new("redis-server")
+        .args(["--bind", "127.0.0.1", "--port", &port.to_string(), "--dir"])
+        .arg(folder.path())
+        .args(["--appendonly", "yes", "--appendfsync", "always", "--save", "", "--daemonize", "no"])
+        .args(more)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("redis-server can be started; `make setup` installs it");
+    let lines = lines(BufReader::new(child.stdout.take().expect("it is piped")));
+    while let Ok(line) = lines.recv_timeout(PATIENCE) {
+        if line.contains("Ready to accept connections") {
+            return Some(child);
+        }
+    }
+    // Its output ended, so it did; or it hangs, and must not be left behind.
+    let _ = child.kill();
+    let _ = child.wait();
+    None
+}
+
+/// The lines of a log, read to the end so that the writer never waits.
+fn lines(log: impl BufRead + Send + 'static) -> Receiver<String> {
+    let (send, lines) = channel();
+    std::thread::spawn(move || {
+        for line in log.lines().map_while(Result::ok) {
+            // Nobody listens once the server is ready; the log is still read.
+            let _ = send.send(line);
+        }
+    });
+    lines
+}
