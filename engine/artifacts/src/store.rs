@@ -26,10 +26,12 @@ impl LocalArtifacts {
     /// Opens the store in a folder, which is made if need be, and removes what dead processes left half done.
     pub fn open(root: impl Into<PathBuf>) -> Result<Self, ArtifactError> {
         let store = Self { root: root.into() };
-        for folder in [store.objects(), store.temp()] {
+        for folder in [store.objects(), store.temp(), store.pins(), store.transfers()] {
             fs::create_dir_all(&folder).map_err(ArtifactError::io("make the folder", &folder))?;
         }
-        temp::sweep(&store.temp())?;
+        for folder in [store.temp(), store.pins()] {
+            temp::sweep(&folder)?;
+        }
         Ok(store)
     }
 
@@ -45,6 +47,16 @@ impl LocalArtifacts {
 
     pub(crate) fn temp(&self) -> PathBuf {
         self.root.join("tmp")
+    }
+
+    /// Where objects have a second name as long as someone reads them.
+    pub(crate) fn pins(&self) -> PathBuf {
+        self.root.join("pins")
+    }
+
+    /// Where transfers that are under way, or were cut short, keep what they need to go on.
+    pub(crate) fn transfers(&self) -> PathBuf {
+        self.root.join("transfers")
     }
 
     /// Where an object has its place, whether it is there or not.
@@ -132,7 +144,7 @@ impl LocalArtifacts {
             }
             for entry in fs::read_dir(&folder).map_err(ArtifactError::io("list", &folder))? {
                 let entry = entry.map_err(ArtifactError::io("list", &folder))?;
-                let digest = entry.file_name().to_str().and_then(|hex| format!("blake3:{hex}").parse().ok());
+                let digest = entry.file_name().to_str().and_then(digest_of);
                 if let (Some(digest), Ok(meta)) = (digest, entry.metadata()) {
                     visit(digest, &entry.path(), &meta)?;
                 }
@@ -140,4 +152,9 @@ impl LocalArtifacts {
         }
         Ok(())
     }
+}
+
+/// The digest that an object's name is.
+pub fn digest_of(hex: &str) -> Option<Digest> {
+    format!("blake3:{hex}").parse().ok()
 }

@@ -41,7 +41,8 @@ fn listen() {
 
 fn run(args: Args, output: Output) -> Result<Exit, CliError> {
     let home = Home::find(args.global.home.as_deref())?;
-    args.command.run(&Context { home, output, plugin_dirs: args.global.plugin_dir })
+    let artifacts = args.global.shared_artifacts();
+    args.command.run(&Context { home, output, plugin_dirs: args.global.plugin_dir, artifacts })
 }
 
 /// Tells an error where its reader looks for it: a program on standard output, a person on standard error.

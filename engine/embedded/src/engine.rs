@@ -56,7 +56,11 @@ impl Engine {
         let (plugins, problems) =
             discover(&options.plugin_dirs, &state.home.join("plugins"), &options.runner).await;
         let plugins: Vec<Arc<Plugin>> = plugins.into_iter().map(Arc::new).collect();
-        let host = HostConfig::new(options.runner, scratch.root().to_owned(), state.home.join("artifacts"));
+        let host = HostConfig::new(
+            options.runner,
+            scratch.root().to_owned(),
+            state.control.artifacts.root().to_owned(),
+        );
         let host = Arc::new(Host::new(host));
         let registry = Registry::new();
         let store = &state.store;

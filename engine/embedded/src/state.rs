@@ -1,7 +1,7 @@
 //! The state of one home folder.
 
 use crate::OpenError;
-use reelmill_artifacts::LocalArtifacts;
+use reelmill_artifacts::{Artifacts, RemoteConfig};
 use reelmill_context::Runs;
 use reelmill_control::Control;
 use reelmill_ports::RunStore;
@@ -20,18 +20,23 @@ pub struct State {
 }
 
 impl State {
-    /// Opens the state in `home`, which is made when missing.
-    pub fn open(home: &Path) -> Result<Self, OpenError> {
+    /// Opens the state in `home`, which is made when missing. With a shared store the artifacts lie there, and the
+    /// folder in `home` is their cache.
+    pub fn open(home: &Path, shared: Option<&RemoteConfig>) -> Result<Self, OpenError> {
         std::fs::create_dir_all(home)
             .map_err(|source| OpenError::Io { what: format!("make {}", home.display()), source })?;
         let store = Arc::new(SqliteStore::open(home.join("reelmill.db"))?);
-        let artifacts = Arc::new(LocalArtifacts::open(home.join("artifacts"))?);
+        let folder = home.join("artifacts");
+        let artifacts = match shared {
+            Some(config) => Artifacts::shared(folder, config)?,
+            None => Artifacts::local(folder)?,
+        };
         let control = Control {
             queue: store.clone(),
             store: store.clone(),
             events: store.clone(),
             cache: store.clone(),
-            artifacts,
+            artifacts: Arc::new(artifacts),
             runs: Runs::new(store.clone() as Arc<dyn RunStore>),
         };
         Ok(Self { home: home.to_owned(), control, store })

@@ -24,6 +24,7 @@ use crate::exit::{CliError, Exit};
 use crate::home::Home;
 use crate::output::Output;
 use clap::Subcommand;
+use reelmill_artifacts::RemoteConfig;
 use std::path::PathBuf;
 
 /// What every command is given.
@@ -34,6 +35,8 @@ pub struct Context {
     pub output: Output,
     /// Folders that are searched for plugins before all others.
     pub plugin_dirs: Vec<PathBuf>,
+    /// Where artifacts are shared with other machines.
+    pub artifacts: Option<RemoteConfig>,
 }
 
 /// What can be asked for, in the order in which one meets it.
