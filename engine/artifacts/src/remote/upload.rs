@@ -18,9 +18,11 @@ use object_store::multipart::{MultipartStore as _, PartId};
 use object_store::{Error, Result};
 use reelmill_model::{Digest, limits};
 use std::fs::File;
+use std::future;
 use std::ops::Range;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 pub struct Upload<'a> {
     pub bucket: &'a Bucket,
@@ -46,15 +48,15 @@ impl Upload<'_> {
                 Ok(()) => return journal.end(),
                 Err(Stopped::Failed(error)) => return Err(error),
                 Err(Stopped::Stale(error)) => {
+                    // The answer to its last step may have been all that was lost.
+                    if self.bucket.look(self.digest).await?.is_some_and(|held| held.bytes == self.bytes) {
+                        return journal.end();
+                    }
                     tracing::info!(digest = %self.digest, %error, "an upload that was cut short begins anew");
                     journal.drop_upload()
                 }
             },
         };
-        // The answer to its last step may have been all that was lost.
-        if self.bucket.look(self.digest).await?.is_some_and(|held| held.bytes == self.bytes) {
-            return claim.remove();
-        }
         let mut journal = self.begin(claim).await?;
         match self.send(&mut journal).await {
             Ok(()) => journal.end(),
@@ -70,19 +72,30 @@ impl Upload<'_> {
         Journal::begin(claim, Header { remote, upload, part_bytes: self.part_bytes() })
     }
 
-    /// Sends what is missing, several parts at once, and completes.
+    /// Sends what is missing, several parts at once, and completes. When a part fails no other is begun, but those on
+    /// their way are waited for: they need not be sent again.
     async fn send(&self, journal: &mut Journal) -> Result<(), Stopped> {
         let (key, upload) = (self.bucket.key(self.digest), journal.header.upload.clone());
         let missing: Vec<usize> =
             (0..self.parts()).filter(|index| !journal.parts.contains_key(index)).collect();
+        let has_failed = AtomicBool::new(false);
         let mut sent = stream::iter(missing)
+            .take_while(|_| future::ready(!has_failed.load(Ordering::Relaxed)))
             .map(|index| self.send_part(&upload, index))
             .buffer_unordered(limits::ARTIFACT_PARTS_AT_ONCE_MAX);
+        let mut failure = None;
         while let Some(part) = sent.next().await {
-            let (index, content) = part?;
-            journal.note(index, content).map_err(Stopped::Failed)?;
+            let noted =
+                part.and_then(|(index, content)| journal.note(index, content).map_err(Stopped::Failed));
+            if let Err(stopped) = noted {
+                has_failed.store(true, Ordering::Relaxed);
+                failure.get_or_insert(stopped);
+            }
         }
         drop(sent);
+        if let Some(stopped) = failure {
+            return Err(stopped);
+        }
         let parts = journal.parts.values().map(|content| PartId { content_id: content.clone() }).collect();
         let completed = self.bucket.s3.complete_multipart(&key, &upload, parts).await;
         completed.map(drop).map_err(|error| self.stopped(error))
