@@ -2,15 +2,13 @@
 
 use crate::artifacts::{Artifacts, Shared};
 use crate::block::block;
-use crate::claim::Claim;
 use crate::error::ArtifactError;
-use crate::store::{LocalArtifacts, digest_of};
+use crate::store::LocalArtifacts;
+use crate::transfers;
 use futures_util::stream::{StreamExt as _, TryStreamExt as _};
 use reelmill_model::Digest;
 use std::collections::HashSet;
-use std::fs;
 use std::future;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -55,10 +53,12 @@ impl Artifacts {
         let (local, keep) = (self.local.clone(), Arc::clone(&named));
         let mut collected = block(move || local.collect(|digest| keep.contains(digest), grace)).await?;
         let Some(shared) = &self.shared else { return Ok(collected) };
-        forget_downloads(&self.local, grace)?;
+        for (_, claim) in transfers::abandoned(&self.local.transfers(), transfers::DOWN, grace)? {
+            claim.remove()?;
+        }
         if scope == Scope::Shared {
-            give_up_uploads(&self.local, shared, grace).await?;
             collected += collect_shared(shared, &named, grace).await?;
+            shared.remote.give_up_uploads(grace).await?;
         }
         Ok(collected)
     }
@@ -90,55 +90,6 @@ async fn collect_shared(
         collected += freed;
     }
     Ok(collected)
-}
-
-/// Removes what came of downloads that nobody went on with.
-fn forget_downloads(local: &LocalArtifacts, grace: Duration) -> Result<(), ArtifactError> {
-    for (_, claim) in abandoned(local, "down", grace)? {
-        claim.remove()?;
-    }
-    Ok(())
-}
-
-/// Gives up uploads that nobody went on with, so that their parts do not stay in the shared store.
-async fn give_up_uploads(
-    local: &LocalArtifacts,
-    shared: &Shared,
-    grace: Duration,
-) -> Result<(), ArtifactError> {
-    for (digest, mut claim) in abandoned(local, "up", grace)? {
-        shared.remote.give_up(&digest, &mut claim.file).await?;
-        claim.remove()?;
-    }
-    Ok(())
-}
-
-/// Transfers of a kind that nobody is busy with and that were last written to that long ago.
-fn abandoned(
-    local: &LocalArtifacts,
-    kind: &str,
-    grace: Duration,
-) -> Result<Vec<(Digest, Claim)>, ArtifactError> {
-    let folder = local.transfers();
-    let now = SystemTime::now();
-    let mut found = Vec::new();
-    for entry in fs::read_dir(&folder).map_err(ArtifactError::io("list", &folder))? {
-        let path = entry.map_err(ArtifactError::io("list", &folder))?.path();
-        let written = path.metadata().and_then(|meta| meta.modified());
-        if written.is_ok_and(|written| is_old(written, now, grace))
-            && let Some(digest) = transfer_of(&path, kind)
-            && let Some(claim) = Claim::try_now(&path)?
-        {
-            found.push((digest, claim));
-        }
-    }
-    Ok(found)
-}
-
-/// The object that a file of a transfer is about, if it is of this kind.
-fn transfer_of(path: &Path, kind: &str) -> Option<Digest> {
-    let is_kind = path.extension().is_some_and(|extension| extension == kind);
-    path.file_stem()?.to_str().filter(|_| is_kind).and_then(digest_of)
 }
 
 impl LocalArtifacts {

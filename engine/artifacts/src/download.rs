@@ -9,6 +9,7 @@ use crate::error::ArtifactError;
 use crate::put;
 use crate::remote::Remote;
 use crate::store::LocalArtifacts;
+use crate::transfers;
 use bytes::Bytes;
 use futures_util::stream::{self, StreamExt as _};
 use reelmill_model::{Digest, limits};
@@ -22,7 +23,7 @@ pub async fn download(
     remote: &dyn Remote,
     digest: &Digest,
 ) -> Result<u64, ArtifactError> {
-    let path = local.transfers().join(format!("{}.down", digest.hex()));
+    let path = transfers::file(&local.transfers(), digest, transfers::DOWN);
     let claim = block(move || Claim::wait(&path)).await?;
     if local.path(digest).is_some() {
         claim.remove()?;

@@ -22,6 +22,7 @@ mod put;
 mod remote;
 mod store;
 mod temp;
+mod transfers;
 
 pub use artifacts::Artifacts;
 pub use collect::{Collected, Scope};

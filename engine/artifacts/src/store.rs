@@ -20,19 +20,35 @@ pub struct Usage {
 #[derive(Clone, Debug)]
 pub struct LocalArtifacts {
     root: PathBuf,
+    /// Where files are written before they get their names; on the same disk.
+    temp: PathBuf,
 }
 
 impl LocalArtifacts {
     /// Opens the store in a folder, which is made if need be, and removes what dead processes left half done.
     pub fn open(root: impl Into<PathBuf>) -> Result<Self, ArtifactError> {
-        let store = Self { root: root.into() };
-        for folder in [store.objects(), store.temp(), store.pins(), store.transfers()] {
-            fs::create_dir_all(&folder).map_err(ArtifactError::io("make the folder", &folder))?;
-        }
-        for folder in [store.temp(), store.pins()] {
-            temp::sweep(&folder)?;
-        }
+        let root = root.into();
+        let store = Self { temp: root.join("tmp"), root };
+        store.make(&[store.objects(), store.temp(), store.pins(), store.transfers()])?;
+        temp::sweep(&store.temp())?;
+        temp::sweep(&store.pins())?;
         Ok(store)
+    }
+
+    /// Opens the store in a folder that other machines use too. The processes of each have a place of their own for
+    /// what is half done, because nobody else can tell whether they live.
+    pub(crate) fn open_mounted(root: &Path) -> Result<Self, ArtifactError> {
+        let temp = root.join("tmp").join(temp::scope());
+        let store = Self { temp, root: root.to_owned() };
+        store.make(&[store.objects(), store.temp()])?;
+        temp::sweep(&store.temp())?;
+        Ok(store)
+    }
+
+    fn make(&self, folders: &[PathBuf]) -> Result<(), ArtifactError> {
+        folders.iter().try_for_each(|folder| {
+            fs::create_dir_all(folder).map_err(put::failed(self, "make the folder", folder, 0))
+        })
     }
 
     /// The folder.
@@ -46,7 +62,7 @@ impl LocalArtifacts {
     }
 
     pub(crate) fn temp(&self) -> PathBuf {
-        self.root.join("tmp")
+        self.temp.clone()
     }
 
     /// Where objects have a second name as long as someone reads them.

@@ -34,3 +34,20 @@ async fn a_mounted_folder_serves_a_fleet() -> Outcome {
     assert!(matches!(error, ArtifactError::Missing(_)), "{error}");
     Ok(())
 }
+
+#[tokio::test]
+async fn what_another_machine_is_writing_is_left_alone_until_it_is_old() -> Outcome {
+    let root = tempfile::tempdir()?;
+    let mount = root.path().join("mount");
+    let elsewhere = mount.join("tmp/another-boot");
+    fs::create_dir_all(&elsewhere)?;
+    let half = elsewhere.join("1-1-1");
+    fs::write(&half, "half")?;
+    let config = RemoteConfig::new(format!("file://{}", mount.display()), []);
+    let one = Artifacts::shared(root.path().join("one"), &config)?;
+    one.collect(Scope::Shared, HashSet::new(), Duration::from_hours(1)).await?;
+    assert!(half.exists());
+    one.collect(Scope::Shared, HashSet::new(), Duration::ZERO).await?;
+    assert!(!half.exists());
+    Ok(())
+}

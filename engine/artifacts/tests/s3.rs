@@ -143,9 +143,11 @@ async fn an_upload_that_the_server_forgot_begins_anew() -> Outcome {
     let one = server.join("one")?;
     let content = noise(LARGE, 8);
     let digest = Digest(*blake3::hash(&content).as_bytes());
-    let journal = server.machine("one").join("transfers").join(format!("{}.up", digest.hex()));
+    // It is named by the object and by the store.
+    let store = &blake3::hash(b"s3://reels/farm").to_hex()[..8];
+    let journal = server.machine("one").join("transfers").join(format!("{}.{store}.up", digest.hex()));
     let header = format!(
-        r#"{{"remote":"s3://reels/farm","upload":"0190163d-8694-739b-aea5-966c26f8ad91","part_bytes":{}}}"#,
+        r#"{{"upload":"0190163d-8694-739b-aea5-966c26f8ad91","part_bytes":{}}}"#,
         limits::ARTIFACT_PART_BYTES
     );
     fs::write(&journal, header + "\n{\"index\":0,\"content\":\"gone\"}\n")?;

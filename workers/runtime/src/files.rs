@@ -90,21 +90,22 @@ fn add_paths(value: &mut Value, pins: &HashMap<Digest, Pin>) {
 
 async fn fetch(digest: Digest, name: String, artifacts: &Artifacts) -> Result<(Digest, Pin), Failure> {
     let fetched = artifacts.fetch(&digest).await;
-    fetched.map(|pin| (digest, pin)).map_err(|error| not_fetched(&digest, &name, error))
+    fetched.map(|pin| (digest, pin)).map_err(|error| not_fetched(&digest, &name, &error))
 }
 
-fn not_fetched(digest: &Digest, name: &str, error: ArtifactError) -> Failure {
-    let (message, code) = match error {
-        ArtifactError::Missing(_) => (
-            format!(
-                "{name} ({digest}) is no longer in the artifact store; `reelmill retry` from the stage that \
-                 made it"
-            ),
-            "artifact_missing",
-        ),
-        error => (format!("{name} could not be fetched: {error}"), "artifact_fetch"),
-    };
-    Failure::new(FailureClass::Dependency, message).with_code(code)
+fn not_fetched(digest: &Digest, name: &str, error: &ArtifactError) -> Failure {
+    if let ArtifactError::Missing(_) = error {
+        let message = format!(
+            "{name} ({digest}) is no longer in the artifact store; `reelmill retry` from the stage that made it"
+        );
+        return Failure::new(FailureClass::Dependency, message).with_code("artifact_missing");
+    }
+    Failure::new(class_of(error), format!("{name} could not be fetched: {error}")).with_code("artifact_fetch")
+}
+
+/// Of the shared store, or of this machine.
+const fn class_of(error: &ArtifactError) -> FailureClass {
+    if error.is_remote() { FailureClass::Dependency } else { FailureClass::Resource }
 }
 
 /// Whether everybody who may need these artifacts finds them.
@@ -212,8 +213,8 @@ async fn store_file(value: &mut Value, scratch: &Path, artifacts: &Artifacts) ->
     let media_type = text("media_type").unwrap_or("application/octet-stream");
     let stored = artifacts.put_file(&path, name, media_type, PutMode::Move).await;
     let artifact = stored.map_err(|error| {
-        let class = if error.is_remote() { FailureClass::Dependency } else { FailureClass::Resource };
-        Failure::new(class, format!("{name} could not be stored: {error}")).with_code("artifact_store")
+        Failure::new(class_of(&error), format!("{name} could not be stored: {error}"))
+            .with_code("artifact_store")
     })?;
     *value = serde_json::to_value(&artifact).unwrap_or(Value::Null);
     Ok(())

@@ -1,6 +1,6 @@
 //! A bucket of S3, or of a server that speaks its protocol.
 
-use super::fault::Address;
+use super::fault::{Address, is_stale};
 use super::journal::Header;
 use super::upload::{self, Upload};
 use super::{Held, Remote};
@@ -9,6 +9,7 @@ use crate::claim::Claim;
 use crate::config::RemoteConfig;
 use crate::error::ArtifactError;
 use crate::store::{LocalArtifacts, digest_of};
+use crate::transfers;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::stream::{self, BoxStream, StreamExt as _, TryStreamExt as _};
@@ -39,6 +40,8 @@ pub struct Bucket {
     pub(super) parts: Semaphore,
     prefix: Key,
     transfers: PathBuf,
+    /// What uploads to this store, and to no other, are called among the transfers.
+    way: String,
 }
 
 impl Bucket {
@@ -65,6 +68,7 @@ impl Bucket {
             parts: Semaphore::new(limits::ARTIFACT_PARTS_IN_MEMORY_MAX),
             prefix: Key::parse(prefix.trim_matches('/')).map_err(|error| bad(error.to_string()))?,
             transfers: local.transfers(),
+            way: format!("{}.up", &blake3::hash(config.url.as_bytes()).to_hex()[..8]),
         })
     }
 
@@ -75,6 +79,16 @@ impl Bucket {
 
     fn objects(&self) -> Key {
         self.prefix.clone().join("objects")
+    }
+
+    /// Gives up an upload, so that its parts do not stay.
+    pub(super) async fn give_up(&self, digest: &Digest, upload: &String) -> Result<(), ArtifactError> {
+        match self.s3.abort_multipart(&self.key(digest), upload).await {
+            Ok(()) => Ok(()),
+            // It was finished or given up before.
+            Err(error) if is_stale(&error) => Ok(()),
+            Err(error) => Err(self.fault("give up an upload")(error)),
+        }
     }
 
     pub(super) fn fault(&self, doing: &'static str) -> impl FnOnce(Error) -> ArtifactError {
@@ -130,7 +144,7 @@ impl Remote for Bucket {
 
     async fn write(&self, digest: &Digest, file: &Path, bytes: u64) -> Result<(), ArtifactError> {
         if bytes > limits::ARTIFACT_PART_BYTES {
-            let progress = self.transfers.join(format!("{}.up", digest.hex()));
+            let progress = transfers::file(&self.transfers, digest, &self.way);
             let claim = block(move || Claim::wait(&progress)).await?;
             return Upload { bucket: self, digest, file, bytes }.run(claim).await;
         }
@@ -171,12 +185,15 @@ impl Remote for Bucket {
         }
     }
 
-    async fn give_up(&self, digest: &Digest, progress: &mut std::fs::File) -> Result<(), ArtifactError> {
-        let Some(header) = Header::read(progress, &self.address.remote) else { return Ok(()) };
-        match self.s3.abort_multipart(&self.key(digest), &header.upload).await {
-            // It was finished or given up before; servers say so in more than one way.
-            Ok(()) | Err(Error::NotFound { .. } | Error::PermissionDenied { .. }) => Ok(()),
-            Err(error) => Err(self.fault("give up an upload")(error)),
+    async fn give_up_uploads(&self, grace: Duration) -> Result<(), ArtifactError> {
+        let (folder, way) = (self.transfers.clone(), self.way.clone());
+        let abandoned = block(move || transfers::abandoned(&folder, &way, grace)).await?;
+        for (digest, mut claim) in abandoned {
+            if let Some(header) = Header::read(&mut claim.file) {
+                self.give_up(&digest, &header.upload).await?;
+            }
+            claim.remove()?;
         }
+        Ok(())
     }
 }

@@ -2,6 +2,7 @@
 
 use super::{Held, Remote};
 use crate::block::block;
+use crate::collect::is_old;
 use crate::error::ArtifactError;
 use crate::put::PutMode;
 use crate::store::LocalArtifacts;
@@ -14,6 +15,7 @@ use std::io;
 use std::ops::Range;
 use std::os::unix::fs::FileExt as _;
 use std::path::Path;
+use std::time::{Duration, SystemTime};
 
 #[derive(Debug)]
 pub struct Folder {
@@ -28,7 +30,7 @@ impl Folder {
             let why = format!("there is no folder {}", path.display());
             return Err(ArtifactError::BadRemote { url: url.to_owned(), why });
         }
-        Ok(Self { url: url.to_owned(), store: LocalArtifacts::open(path)? })
+        Ok(Self { url: url.to_owned(), store: LocalArtifacts::open_mounted(path)? })
     }
 }
 
@@ -93,7 +95,24 @@ impl Remote for Folder {
         ArtifactError::Missing(*digest)
     }
 
-    async fn give_up(&self, _: &Digest, _: &mut File) -> Result<(), ArtifactError> {
-        Ok(())
+    /// A copy that was cut short is a temporary file of a machine, which removes it itself unless it is lost or was
+    /// started again.
+    async fn give_up_uploads(&self, grace: Duration) -> Result<(), ArtifactError> {
+        let root = self.store.root().join("tmp");
+        block(move || forget_copies(&root, grace)).await
     }
+}
+
+fn forget_copies(root: &Path, grace: Duration) -> Result<(), ArtifactError> {
+    let now = SystemTime::now();
+    for machine in fs::read_dir(root).map_err(ArtifactError::io("list", root))?.flatten() {
+        for file in fs::read_dir(machine.path()).into_iter().flatten().flatten() {
+            let written = file.metadata().and_then(|meta| meta.modified());
+            if written.is_ok_and(|written| is_old(written, now, grace)) {
+                // Its own machine may remove it at the same time.
+                let _ = fs::remove_file(file.path());
+            }
+        }
+    }
+    Ok(())
 }

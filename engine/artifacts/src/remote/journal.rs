@@ -13,8 +13,6 @@ use std::io::{self, Read as _, Seek as _, Write as _};
 /// Which upload it is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Header {
-    /// The address of the store.
-    pub remote: String,
     /// The store's name for the upload.
     pub upload: String,
     /// Bytes of each part but the last.
@@ -30,11 +28,9 @@ struct Part {
 }
 
 impl Header {
-    /// The upload a file is about, if it is one to this store.
-    pub fn read(file: &mut File, remote: &str) -> Option<Self> {
-        let text = text(file).ok()?;
-        let header: Self = serde_json::from_str(text.lines().next()?).ok()?;
-        (header.remote == remote).then_some(header)
+    /// The upload a file is about. None when the file was cut short before it was said, and so before it had parts.
+    pub fn read(file: &mut File) -> Option<Self> {
+        serde_json::from_str(text(file).ok()?.lines().next()?).ok()
     }
 }
 
@@ -49,12 +45,9 @@ pub struct Journal {
 }
 
 impl Journal {
-    /// The upload that a claim says was cut short; the claim back when there is none that fits.
-    pub fn resume(mut claim: Claim, remote: &str, part_bytes: u64) -> Result<Self, Claim> {
-        let Some(header) = Header::read(&mut claim.file, remote) else { return Err(claim) };
-        if header.part_bytes != part_bytes {
-            return Err(claim);
-        }
+    /// The upload that a claim says was cut short; the claim back when there is none.
+    pub fn resume(mut claim: Claim) -> Result<Self, Claim> {
+        let Some(header) = Header::read(&mut claim.file) else { return Err(claim) };
         let text = text(&mut claim.file).unwrap_or_default();
         let whole = text.lines().skip(1).filter_map(|line| serde_json::from_str::<Part>(line).ok());
         let parts = whole.map(|part| (part.index, part.content)).collect();
@@ -115,19 +108,18 @@ mod tests {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let path = folder.path().join("claim");
         let claim = || Claim::wait(&path).expect("claimed");
-        let header = Header { remote: "s3://a".into(), upload: "u1".into(), part_bytes: 8 };
+        let header = Header { upload: "u1".into(), part_bytes: 8 };
         let mut journal = Journal::begin(claim(), header.clone()).expect("begun");
         journal.note(2, "two".into()).expect("noted");
         journal.claim.file.write_all(b"{\"index\":3,\"con").expect("written");
         drop(journal);
-        let mut again = Journal::resume(claim(), "s3://a", 8).expect("it goes on");
+        let mut again = Journal::resume(claim()).expect("it goes on");
         assert_eq!(again.header, header);
         again.note(0, "zero".into()).expect("noted");
         drop(again);
-        let again = Journal::resume(claim(), "s3://a", 8).expect("it goes on");
+        let again = Journal::resume(claim()).expect("it goes on");
         assert_eq!(again.parts, BTreeMap::from([(0, "zero".to_owned()), (2, "two".to_owned())]));
-        drop(again);
-        assert!(Journal::resume(claim(), "s3://b", 8).is_err(), "another store");
-        assert!(Journal::resume(claim(), "s3://a", 9).is_err(), "other parts");
+        again.end().expect("removed");
+        assert!(Journal::resume(claim()).is_err(), "there is none any more");
     }
 }

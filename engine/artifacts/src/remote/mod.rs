@@ -20,7 +20,7 @@ use std::fmt;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 /// What is known of an object without reading it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,8 +55,8 @@ pub trait Remote: fmt::Debug + Send + Sync {
     /// Why a store that says it lacks an object may really lack everything. Costs a question.
     async fn explain_missing(&self, digest: &Digest) -> ArtifactError;
 
-    /// Gives up an upload that was cut short, as its file of progress describes it.
-    async fn give_up(&self, digest: &Digest, progress: &mut std::fs::File) -> Result<(), ArtifactError>;
+    /// Gives up uploads that were begun here, cut short, and not gone on with for that long.
+    async fn give_up_uploads(&self, grace: Duration) -> Result<(), ArtifactError>;
 }
 
 /// The store at an address.

@@ -42,7 +42,7 @@ enum Stopped {
 impl Upload<'_> {
     /// Goes on with an upload that was cut short, or begins one; to the end.
     pub async fn run(&self, claim: Claim) -> Result<(), ArtifactError> {
-        let claim = match Journal::resume(claim, &self.bucket.address.remote, self.part_bytes()) {
+        let claim = match Journal::resume(claim) {
             Err(claim) => claim,
             Ok(mut journal) => match self.send(&mut journal).await {
                 Ok(()) => return journal.end(),
@@ -53,6 +53,7 @@ impl Upload<'_> {
                         return journal.end();
                     }
                     tracing::info!(digest = %self.digest, %error, "an upload that was cut short begins anew");
+                    self.bucket.give_up(self.digest, &journal.header.upload).await?;
                     journal.drop_upload()
                 }
             },
@@ -68,20 +69,19 @@ impl Upload<'_> {
     async fn begin(&self, claim: Claim) -> Result<Journal, ArtifactError> {
         let began = self.bucket.s3.create_multipart(&self.bucket.key(self.digest)).await;
         let upload = began.map_err(self.bucket.fault("begin to store an artifact"))?;
-        let remote = self.bucket.address.remote.clone();
-        Journal::begin(claim, Header { remote, upload, part_bytes: self.part_bytes() })
+        Journal::begin(claim, Header { upload, part_bytes: part_bytes(self.bytes) })
     }
 
     /// Sends what is missing, several parts at once, and completes. When a part fails no other is begun, but those on
     /// their way are waited for: they need not be sent again.
     async fn send(&self, journal: &mut Journal) -> Result<(), Stopped> {
-        let (key, upload) = (self.bucket.key(self.digest), journal.header.upload.clone());
-        let missing: Vec<usize> =
-            (0..self.parts()).filter(|index| !journal.parts.contains_key(index)).collect();
+        let Header { upload, part_bytes } = journal.header.clone();
+        let parts = usize::try_from(self.bytes.div_ceil(part_bytes)).unwrap_or(usize::MAX);
+        let missing: Vec<usize> = (0..parts).filter(|index| !journal.parts.contains_key(index)).collect();
         let has_failed = AtomicBool::new(false);
         let mut sent = stream::iter(missing)
             .take_while(|_| future::ready(!has_failed.load(Ordering::Relaxed)))
-            .map(|index| self.send_part(&upload, index))
+            .map(|index| self.send_part(&upload, index, part_bytes))
             .buffer_unordered(limits::ARTIFACT_PARTS_AT_ONCE_MAX);
         let mut failure = None;
         while let Some(part) = sent.next().await {
@@ -97,15 +97,21 @@ impl Upload<'_> {
             return Err(stopped);
         }
         let parts = journal.parts.values().map(|content| PartId { content_id: content.clone() }).collect();
-        let completed = self.bucket.s3.complete_multipart(&key, &upload, parts).await;
+        let completed =
+            self.bucket.s3.complete_multipart(&self.bucket.key(self.digest), &upload, parts).await;
         completed.map(drop).map_err(|error| self.stopped(error))
     }
 
     /// One part; what fails on the way is tried again by the client, with backoff.
-    async fn send_part(&self, upload: &String, index: usize) -> Result<(usize, String), Stopped> {
+    async fn send_part(
+        &self,
+        upload: &String,
+        index: usize,
+        part_bytes: u64,
+    ) -> Result<(usize, String), Stopped> {
         let _permit = self.bucket.parts.acquire().await;
-        let from = index as u64 * self.part_bytes();
-        let to = self.bytes.min(from + self.part_bytes());
+        let from = index as u64 * part_bytes;
+        let to = self.bytes.min(from + part_bytes);
         let content = read(self.file.to_owned(), from..to).await.map_err(Stopped::Failed)?;
         let key = self.bucket.key(self.digest);
         let sent = self.bucket.s3.put_part(&key, upload, index, content.into()).await;
@@ -118,14 +124,6 @@ impl Upload<'_> {
         } else {
             Stopped::Failed(self.bucket.fault("store an artifact in parts")(error))
         }
-    }
-
-    fn part_bytes(&self) -> u64 {
-        part_bytes(self.bytes)
-    }
-
-    fn parts(&self) -> usize {
-        usize::try_from(self.bytes.div_ceil(self.part_bytes())).unwrap_or(usize::MAX)
     }
 }
 
