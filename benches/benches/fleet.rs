@@ -4,7 +4,7 @@
 //! `cargo bench -p reelmill-benches --bench fleet` prints a table; with `-- --json` one JSON object a line, each with
 //! `figure` and `value`, in the units its name says.
 
-use reelmill_artifacts::LocalArtifacts;
+use reelmill_artifacts::Artifacts;
 use reelmill_benches::build_folder;
 use reelmill_benches::redis::Server;
 use reelmill_context::Runs;
@@ -101,7 +101,7 @@ impl Bench<'_> {
     }
 
     fn worker(&self, store: &Arc<RedisStore>) -> Worker {
-        let artifacts = Arc::new(LocalArtifacts::open(self.home.join("artifacts")).expect("artifacts"));
+        let artifacts = Artifacts::local(self.home.join("artifacts")).expect("artifacts");
         let scratch = Scratch::open(&self.home.join("scratch"), false).expect("scratch");
         let host = HostConfig::new(&self.runner, scratch.root().to_owned(), self.home.join("artifacts"));
         let executor = Executor {

@@ -3,7 +3,7 @@
 //!
 //! Prints tasks a second and microseconds a task for each N, and by how much a task's cost grows with N.
 
-use reelmill_artifacts::LocalArtifacts;
+use reelmill_artifacts::Artifacts;
 use reelmill_benches::{build_folder, median};
 use reelmill_context::Runs;
 use reelmill_control::{Control, Pipeline, Submission, prepare};
@@ -89,7 +89,7 @@ fn engine(
     plugin: Arc<Plugin>,
 ) -> (Control, Arc<SqliteStore>, Arc<Executor>) {
     let store = Arc::new(SqliteStore::open(home.join("reelmill.db")).expect("a store"));
-    let artifacts = Arc::new(LocalArtifacts::open(home.join("artifacts")).expect("artifacts"));
+    let artifacts = Arc::new(Artifacts::local(home.join("artifacts")).expect("artifacts"));
     let scratch = Scratch::open(&home.join("scratch"), false).expect("scratch");
     let host = Host::new(HostConfig::new(runner, scratch.root().to_owned(), home.join("artifacts")));
     let runs = Runs::new(store.clone());

@@ -60,7 +60,8 @@ pub fn bytes(
     let size = bytes.len() as u64;
     if !already(store, &digest, size)? {
         let (temp, ..) = write(store, bytes, size)?;
-        publish(store, temp, &digest)?;
+        publish(store, &temp.path, &digest)?;
+        temp.keep();
     }
     Ok(ArtifactRef { digest, name: name.into(), size, media_type: media_type.into() })
 }
@@ -88,7 +89,8 @@ pub fn file(
 fn copy(store: &LocalArtifacts, from: File, expected: u64) -> Result<(Digest, u64), ArtifactError> {
     let (temp, digest, size) = write(store, from, expected)?;
     if !already(store, &digest, size)? {
-        publish(store, temp, &digest)?;
+        publish(store, &temp.path, &digest)?;
+        temp.keep();
     }
     Ok((digest, size))
 }
@@ -106,7 +108,8 @@ fn take(
         match fs::rename(path, &temp.path) {
             Ok(()) => {
                 finish(&from, &temp.path).map_err(failed(store, "sync", &temp.path, size))?;
-                publish(store, temp, &digest)?;
+                publish(store, &temp.path, &digest)?;
+                temp.keep();
                 return Ok((digest, size));
             }
             Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {
@@ -158,7 +161,13 @@ fn already(store: &LocalArtifacts, digest: &Digest, size: u64) -> Result<bool, A
     Ok(path.is_file())
 }
 
-fn publish(store: &LocalArtifacts, temp: Temp, digest: &Digest) -> Result<(), ArtifactError> {
+/// Gives a file that was written beside the objects, and whose content has this hash, its name.
+pub fn adopt(store: &LocalArtifacts, file: &File, path: &Path, digest: &Digest) -> Result<(), ArtifactError> {
+    finish(file, path).map_err(failed(store, "sync", path, 0))?;
+    publish(store, path, digest)
+}
+
+fn publish(store: &LocalArtifacts, from: &Path, digest: &Digest) -> Result<(), ArtifactError> {
     let place = store.place(digest);
     let objects = store.objects();
     let folder = place.parent().unwrap_or(&objects);
@@ -167,8 +176,7 @@ fn publish(store: &LocalArtifacts, temp: Temp, digest: &Digest) -> Result<(), Ar
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
         Err(error) => return Err(failed(store, "make the folder", folder, 0)(error)),
     }
-    fs::rename(&temp.path, &place).map_err(failed(store, "rename to", &place, 0))?;
-    temp.keep();
+    fs::rename(from, &place).map_err(failed(store, "rename to", &place, 0))?;
     sync_folder(folder)
 }
 
@@ -176,7 +184,7 @@ fn sync_folder(folder: &Path) -> Result<(), ArtifactError> {
     File::open(folder).and_then(|file| file.sync_all()).map_err(ArtifactError::io("sync", folder))
 }
 
-fn failed(
+pub fn failed(
     store: &LocalArtifacts,
     doing: &'static str,
     path: &Path,

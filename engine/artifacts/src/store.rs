@@ -20,17 +20,35 @@ pub struct Usage {
 #[derive(Clone, Debug)]
 pub struct LocalArtifacts {
     root: PathBuf,
+    /// Where files are written before they get their names; on the same disk.
+    temp: PathBuf,
 }
 
 impl LocalArtifacts {
     /// Opens the store in a folder, which is made if need be, and removes what dead processes left half done.
     pub fn open(root: impl Into<PathBuf>) -> Result<Self, ArtifactError> {
-        let store = Self { root: root.into() };
-        for folder in [store.objects(), store.temp()] {
-            fs::create_dir_all(&folder).map_err(ArtifactError::io("make the folder", &folder))?;
-        }
+        let root = root.into();
+        let store = Self { temp: root.join("tmp"), root };
+        store.make(&[store.objects(), store.temp(), store.pins(), store.transfers()])?;
+        temp::sweep(&store.temp())?;
+        temp::sweep(&store.pins())?;
+        Ok(store)
+    }
+
+    /// Opens the store in a folder that other machines use too. The processes of each have a place of their own for
+    /// what is half done, because nobody else can tell whether they live.
+    pub(crate) fn open_mounted(root: &Path) -> Result<Self, ArtifactError> {
+        let temp = root.join("tmp").join(temp::scope());
+        let store = Self { temp, root: root.to_owned() };
+        store.make(&[store.objects(), store.temp()])?;
         temp::sweep(&store.temp())?;
         Ok(store)
+    }
+
+    fn make(&self, folders: &[PathBuf]) -> Result<(), ArtifactError> {
+        folders.iter().try_for_each(|folder| {
+            fs::create_dir_all(folder).map_err(put::failed(self, "make the folder", folder, 0))
+        })
     }
 
     /// The folder.
@@ -44,7 +62,17 @@ impl LocalArtifacts {
     }
 
     pub(crate) fn temp(&self) -> PathBuf {
-        self.root.join("tmp")
+        self.temp.clone()
+    }
+
+    /// Where objects have a second name as long as someone reads them.
+    pub(crate) fn pins(&self) -> PathBuf {
+        self.root.join("pins")
+    }
+
+    /// Where transfers that are under way, or were cut short, keep what they need to go on.
+    pub(crate) fn transfers(&self) -> PathBuf {
+        self.root.join("transfers")
     }
 
     /// Where an object has its place, whether it is there or not.
@@ -132,7 +160,7 @@ impl LocalArtifacts {
             }
             for entry in fs::read_dir(&folder).map_err(ArtifactError::io("list", &folder))? {
                 let entry = entry.map_err(ArtifactError::io("list", &folder))?;
-                let digest = entry.file_name().to_str().and_then(|hex| format!("blake3:{hex}").parse().ok());
+                let digest = entry.file_name().to_str().and_then(digest_of);
                 if let (Some(digest), Ok(meta)) = (digest, entry.metadata()) {
                     visit(digest, &entry.path(), &meta)?;
                 }
@@ -140,4 +168,9 @@ impl LocalArtifacts {
         }
         Ok(())
     }
+}
+
+/// The digest that an object's name is.
+pub fn digest_of(hex: &str) -> Option<Digest> {
+    format!("blake3:{hex}").parse().ok()
 }

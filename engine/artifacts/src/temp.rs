@@ -15,6 +15,14 @@ pub fn path(folder: &Path) -> PathBuf {
     folder.join(format!("{pid}-{}-{count}", started(pid).unwrap_or(0)))
 }
 
+/// Where a process number means one process: this boot of this machine, and in it this namespace of numbers.
+pub fn scope() -> String {
+    let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    let numbers = fs::read_link("/proc/self/ns/pid").unwrap_or_default();
+    let digits = |text: &str| text.chars().filter(char::is_ascii_alphanumeric).collect::<String>();
+    format!("{}-{}", digits(&boot), digits(&numbers.to_string_lossy()))
+}
+
 /// A temporary file that is removed unless it was given its final name.
 #[derive(Debug)]
 pub struct Temp {

@@ -3,7 +3,10 @@
 use crate::commands::Command;
 use crate::output::{Color, Format};
 use clap::Parser;
+use reelmill_artifacts::RemoteConfig;
+use reelmill_spec::units;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Turns pipeline files into finished videos: on one machine without services, or with workers on many.
 ///
@@ -46,7 +49,38 @@ pub struct Global {
     /// rediss://, redis-cluster://HOST:PORT,…, redis-sentinel://HOST:PORT,…/MASTER
     #[arg(long, global = true, env = "REELMILL_REDIS", value_name = "URL", hide_env_values = true)]
     pub redis: Option<String>,
+    /// Keep artifacts in a store that other machines share: `s3://BUCKET/PREFIX` (reached as the AWS_* variables say)
+    /// or `file:///FOLDER`
+    #[arg(long, global = true, env = "REELMILL_ARTIFACTS", value_name = "URL")]
+    pub artifacts: Option<String>,
+    /// Bytes of artifacts from the shared store that may stay on this machine [default: 20Gi]
+    #[arg(long, global = true, env = "REELMILL_ARTIFACT_CACHE", value_parser = bytes, value_name = "BYTES")]
+    pub artifact_cache: Option<u64>,
     /// Search this folder for plugins first; may be given again
     #[arg(long, global = true, value_name = "DIR")]
     pub plugin_dir: Vec<PathBuf>,
+}
+
+impl Global {
+    /// The shared store of artifacts, if one is named. The environment is read here and nowhere else.
+    pub fn shared_artifacts(&self) -> Option<RemoteConfig> {
+        let url = self.artifacts.as_ref().filter(|url| !url.is_empty())?;
+        // What is not Unicode is no key and no address.
+        let variables = std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+        let mut config = RemoteConfig::new(url.as_str(), variables);
+        config.cache_bytes = self.artifact_cache.unwrap_or(config.cache_bytes);
+        Some(config)
+    }
+}
+
+/// A number of bytes: `500M`, `10Gi`.
+pub fn bytes(text: &str) -> Result<u64, String> {
+    units::bytes(text).ok_or_else(|| format!("{text:?} is no size; write it as `500M` or `10Gi`"))
+}
+
+/// A length of time: `30m`, `24h`.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    let read = units::duration_ms(text).map(Duration::from_millis);
+    read.ok_or_else(|| format!("{text:?} is no length of time; write it as `30m` or `24h`"))
 }

@@ -11,7 +11,7 @@ use std::path::Path;
 
 /// Opens the state, which is made where there is none.
 pub fn open(cx: &Context) -> Result<State, CliError> {
-    Ok(State::open(&cx.home.root, &cx.place)?)
+    Ok(State::open(&cx.home.root, &cx.place, cx.artifacts.as_ref())?)
 }
 
 /// Opens the whole engine for pipelines of a folder. Plugins that cannot be used are told on standard error.

@@ -1,5 +1,6 @@
 //! How the program ends. Every error maps to one exit code here; scripts may rely on them.
 
+use reelmill_artifacts::ArtifactError;
 use reelmill_control::ControlError;
 use reelmill_embedded::OpenError;
 use reelmill_ports::StoreError;
@@ -69,13 +70,16 @@ impl CliError {
     /// How the program ends because of it.
     pub fn exit(&self) -> Exit {
         match self {
-            Self::Usage(_) | Self::Control(ControlError::NoSuchStage { .. }) => Exit::Usage,
+            Self::Usage(_)
+            | Self::Control(ControlError::NoSuchStage { .. })
+            | Self::Open(OpenError::Artifacts(ArtifactError::BadRemote { .. })) => Exit::Usage,
             Self::Invalid(_) | Self::Control(ControlError::Inputs(_) | ControlError::Rows(_)) => {
                 Exit::Invalid
             }
             Self::Store(error)
             | Self::Control(ControlError::Store(error))
             | Self::Open(OpenError::Store(error)) => of_store(error),
+            Self::Control(ControlError::Artifacts(ArtifactError::Unreachable { .. })) => Exit::Temporary,
             Self::Control(_) | Self::Open(_) | Self::Other(_) => Exit::Failed,
         }
     }

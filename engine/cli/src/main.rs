@@ -44,8 +44,9 @@ fn listen() {
 
 fn run(args: Args, output: Output) -> Result<Exit, CliError> {
     let home = Home::find(args.global.home.as_deref())?;
+    let artifacts = args.global.shared_artifacts();
     let place = args.global.redis.map_or(Place::Home, Place::Redis);
-    args.command.run(&Context { home, place, output, plugin_dirs: args.global.plugin_dir })
+    args.command.run(&Context { home, place, output, plugin_dirs: args.global.plugin_dir, artifacts })
 }
 
 /// Tells an error where its reader looks for it: a program on standard output, a person on standard error.

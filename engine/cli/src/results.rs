@@ -20,7 +20,7 @@ pub async fn tell(
 ) -> Result<RunState, CliError> {
     let status = control.status(run).await?;
     let files = match out {
-        Some(folder) => control.export(&of(control, &status).await?, folder)?,
+        Some(folder) => control.export(&of(control, &status).await?, folder).await?,
         None => Vec::new(),
     };
     let state = status.state;

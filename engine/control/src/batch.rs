@@ -143,7 +143,7 @@ impl Control {
             let inputs = row.inputs.clone();
             let submission =
                 Submission { id: new_id(index), inputs, batch: Some((id.clone(), index)), ..like.clone() };
-            let new = self.new_run(pipeline, submission).map_err(|error| {
+            let new = self.new_run(pipeline, submission).await.map_err(|error| {
                 ControlError::Rows(vec![RowProblem { line: row.line, message: error.to_string() }])
             })?;
             self.queue.submit(new).await?;

@@ -1,6 +1,7 @@
 //! Export: the files a run put out, copied to a folder under names that people can read.
 
 use crate::{Control, ControlError};
+use reelmill_artifacts::ArtifactError;
 use reelmill_model::ArtifactRef;
 use reelmill_model::artifact::ARTIFACT_KEY;
 use serde_json::Value;
@@ -21,7 +22,7 @@ pub struct Exported {
 impl Control {
     /// Copies every artifact that `outputs` names into `folder`, which is made when missing. A file of that name
     /// is replaced.
-    pub fn export(&self, outputs: &Value, folder: &Path) -> Result<Vec<Exported>, ControlError> {
+    pub async fn export(&self, outputs: &Value, folder: &Path) -> Result<Vec<Exported>, ControlError> {
         let mut found = Vec::new();
         find(outputs, &mut Vec::new(), &mut found);
         let io =
@@ -30,11 +31,13 @@ impl Control {
         let names = file_names(&found);
         let mut exported = Vec::with_capacity(found.len());
         for ((place, artifact), name) in found.into_iter().zip(names) {
-            let from =
-                self.artifacts.path(&artifact.digest).ok_or(ControlError::NoArtifact(artifact.digest))?;
+            let from = self.artifacts.fetch(&artifact.digest).await.map_err(|error| match error {
+                ArtifactError::Missing(digest) => ControlError::NoArtifact(digest),
+                error => error.into(),
+            })?;
             let path = folder.join(name);
             let partial = path.with_extension("part");
-            std::fs::copy(&from, &partial).map_err(|error| io(error, &partial))?;
+            std::fs::copy(from.path(), &partial).map_err(|error| io(error, &partial))?;
             // Artifacts are read-only; a copy is the user's own.
             make_writable(&partial).map_err(|error| io(error, &partial))?;
             std::fs::rename(&partial, &path).map_err(|error| io(error, &path))?;

@@ -12,7 +12,7 @@ mod status;
 mod submit;
 mod why;
 
-use reelmill_artifacts::LocalArtifacts;
+use reelmill_artifacts::Artifacts;
 use reelmill_context::Runs;
 use reelmill_model::RunId;
 use reelmill_ports::{EventLog, ResultCache, RetryScope, RunStore, TaskQueue};
@@ -39,7 +39,7 @@ pub struct Control {
     /// The result cache.
     pub cache: Arc<dyn ResultCache>,
     /// Files.
-    pub artifacts: Arc<LocalArtifacts>,
+    pub artifacts: Arc<Artifacts>,
     /// Runs and graphs in use.
     pub runs: Runs,
 }

@@ -55,7 +55,7 @@ impl Control {
         submission: Submission,
         resume: bool,
     ) -> Result<Submitted, ControlError> {
-        let new = self.new_run(pipeline, submission)?;
+        let new = self.new_run(pipeline, submission).await?;
         if resume && let Some(run) = self.unfinished(&new).await? {
             return Ok(Submitted { run, resumed: true });
         }
@@ -66,7 +66,7 @@ impl Control {
     }
 
     /// The run a submission describes: inputs checked, files made artifacts.
-    pub(crate) fn new_run(
+    pub(crate) async fn new_run(
         &self,
         pipeline: &Pipeline,
         submission: Submission,
@@ -74,7 +74,7 @@ impl Control {
         let graph = &pipeline.graph;
         let mut inputs =
             reelmill_spec::resolve(&graph.inputs, &submission.inputs).map_err(ControlError::Inputs)?;
-        self.store_files(pipeline, &mut inputs, &submission.files_dir)?;
+        self.store_files(pipeline, &mut inputs, &submission.files_dir).await?;
         let bytes = inputs.to_string().len();
         if bytes > limits::RUN_INPUTS_BYTES_MAX {
             let message = format!(
@@ -102,7 +102,7 @@ impl Control {
     }
 
     /// Makes artifacts of `file` inputs that were given by path.
-    fn store_files(
+    async fn store_files(
         &self,
         pipeline: &Pipeline,
         inputs: &mut Value,
@@ -112,7 +112,7 @@ impl Control {
         for (name, def) in pipeline.graph.inputs.iter().filter(|(_, def)| def.r#type == InputType::File) {
             let Some(value) = inputs.get_mut(name) else { continue };
             let media_type = match value {
-                Value::String(path) => match self.store_file(&files_dir.join(&*path)) {
+                Value::String(path) => match self.store_file(&files_dir.join(&*path)).await {
                     Ok(artifact) => {
                         let media_type = artifact.media_type.clone();
                         *value = serde_json::to_value(artifact).unwrap_or(Value::Null);
@@ -137,13 +137,13 @@ impl Control {
         if problems.is_empty() { Ok(()) } else { Err(ControlError::Inputs(problems)) }
     }
 
-    fn store_file(
+    async fn store_file(
         &self,
         path: &Path,
     ) -> Result<reelmill_model::ArtifactRef, reelmill_artifacts::ArtifactError> {
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let media_type = reelmill_artifacts::media_type(&name);
-        self.artifacts.put_file(path, &name, media_type, PutMode::Copy)
+        self.artifacts.put_file(path, &name, media_type, PutMode::Copy).await
     }
 
     /// The newest unfinished run of the same graph and inputs.

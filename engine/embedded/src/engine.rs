@@ -1,8 +1,9 @@
 //! A state with plugins and a worker.
 
-use crate::state::State;
+use crate::state::{FleetStores, State};
 use crate::{OpenError, identity, scratch};
 use prometheus::Registry;
+use reelmill_archive::Retention;
 use reelmill_context::Runs;
 use reelmill_graph::compile::Catalog;
 use reelmill_host::{Host, HostConfig, Plugin, discover};
@@ -10,6 +11,8 @@ use reelmill_ports::{Only, ResultCache, RunStore};
 use reelmill_runtime::{Capacity, Executor, Metrics, Plugins, Secrets, Slots, Worker, WorkerConfig, bury};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
 
 /// How the engine is put together.
 #[derive(Clone, Debug)]
@@ -54,7 +57,11 @@ impl Engine {
         let (plugins, problems) =
             discover(&options.plugin_dirs, &state.home.join("plugins"), &options.runner).await;
         let plugins: Vec<Arc<Plugin>> = plugins.into_iter().map(Arc::new).collect();
-        let host = HostConfig::new(options.runner, scratch.root().to_owned(), state.home.join("artifacts"));
+        let host = HostConfig::new(
+            options.runner,
+            scratch.root().to_owned(),
+            state.control.artifacts.root().to_owned(),
+        );
         let host = Arc::new(Host::new(host));
         let registry = Registry::new();
         let store = &state.store;
@@ -101,6 +108,14 @@ impl Engine {
         };
         Worker::start(store.clone(), self.executor.clone(), config)
             .map_err(|source| OpenError::Io { what: "start the worker".to_owned(), source })
+    }
+
+    /// Moves runs of a fleet that ended so long ago into this machine's archive, until `end`. At home nothing has to
+    /// be moved.
+    pub fn start_archiving(&self, keep: Duration, end: CancellationToken) {
+        if let Some(FleetStores { hot, cold }) = self.state.fleet.clone() {
+            tokio::spawn(reelmill_archive::run(hot, cold, Retention { keep }, end));
+        }
     }
 
     /// Ends the plugins' processes.

@@ -1,7 +1,8 @@
 //! The state that commands work on: that of one home folder, or that of a fleet.
 
 use crate::OpenError;
-use reelmill_artifacts::LocalArtifacts;
+use reelmill_archive::Archived;
+use reelmill_artifacts::{Artifacts, RemoteConfig};
 use reelmill_context::Runs;
 use reelmill_control::Control;
 use reelmill_ports::{RunStore, Store};
@@ -27,26 +28,48 @@ pub struct State {
     pub control: Control,
     /// The store behind all of its ports.
     pub store: Arc<dyn Store>,
+    /// What that is made of, for a fleet.
+    pub(crate) fleet: Option<FleetStores>,
+}
+
+/// The two stores of a fleet.
+#[derive(Clone)]
+pub(crate) struct FleetStores {
+    /// Where work happens.
+    pub hot: Arc<RedisStore>,
+    /// Where ended runs are kept.
+    pub cold: Arc<SqliteStore>,
 }
 
 impl State {
-    /// Opens the state; `home` is made when missing.
-    pub fn open(home: &Path, place: &Place) -> Result<Self, OpenError> {
+    /// Opens the state; `home` is made when missing. With a shared store the artifacts lie there, and the folder in
+    /// `home` is their cache. Ended runs of a fleet are found in the archive in `home` too, if this machine keeps one.
+    pub fn open(home: &Path, place: &Place, shared: Option<&RemoteConfig>) -> Result<Self, OpenError> {
         std::fs::create_dir_all(home)
             .map_err(|source| OpenError::Io { what: format!("make {}", home.display()), source })?;
-        let store: Arc<dyn Store> = match place {
-            Place::Home => Arc::new(SqliteStore::open(home.join("reelmill.db"))?),
-            Place::Redis(url) => Arc::new(RedisStore::open(&reelmill_store_redis::Config::new(url))?),
+        let (store, fleet): (Arc<dyn Store>, Option<FleetStores>) = match place {
+            Place::Home => (Arc::new(SqliteStore::open(home.join("reelmill.db"))?), None),
+            Place::Redis(url) => {
+                let stores = FleetStores {
+                    hot: Arc::new(RedisStore::open(&reelmill_store_redis::Config::new(url))?),
+                    cold: Arc::new(SqliteStore::open(home.join("archive.db"))?),
+                };
+                (Arc::new(Archived::new(stores.hot.clone(), stores.cold.clone())), Some(stores))
+            }
         };
-        let artifacts = Arc::new(LocalArtifacts::open(home.join("artifacts"))?);
+        let folder = home.join("artifacts");
+        let artifacts = match shared {
+            Some(config) => Artifacts::shared(folder, config)?,
+            None => Artifacts::local(folder)?,
+        };
         let control = Control {
             queue: store.clone(),
             store: store.clone(),
             events: store.clone(),
             cache: store.clone(),
-            artifacts,
+            artifacts: Arc::new(artifacts),
             runs: Runs::new(store.clone() as Arc<dyn RunStore>),
         };
-        Ok(Self { home: home.to_owned(), control, store })
+        Ok(Self { home: home.to_owned(), control, store, fleet })
     }
 }

@@ -95,3 +95,16 @@ pub const FIRINGS_QUEUED_MAX: usize = 16;
 pub const WATCHED_FILES_MAX: usize = 10_000;
 /// Bytes of the body of a webhook's call.
 pub const WEBHOOK_BODY_BYTES_MAX: usize = 1 << 20;
+/// Bytes of artifacts kept on a machine whose artifacts lie in a shared store too, unless it is told otherwise: 20 GiB.
+pub const ARTIFACT_CACHE_BYTES_DEFAULT: u64 = 20 << 30;
+/// Bytes of one part of an upload or a download; larger files go in several. S3 takes 5 MiB at least.
+pub const ARTIFACT_PART_BYTES: u64 = 8 << 20;
+/// Parts of one upload: S3's own limit. The parts of files beyond it are larger.
+pub const ARTIFACT_PARTS_MAX: u64 = 10_000;
+/// Parts of one file on their way at once.
+pub const ARTIFACT_PARTS_AT_ONCE_MAX: usize = 4;
+/// Parts of all files of a process on their way at once: each lies in memory.
+pub const ARTIFACT_PARTS_IN_MEMORY_MAX: usize = 8;
+/// Age below which an artifact that nothing names is left alone, in milliseconds: 24 hours. An attempt that has stored
+/// it may not have settled yet.
+pub const ARTIFACT_GRACE_MS: u64 = 24 * 3_600_000;

@@ -9,7 +9,7 @@ use crate::report::Reporter;
 use crate::scratch::Scratch;
 use crate::secrets::{Redactor, Secrets};
 use crate::slots::Slots;
-use reelmill_artifacts::LocalArtifacts;
+use reelmill_artifacts::Artifacts;
 use reelmill_context::{CACHE_LINE, ContextError, RunFacts, Runs, artifacts_in, cache_parts, task_context};
 use reelmill_graph::expr::{self, Bindings};
 use reelmill_graph::{CacheMode, Node, NodeKind, PluginLock, Template, canonical};
@@ -32,7 +32,7 @@ pub struct Executor {
     /// Results of earlier attempts; none switches the cache off.
     pub cache: Option<Arc<dyn ResultCache>>,
     /// Files.
-    pub artifacts: Arc<LocalArtifacts>,
+    pub artifacts: Arc<Artifacts>,
     /// Runs plugins.
     pub host: Arc<Host>,
     /// Plugins by the digest that graphs are locked to.
@@ -191,7 +191,7 @@ impl Executor {
             () = stop.cancelled() => return Err(Early::Outcome(Outcome::Released)),
         };
         let base_dir = PathBuf::from(&work.facts.new.base_dir);
-        let inputs = files::resolve_inputs(&mut with, &stage.input, &base_dir, &self.artifacts)?;
+        let inputs = files::resolve_inputs(&mut with, &stage.input, &base_dir, &self.artifacts).await?;
         let redactor = self.secrets.resolve(&mut with)?;
         let scratch = self.scratch.attempt(work.leased()).map_err(|error| {
             let message = format!("no scratch folder could be made: {error}");
@@ -221,7 +221,7 @@ impl Executor {
         reporter.finish().await;
         drop(occupied);
         *usage = end.usage;
-        self.store(end, scratch.path(), inputs, &redactor, usage).await.map_err(Early::Failed)
+        self.store(end, scratch.path(), &inputs, &redactor, usage).await.map_err(Early::Failed)
     }
 
     /// Makes artifacts of the files a stage put out; they are durable before the task is settled.
@@ -229,21 +229,14 @@ impl Executor {
         &self,
         end: AttemptEnd,
         scratch: &Path,
-        inputs: Inputs,
+        inputs: &Inputs,
         redactor: &Redactor,
         usage: &mut Usage,
     ) -> Result<Value, Failure> {
         let mut outputs = end.result.map_err(|failure| redactor.failure(failure))?;
         outputs = redactor.value(outputs);
         let started = Instant::now();
-        let artifacts = Arc::clone(&self.artifacts);
-        let scratch = scratch.to_owned();
-        let stored = tokio::task::spawn_blocking(move || {
-            files::store_outputs(&mut outputs, &scratch, &inputs.artifacts, &artifacts).map(|_| outputs)
-        });
-        let outputs = stored.await.map_err(|error| {
-            Failure::new(FailureClass::Internal, format!("storing outputs failed: {error}"))
-        })??;
+        files::store_outputs(&mut outputs, scratch, &inputs.given(), &self.artifacts).await?;
         usage.store_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         Ok(outputs)
     }
@@ -275,16 +268,18 @@ impl Executor {
         }
         let found = cache.lookup(entry.key).await.ok().flatten();
         let found = match found {
-            Some(found)
-                if found.artifacts.iter().all(|(digest, _)| self.artifacts.path(digest).is_some()) =>
-            {
-                Some(found)
-            }
-            Some(_) => {
-                // An artifact was collected: the entry is of no use any more.
-                let _ = cache.forget(entry.key).await;
-                None
-            }
+            Some(found) => match files::all_there(&found.artifacts, &self.artifacts).await {
+                Ok(true) => Some(found),
+                Ok(false) => {
+                    // An artifact was collected: the entry is of no use any more.
+                    let _ = cache.forget(entry.key).await;
+                    None
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "a result of the cache could not be used");
+                    None
+                }
+            },
             None => None,
         };
         self.metrics.cache_lookup(found.is_some());

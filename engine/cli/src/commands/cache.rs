@@ -1,12 +1,14 @@
 //! `reelmill cache`: what the result cache holds, and making room.
 
 use super::Context;
+use crate::args;
 use crate::engine;
 use crate::exit::{CliError, Exit};
 use crate::words;
 use clap::Subcommand;
+use reelmill_artifacts::Scope;
 use reelmill_ports::CacheStats;
-use reelmill_spec::units;
+use std::time::Duration;
 
 /// Show or clean the result cache
 #[derive(clap::Args)]
@@ -26,13 +28,16 @@ enum Command {
     /// Forget the results used longest ago, and delete files that nothing names any more
     Gc {
         /// Bytes of results that may stay: `500M`, `10Gi`
-        #[arg(long, default_value = "10Gi", value_parser = bytes, value_name = "BYTES")]
+        #[arg(long, default_value = "10Gi", value_parser = args::bytes, value_name = "BYTES")]
         keep: u64,
+        /// Leave files that nothing names alone until they are this old
+        #[arg(long, default_value = "24h", value_parser = args::duration, value_name = "TIME")]
+        grace: Duration,
+        /// Delete them from the shared store (`--artifacts`) too. Only right when all runs that use it are in this
+        /// home: files that only others name are lost
+        #[arg(long)]
+        shared: bool,
     },
-}
-
-fn bytes(text: &str) -> Result<u64, String> {
-    units::bytes(text).ok_or_else(|| format!("{text:?} is no size; write it as `500M` or `10Gi`"))
 }
 
 impl Cache {
@@ -48,12 +53,13 @@ impl Cache {
                         cx.output.text(&text(&stats))?;
                     }
                 }
-                Command::Gc { keep } => {
-                    let collected = control.collect(keep).await?;
+                Command::Gc { keep, grace, shared } => {
+                    let scope = if shared { Scope::Shared } else { Scope::Machine };
+                    let collected = control.collect(keep, scope, grace).await?;
                     if cx.output.is_json() {
                         cx.output.json(&collected)?;
                     } else {
-                        let files = words::count(collected.artifacts as u64, "file");
+                        let files = words::count(collected.artifacts, "file");
                         let freed = words::bytes(collected.bytes);
                         cx.output.text(&format!("deleted {files}, {freed}\n{}", text(&collected.cache)))?;
                     }

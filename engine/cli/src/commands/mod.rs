@@ -28,6 +28,7 @@ use crate::exit::{CliError, Exit};
 use crate::home::Home;
 use crate::output::Output;
 use clap::Subcommand;
+use reelmill_artifacts::RemoteConfig;
 use reelmill_embedded::Place;
 use std::path::PathBuf;
 
@@ -41,6 +42,8 @@ pub struct Context {
     pub output: Output,
     /// Folders that are searched for plugins before all others.
     pub plugin_dirs: Vec<PathBuf>,
+    /// Where artifacts are shared with other machines.
+    pub artifacts: Option<RemoteConfig>,
 }
 
 /// What can be asked for, in the order in which one meets it.

@@ -9,6 +9,10 @@ use reelmill_embedded::Place;
 use reelmill_ports::Only;
 use std::path::Path;
 use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// How long ended runs stay in Redis.
+const KEEP: Duration = Duration::from_hours(1);
 
 /// Work on whatever is submitted, until told to stop
 #[derive(clap::Args)]
@@ -29,6 +33,9 @@ pub struct WorkerCommand {
     /// Time that running stages get to end when it is told to stop
     #[arg(long, value_name = "TIME", default_value_t = format_duration(PATIENCE).to_string(), value_parser = duration)]
     drain: String,
+    /// Move runs that ended so long ago from Redis into the archive in this worker's home
+    #[arg(long, value_name = "TIME", default_value = "1h", value_parser = duration)]
+    keep: String,
     #[command(flatten)]
     work: WorkFlags,
 }
@@ -58,7 +65,11 @@ impl WorkerCommand {
                 engine.plugins.len()
             );
             let job = Job { only: Only::Any, queues, patience };
+            let end = CancellationToken::new();
+            let keep = humantime::parse_duration(&self.keep).unwrap_or(KEEP);
+            engine.start_archiving(keep, end.clone());
             work::<()>(&engine, &self.work, job, forever()).await?;
+            end.cancel();
             engine.close().await;
             eprintln!("drained; nothing is held any more");
             Ok(Exit::Ok)

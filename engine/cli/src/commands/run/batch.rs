@@ -86,7 +86,7 @@ pub async fn report(
             Some(folder) => {
                 let folder = folder.join(format!("row-{:04}", row_of(run) + 1));
                 let status = control.status(run.new.id).await?;
-                json!(control.export(&results::of(control, &status).await?, &folder)?)
+                json!(control.export(&results::of(control, &status).await?, &folder).await?)
             }
             None => Value::Null,
         };
