@@ -50,6 +50,8 @@ pub fn binaries() -> PathBuf {
 /// A folder of its own for one test: working folder and home, gone at the end.
 pub struct Place {
     root: TempDir,
+    /// The Redis of a fleet, where runs are kept there.
+    redis: Option<String>,
 }
 
 /// How a command ended.
@@ -83,7 +85,13 @@ impl Place {
     #[must_use]
     #[expect(clippy::new_without_default, reason = "a default that makes a folder would surprise")]
     pub fn new() -> Self {
-        Self { root: tempfile::tempdir().expect("a temporary folder can be made") }
+        Self { root: tempfile::tempdir().expect("a temporary folder can be made"), redis: None }
+    }
+
+    /// A folder whose runs are kept in a Redis.
+    #[must_use]
+    pub fn of_fleet(server: &RedisServer) -> Self {
+        Self { redis: Some(server.url()), ..Self::new() }
     }
 
     /// A path in it.
@@ -118,6 +126,7 @@ impl Place {
             .envs(std::env::var_os("PATH").map(|path| ("PATH", path)))
             .env("HOME", self.root.path())
             .env("REELMILL_HOME", self.path("home"))
+            .envs(self.redis.iter().map(|url| ("REELMILL_REDIS", url)))
             .stdin(std::process::Stdio::null());
         command
     }

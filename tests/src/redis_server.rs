@@ -56,6 +56,15 @@ impl RedisServer {
         self.folder.path()
     }
 
+    /// Asks it something with `redis-cli`; the answer without its end of line.
+    #[must_use]
+    pub fn ask(&self, words: &[&str]) -> String {
+        let port = self.port.to_string();
+        let answer = Command::new("redis-cli").args(["-p", &port]).args(words).output();
+        let answer = answer.expect("redis-cli can be started; `make setup` installs it");
+        String::from_utf8_lossy(&answer.stdout).trim_end().to_owned()
+    }
+
     /// Its process; none while it is stopped.
     #[must_use]
     pub fn pid(&self) -> Option<u32> {

@@ -98,7 +98,7 @@ impl Engine {
     /// Starts the worker on these queues. Leases of workers of this machine that have died are given back first.
     pub async fn start_worker(&self, only: Only, queues: Vec<String>) -> Result<Worker, OpenError> {
         let store = &self.state.store;
-        bury(&**store, &**store, identity::is_dead).await?;
+        bury(&**store, &**store, identity::is_dead, &self.state.home.join("scratch")).await?;
         let config = WorkerConfig {
             worker: identity::worker_id(),
             queues,

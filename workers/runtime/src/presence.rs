@@ -4,6 +4,7 @@
 use crate::held::Held;
 use reelmill_model::WorkerId;
 use reelmill_ports::{Fleet, StoreError, TaskQueue, WorkerCard};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -31,6 +32,8 @@ pub struct Presence {
     pub draining: watch::Receiver<bool>,
     /// Tells dead neighbours.
     pub is_dead: IsDead,
+    /// Folder in which the workers of this machine have their scratch, each in one of its name.
+    pub scratch: PathBuf,
 }
 
 impl Presence {
@@ -45,7 +48,7 @@ impl Presence {
             let done = tokio::select! {
                 () = end.cancelled() => break,
                 _ = announce.tick() => self.fleet.announce(self.now()).await,
-                _ = look.tick() => bury(&*self.fleet, &*self.queue, self.is_dead).await.map(drop),
+                _ = look.tick() => bury(&*self.fleet, &*self.queue, self.is_dead, &self.scratch).await.map(drop),
             };
             // A store that does not answer is no reason to stop: the heartbeat says so loudly enough.
             if let Err(error) = done {
@@ -63,13 +66,21 @@ impl Presence {
     }
 }
 
-/// Gives back at once what workers hold whose processes have ended, and forgets them; says how many tasks go on.
-pub async fn bury(fleet: &dyn Fleet, queue: &dyn TaskQueue, is_dead: IsDead) -> Result<usize, StoreError> {
+/// Gives back at once what workers hold whose processes have ended, and forgets them and their scratch; says how many
+/// tasks go on.
+pub async fn bury(
+    fleet: &dyn Fleet,
+    queue: &dyn TaskQueue,
+    is_dead: IsDead,
+    scratch: &Path,
+) -> Result<usize, StoreError> {
     let mut given_back = 0;
     for card in fleet.workers().await?.into_iter().filter(|card| is_dead(&card.worker)) {
         let count = queue.release_worker(&card.worker).await?;
         given_back += count;
         fleet.retire(&card.worker).await?;
+        // It may have had none, or another neighbour was quicker; what stays is removed by the next start.
+        let _ = std::fs::remove_dir_all(scratch.join(&card.worker.0));
         tracing::info!(worker = %card.worker, count, "a worker had died; its tasks go on");
     }
     Ok(given_back)

@@ -12,6 +12,7 @@ use apalis::prelude::{BoxDynError, Data, WorkerBuilder};
 use reelmill_graph::light_lane;
 use reelmill_model::{Outcome, Usage, WorkerId, limits};
 use reelmill_ports::{Only, Store, TaskQueue, WorkerCard};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -68,6 +69,7 @@ impl Worker {
             held: held.clone(),
             draining: drain.clone(),
             is_dead: config.is_dead,
+            scratch: neighbours(executor.scratch.root()),
         };
         let pump = PumpConfig {
             queue: Arc::clone(&queue),
@@ -122,6 +124,11 @@ impl Worker {
     pub fn held(&self) -> usize {
         self.held.len()
     }
+}
+
+/// The folder around a worker's own scratch.
+fn neighbours(own: &Path) -> PathBuf {
+    own.parent().unwrap_or(own).to_owned()
 }
 
 /// How a worker is seen before it holds anything.

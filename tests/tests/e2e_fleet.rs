@@ -1,0 +1,205 @@
+//! A fleet on the real binaries and a real Redis: several workers, one of them killed or told to stop, a server that
+//! dies and comes back, keys that make one run of several submissions, and an archive.
+
+use reelmill_tests::engine::{PATIENCE, Working, files, pipeline, signal, wait_until};
+use reelmill_tests::{Place, RedisServer};
+use serde_json::Value;
+use std::time::Instant;
+
+/// A worker that says it is ready.
+fn worker<'a>(place: &'a Place, more: &[&str]) -> Working<'a> {
+    let mut worker = Working::start(place, place.engine(&[&["worker", "--slots", "4"], more].concat()));
+    worker.wait_for("working for the fleet");
+    worker
+}
+
+/// Submits a pipeline; says the run's id.
+fn submit(place: &Place, text: &str, more: &[&str]) -> String {
+    place.write("p.yaml", text);
+    let ended = place.ask(&[&["submit", "p.yaml", "-o", "json"], more].concat()).expect(0).json();
+    ended["run"].as_str().expect("a run").to_owned()
+}
+
+fn status(place: &Place, run: &str) -> Value {
+    place.ask(&["status", run, "-o", "json"]).expect(0).json()
+}
+
+/// Waits for a run's end; gives its status.
+fn end_of(place: &Place, run: &str) -> Value {
+    let begun = Instant::now();
+    loop {
+        let status = status(place, run);
+        if status["state"] != "running" {
+            return status;
+        }
+        assert!(begun.elapsed() < PATIENCE, "it never ended: {status:#}");
+    }
+}
+
+/// What must not be left in a Redis when all work is done.
+fn nothing_is_held(server: &RedisServer) {
+    assert_eq!(server.ask(&["ZCARD", "rm:{0}:leases"]), "0");
+    assert_eq!(server.ask(&["ZCARD", "rm:{0}:due"]), "0");
+    assert_eq!(server.ask(&["KEYS", "rm:{0}:q:*"]), "");
+}
+
+/// Three stages for each of some items, and one that waits for all.
+fn fan(items: u32) -> String {
+    pipeline(&format!(
+        "stages:
+  list: {{ uses: probe.count@1, with: {{ to: {items} }} }}
+  each:
+    for_each: {{ in: stages.list.outputs.items, key: \"'i' + string(item)\" }}
+    stages:
+      a: {{ uses: probe.echo@1, with: {{ n: \"${{{{ item }}}}\" }} }}
+      b: {{ uses: probe.echo@1, with: {{ n: \"${{{{ stages.a.outputs.n }}}}\" }} }}
+    outputs: {{ n: \"${{{{ stages.b.outputs.n }}}}\" }}
+  all: {{ uses: probe.echo@1, with: {{ all: \"${{{{ stages.each.outputs.map(e, e.n) }}}}\" }} }}
+outputs: {{ all: \"${{{{ stages.all.outputs.all }}}}\" }}
+"
+    ))
+}
+
+#[test]
+fn a_run_that_is_submitted_is_done_by_the_workers_there_are() {
+    let server = RedisServer::start();
+    let place = Place::of_fleet(&server);
+    let workers = [worker(&place, &[]), worker(&place, &[])];
+    place.write("p.yaml", &fan(12));
+    let ended = place.ask(&["submit", "p.yaml", "--wait", "-o", "json"]).expect(0).json();
+    let all: Vec<u64> = (0..12).collect();
+    assert_eq!(ended["outputs"]["all"], serde_json::json!(all));
+    let seen = place.ask(&["workers", "-o", "json"]).expect(0).json();
+    assert_eq!(seen["workers"].as_array().map(Vec::len), Some(2), "{seen}");
+    for worker in workers {
+        signal("TERM", &[worker.id()]);
+        let ended = worker.end().expect(0);
+        assert!(ended.stderr.contains("drained"), "{ended:?}");
+    }
+    let seen = place.ask(&["workers", "-o", "json"]).expect(0).json();
+    assert_eq!(seen["workers"], serde_json::json!([]), "workers that have ended are taken off the list");
+    nothing_is_held(&server);
+}
+
+#[test]
+fn what_a_killed_worker_held_goes_on_with_its_neighbour() {
+    let server = RedisServer::start();
+    let place = Place::of_fleet(&server);
+    let mut gate = place.gate("gate");
+    let text = pipeline(
+        "stages:
+  before: { uses: probe.echo@1, with: { n: 1 } }
+  held: { uses: probe.gate@1, with: { gate: gate, value: \"${{ stages.before.outputs.n }}\" } }
+",
+    );
+    let first = worker(&place, &[]);
+    let run = submit(&place, &text, &[]);
+    gate.wait();
+    let neighbour = worker(&place, &[]);
+    signal("KILL", &[first.id()]);
+    let _ = first.end();
+    // The pipe has two ends: the next stage at it would wait for this one to be closed too.
+    drop(gate);
+    let mut again = place.gate_again("gate");
+    again.open();
+    let ended = end_of(&place, &run);
+    assert_eq!(ended["state"], "succeeded", "{ended:#}");
+    assert_eq!(ended["stages"][0]["settled"], 1, "finished work is not done again");
+    assert_eq!(ended["stages"][1]["attempts"], 2, "{ended:#}");
+    signal("TERM", &[neighbour.id()]);
+    let _ = neighbour.end().expect(0);
+    nothing_is_held(&server);
+    wait_until("scratch to be gone", || files(&place.path("home/scratch")).is_empty());
+}
+
+#[test]
+fn a_worker_that_is_told_to_stop_gives_back_what_it_cannot_end() {
+    let server = RedisServer::start();
+    let place = Place::of_fleet(&server);
+    let mut gate = place.gate("gate");
+    let first = worker(&place, &["--drain", "1ms"]);
+    let run =
+        submit(&place, &pipeline("stages: { held: { uses: probe.gate@1, with: { gate: gate } } }\n"), &[]);
+    gate.wait();
+    signal("TERM", &[first.id()]);
+    let _ = first.end().expect(0);
+    drop(gate);
+    assert_eq!(status(&place, &run)["stages"][0]["attempts"], 0, "a task given back counts no attempt");
+    let _second = worker(&place, &[]);
+    let mut again = place.gate_again("gate");
+    again.open();
+    assert_eq!(end_of(&place, &run)["state"], "succeeded");
+}
+
+#[test]
+fn a_redis_that_is_killed_and_comes_back_loses_nothing() {
+    let mut server = RedisServer::start();
+    let place = Place::of_fleet(&server);
+    let mut gate = place.gate("gate");
+    let text = pipeline(
+        "stages:
+  held: { uses: probe.gate@1, with: { gate: gate } }
+  after: { uses: probe.echo@1, with: { at: \"${{ stages.held.outputs.to }}\" } }
+",
+    );
+    let _worker = worker(&place, &[]);
+    let run = submit(&place, &text, &[]);
+    gate.wait();
+    server.kill();
+    let lost = place.ask(&["status", &run]);
+    assert_eq!(lost.code, Some(75), "{lost:?}");
+    assert!(lost.stderr.contains("does not answer"), "{lost:?}");
+    gate.open();
+    server.start_again();
+    let ended = end_of(&place, &run);
+    assert_eq!(ended["state"], "succeeded", "{ended:#}");
+    assert_eq!(ended["stages"][0]["attempts"], 1, "the end that could not be told was kept and told later");
+}
+
+#[test]
+fn one_key_is_one_run() {
+    let server = RedisServer::start();
+    let place = Place::of_fleet(&server);
+    let text = pipeline("stages: { one: { uses: probe.echo@1, with: { n: 1 } } }\n");
+    let first = submit(&place, &text, &["--key", "order 7", "--namespace", "acme"]);
+    let again = submit(&place, &text, &["--key", "order 7", "--namespace", "acme"]);
+    let other = submit(&place, &text, &["--key", "order 7"]);
+    assert_eq!(first, again);
+    assert_ne!(first, other, "another tenant has keys of its own");
+}
+
+#[test]
+fn a_paused_queue_rests_until_it_is_resumed() {
+    let server = RedisServer::start();
+    let place = Place::of_fleet(&server);
+    let _ = place.ask(&["queues", "--pause", "default"]).expect(0);
+    let run = submit(&place, &pipeline("stages: { one: { uses: probe.echo@1, with: { n: 1 } } }\n"), &[]);
+    let _worker = worker(&place, &[]);
+    let queues = place.ask(&["queues", "-o", "json"]).expect(0).json();
+    let lane =
+        queues["lanes"].as_array().and_then(|lanes| lanes.iter().find(|lane| lane["lane"] == "default"));
+    assert_eq!(lane, Some(&serde_json::json!({ "lane": "default", "ready": 1, "paused": true })));
+    assert_eq!(status(&place, &run)["state"], "running");
+    let _ = place.ask(&["queues", "--resume", "default"]).expect(0);
+    assert_eq!(end_of(&place, &run)["state"], "succeeded");
+}
+
+#[test]
+fn ended_runs_leave_redis_and_are_read_as_before() {
+    let server = RedisServer::start();
+    let place = Place::of_fleet(&server);
+    let _worker = worker(&place, &["--keep", "0s"]);
+    let text = pipeline("stages: { one: { uses: probe.say@1, with: { text: \"a word\" } } }\n");
+    let run = submit(&place, &text, &["--key", "k"]);
+    wait_until("the run to leave Redis", || {
+        server.ask(&["ZCARD", "rm:{0}:runs"]) == "0" && server.ask(&["GET", "rm:{0}:cursor"]) != ""
+    });
+    let kept = status(&place, &run);
+    assert_eq!((kept["state"].as_str(), &kept["stages"][0]["settled"]), (Some("succeeded"), &Value::from(1)));
+    assert!(place.ask(&["logs", &run]).expect(0).stdout.contains("a word"));
+    assert!(place.ask(&["status"]).expect(0).stdout.contains(&run));
+    let _ = place.ask(&["why", &run]).expect(0);
+    assert_eq!(submit(&place, &text, &["--key", "k"]), run, "its key is still taken");
+    let refused = place.ask(&["retry", &run]);
+    assert!(refused.code == Some(1) && refused.stderr.contains("archived"), "{refused:?}");
+}
