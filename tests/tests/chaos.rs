@@ -27,8 +27,8 @@ fn graph() -> String {
     needs: [s5]
     for_each: { in: stages.s1.outputs.items, key: \"'i' + string(item)\" }
     stages:
-      in: { uses: faulty.noop@1, with: { n: \"${{ item }}\" } }
-      out: { uses: faulty.noop@1, with: { n: \"${{ stages.in.outputs.n }}\" } }
+      a: { uses: faulty.noop@1, with: { n: \"${{ item }}\" } }
+      b: { uses: faulty.noop@1, with: { n: \"${{ stages.a.outputs.n }}\" } }
 ";
     for no in 6..=9 {
         let before = if no == 6 { "each".to_owned() } else { format!("s{}", no - 1) };

@@ -5,6 +5,7 @@ use crate::backend::Job;
 use crate::files::{self, Inputs};
 use crate::held::Stop;
 use crate::metrics::Metrics;
+use crate::patience::patiently;
 use crate::report::Reporter;
 use crate::scratch::Scratch;
 use crate::secrets::{Redactor, Secrets};
@@ -127,12 +128,13 @@ impl Executor {
 
     async fn run(&self, job: &Job, usage: &mut Usage) -> Result<Outcome, Early> {
         let leased = &job.leased;
-        let facts = self.runs.get(leased.task.run).await?;
+        let facts = patiently(&job.stop, async || self.runs.get(leased.task.run).await).await?;
         let node = facts.compiled.graph.node(leased.node);
         if let Admit::Skip(reason) = admit(&facts.compiled.graph, node, &leased.deps) {
             return Ok(Outcome::Skipped(reason));
         }
-        let context = task_context(self.runs.store(), &facts, leased).await?;
+        let context =
+            patiently(&job.stop, async || task_context(self.runs.store(), &facts, leased).await).await?;
         let bindings = Bindings::new(&context);
         if let Some(condition) = &node.condition
             && !facts.compiled.programs.condition(condition, &bindings)?

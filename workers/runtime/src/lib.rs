@@ -10,6 +10,7 @@ mod files;
 mod heartbeat;
 mod held;
 mod metrics;
+mod patience;
 mod presence;
 mod pump;
 mod report;
