@@ -6,12 +6,14 @@ pub mod clock;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 pub mod error;
+pub mod marks;
 pub mod queue;
 pub mod store;
 
 pub use cache::{CacheEntry, CacheStats, ResultCache};
 pub use clock::Clock;
 pub use error::StoreError;
+pub use marks::{Marks, MemoryMarks};
 pub use queue::{
     Beat, HeartbeatReply, Lease, LeaseRequest, Leased, NewRun, Only, Rejected, Settle, Settled, StepReply,
     StepRequest, TaskQueue,
