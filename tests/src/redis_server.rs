@@ -15,6 +15,7 @@ const PORTS_TRIED_MAX: usize = 5;
 pub struct RedisServer {
     folder: TempDir,
     port: u16,
+    more: Vec<String>,
     child: Option<Child>,
 }
 
@@ -29,10 +30,11 @@ impl RedisServer {
     #[must_use]
     pub fn start_with(more: &[&str]) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
+        let more: Vec<String> = more.iter().map(|&word| word.to_owned()).collect();
         for _ in 0..PORTS_TRIED_MAX {
             let port = free_port();
-            if let Some(child) = spawn(&folder, port, more) {
-                return Self { folder, port, child: Some(child) };
+            if let Some(child) = spawn(&folder, port, &more) {
+                return Self { folder, port, more, child: Some(child) };
             }
         }
         panic!("redis-server did not start on any of {PORTS_TRIED_MAX} ports; `make setup` installs it")
@@ -93,7 +95,7 @@ impl RedisServer {
     /// Starts it again on the same port, with what it had written.
     pub fn start_again(&mut self) {
         self.kill();
-        let child = spawn(&self.folder, self.port, &[]);
+        let child = spawn(&self.folder, self.port, &self.more);
         self.child = Some(child.expect("the port is still free"));
     }
 }
@@ -114,7 +116,7 @@ fn free_port() -> u16 {
 }
 
 /// A server that takes connections; none when it ended instead.
-fn spawn(folder: &TempDir, port: u16, more: &[&str]) -> Option<Child> {
+fn spawn(folder: &TempDir, port: u16, more: &[String]) -> Option<Child> {
     let mut child = Command::new("redis-server")
         .args(["--bind", "127.0.0.1", "--port", &port.to_string(), "--dir"])
         .arg(folder.path())

@@ -147,7 +147,9 @@ impl Consumer {
                 stream.forget_idle(long)?;
                 stream.take_over(idle, INBOX_BATCH_MAX)
             };
-            let taken = self.link.call(look).await?;
+            let mut taken = self.link.call(look).await?;
+            // What waits here is not dead, however long it has waited.
+            taken.retain(|(entry, _)| !self.waiting.holds(&entry.id));
             if !taken.is_empty() {
                 tracing::warn!(count = taken.len(), "envelopes of dead consumers were taken over");
                 return Ok(taken);

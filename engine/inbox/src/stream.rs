@@ -129,22 +129,45 @@ impl Stream {
         Ok(taken.into_iter().zip(times).collect())
     }
 
-    /// Entries that this consumer holds, once more. One that another consumer took over and settled is not there.
+    /// Entries that this consumer holds, once more. One that another consumer took over is not there.
     pub fn reload(&mut self, ids: &[String]) -> RedisResult<Vec<Entry>> {
-        // JUSTID: trying again is not another delivery.
+        let held = self.held(ids)?;
+        if held.is_empty() {
+            return Ok(Vec::new());
+        }
+        // JUSTID: trying again is no delivery. RETRYCOUNT: an entry that was tried by a consumer that lives does not
+        // kill consumers.
         let mut claim = cmd("XCLAIM");
-        claim.arg(STREAM).arg(GROUP).arg(&self.consumer).arg(0).arg(ids).arg("JUSTID");
-        let held: Vec<String> = claim.query(&mut self.connection)?;
+        claim
+            .arg(STREAM)
+            .arg(GROUP)
+            .arg(&self.consumer)
+            .arg(0)
+            .arg(&held)
+            .arg("RETRYCOUNT")
+            .arg(1)
+            .arg("JUSTID");
+        let _: Value = claim.query(&mut self.connection)?;
         let mut ask = pipe();
         for id in &held {
             ask.cmd("XRANGE").arg(STREAM).arg(id).arg(id);
         }
-        if held.is_empty() {
-            return Ok(Vec::new());
-        }
         let replies: Vec<Value> = ask.query(&mut self.connection)?;
         let found: Vec<Vec<Entry>> = replies.into_iter().map(entries).collect::<RedisResult<_>>()?;
         Ok(found.into_iter().flatten().collect())
+    }
+
+    /// Which of these entries are this consumer's.
+    fn held(&mut self, ids: &[String]) -> RedisResult<Vec<String>> {
+        let mut ask = pipe();
+        for id in ids {
+            ask.cmd("XPENDING").arg(STREAM).arg(GROUP).arg(id).arg(id).arg(1).arg(&self.consumer);
+        }
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let known: Vec<Vec<(String, String, u64, u64)>> = ask.query(&mut self.connection)?;
+        Ok(known.into_iter().flatten().map(|(id, ..)| id).collect())
     }
 
     /// When each of these ids was first seen: the time given beside it, unless it is known from before.

@@ -34,6 +34,11 @@ impl Waiting {
         self.held.len() >= INBOX_WAITING_MAX
     }
 
+    /// Whether an entry is one of those.
+    pub fn holds(&self, id: &str) -> bool {
+        self.held.contains_key(id)
+    }
+
     /// Notes that an attempt failed.
     pub fn failed(&mut self, id: String, now_ms: u64, backoff: Backoff) {
         let (failed, due) = self.held.entry(id).or_insert((0, None));

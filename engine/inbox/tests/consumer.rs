@@ -235,6 +235,35 @@ async fn what_cannot_be_submitted_for_now_stays_and_holds_nobody_up() {
 }
 
 #[tokio::test]
+async fn however_long_a_store_is_away_nothing_that_waits_for_it_is_bad() {
+    let mut rig = Rig::new();
+    let busy = |left: u32| rig.runs.busy.lock().expect("nobody panicked").insert("patient".to_owned(), left);
+    busy(u32::MAX);
+    let id = rig.add(&envelope("patient"));
+    take_as(&rig, "dead");
+    let mut claim = redis::cmd("XCLAIM");
+    claim.arg(STREAM).arg(GROUP).arg("dead").arg(0).arg(&id).arg("RETRYCOUNT").arg(INBOX_TAKEOVERS_MAX - 1);
+    let _: redis::Value = claim.query(&mut rig.redis()).expect("it can be claimed");
+    let working = rig.consume("a");
+    let tried = tokio::time::timeout(PATIENCE, async {
+        while rig.runs.busy.lock().expect("nobody panicked")["patient"] > u32::MAX - 3 {
+            tokio::task::yield_now().await;
+        }
+    });
+    tried.await.expect("it is tried again and again");
+    let tally = working.stop().await;
+    assert!(tally.retried >= 3 && tally.dead == 0, "{tally:?}");
+    let mut ask = redis::cmd("XPENDING");
+    ask.arg(STREAM).arg(GROUP).arg(&id).arg(&id).arg(1);
+    let pending: Vec<(String, String, u64, u64)> = ask.query(&mut rig.redis()).expect("it is pending");
+    assert_eq!(pending[0].3, 1, "a consumer that lived through it has tried it");
+    busy(0);
+    let working = rig.consume("b");
+    assert_eq!(rig.next().await.envelope.id, "patient");
+    assert_eq!(working.stop().await, Tally { submitted: 1, ..Tally::default() });
+}
+
+#[tokio::test]
 async fn entries_of_a_dead_consumer_are_taken_over() {
     let mut rig = Rig::new();
     rig.add(&envelope("left"));

@@ -8,6 +8,7 @@ pub mod clock;
 pub mod conformance;
 pub mod error;
 pub mod fleet;
+pub mod marks;
 pub mod queue;
 pub mod store;
 
@@ -16,6 +17,7 @@ pub use cache::{CacheEntry, CacheStats, ResultCache};
 pub use clock::Clock;
 pub use error::StoreError;
 pub use fleet::{Fleet, LaneView, WorkerCard};
+pub use marks::{Marks, MemoryMarks};
 pub use queue::{
     Beat, HeartbeatReply, Lease, LeaseRequest, Leased, NewRun, Only, Rejected, Settle, Settled, StepReply,
     StepRequest, TaskQueue,

@@ -15,7 +15,8 @@ use croner::parser::{CronParser, Seconds, Year};
 #[derive(Clone)]
 pub struct Cron {
     pattern: String,
-    cron: croner::Cron,
+    // Boxed: it is a few hundred bytes.
+    compiled: Box<croner::Cron>,
     zone: Tz,
 }
 
@@ -71,7 +72,7 @@ impl Cron {
             let why = text.split_once(": ").map_or(text.as_str(), |(_, why)| why);
             CronProblem::Pattern { pattern: shown(pattern), why: uncapitalised(why.trim_end_matches('.')) }
         })?;
-        let this = Self { pattern: pattern.to_owned(), cron, zone };
+        let this = Self { pattern: pattern.to_owned(), compiled: Box::new(cron), zone };
         match this.next_after(SEARCH_FROM_MS) {
             Some(_) => Ok(this),
             None => Err(CronProblem::Never(shown(pattern))),
@@ -93,16 +94,18 @@ impl Cron {
     /// The first time after a moment. None where the calendar ends.
     #[must_use]
     pub fn next_after(&self, ms: u64) -> Option<u64> {
-        let found = self.cron.find_next_occurrence(&self.at(ms)?, false).ok()?;
-        // A moment within the second that matches is found again; what is wanted lies after it.
-        let found = ms_of(&found)?;
-        if found > ms { Some(found) } else { self.next_after(ms - ms % 1_000 + 1_000) }
-    }
-
-    /// The last time at or before a moment.
-    #[must_use]
-    pub fn last_until(&self, ms: u64) -> Option<u64> {
-        ms_of(&self.cron.find_previous_occurrence(&self.at(ms)?, true).ok()?)
+        /// Searches that are begun a second later, where one finds nothing after its beginning: an hour of them.
+        const TRIES_MAX: u64 = 3_600;
+        // Times are whole seconds, so what comes after the second's beginning comes after every moment in it.
+        let second = ms - ms % 1_000;
+        for late in 0..TRIES_MAX {
+            let from = self.at(second + late * 1_000)?;
+            let found = ms_of(&self.compiled.find_next_occurrence(&from, false).ok()?)?;
+            if found > ms {
+                return Some(found);
+            }
+        }
+        None
     }
 
     /// A moment as the clocks of the time zone show it: `2026-03-29T03:00:00+02:00`.

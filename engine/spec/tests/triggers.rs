@@ -1,5 +1,7 @@
 //! What is wrong with triggers, as people see it.
 
+#![expect(clippy::needless_raw_string_hashes, reason = "expect-test writes them so")]
+
 use expect_test::{Expect, expect};
 
 fn check(triggers: &str, expected: &Expect) {
@@ -269,11 +271,10 @@ fn keys_of_other_types_and_words_that_are_none() {
 
 #[test]
 fn too_many() {
-    let triggers: String = (0..33)
-        .map(|n| format!("  t{n}: {{ type: file, folder: /in, inputs: {{ topic: abc }} }}\n"))
-        .collect();
+    let one = |n| format!("  t{n}: {{ type: file, folder: /in, inputs: {{ topic: abc }} }}");
+    let triggers: Vec<String> = (0..33).map(one).collect();
     check(
-        &triggers,
+        &format!("{}\n", triggers.join("\n")),
         &expect![[r#"
         error[RM-0108]: the pipeline has more than 32 triggers
           --> p.yaml:42:3

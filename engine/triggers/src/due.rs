@@ -16,24 +16,33 @@ pub fn due(cron: &Cron, last_ms: u64, now_ms: u64, catchup: Catchup) -> Vec<Firi
         Catchup::Last => (last_ms, 1),
         Catchup::All => (last_ms, CATCHUP_MAX),
     };
-    // Backwards, because a year that was missed has half a million minutes, of which only the last count.
-    let mut found = Vec::new();
-    let mut until = now_ms;
-    while found.len() < most
-        && let Some(at_ms) = cron.last_until(until)
-        && at_ms > after
-    {
-        found.push(Firing { at_ms, file: None });
-        until = at_ms - 1;
+    // A year that was missed has half a million minutes, of which only the last ones count: look at the last
+    // stretch in which so many could lie, and at twice as much while they do not.
+    let mut stretch_ms = most as u64 * SPACING_MS;
+    loop {
+        let from = after.max(now_ms.saturating_sub(stretch_ms));
+        let mut found = between(cron, from, now_ms);
+        if found.len() >= most || from <= after {
+            let firings = found.split_off(found.len().saturating_sub(most));
+            return firings.into_iter().map(|at_ms| Firing { at_ms, file: None }).collect();
+        }
+        stretch_ms = stretch_ms.saturating_mul(2);
     }
-    found.reverse();
-    found
+}
+
+/// Least time between two times of a schedule, in milliseconds.
+const SPACING_MS: u64 = 60_000;
+
+/// The times in `(from, until]`.
+fn between(cron: &Cron, from: u64, until: u64) -> Vec<u64> {
+    let next = |at: u64| cron.next_after(at).filter(|next| *next <= until);
+    std::iter::successors(next(from), |at| next(*at)).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use chrono::{DateTime, Days, NaiveDate, NaiveTime, TimeZone as _};
+    use chrono::{DateTime, Days, NaiveDate, NaiveTime, TimeZone as _, Timelike as _};
     use chrono_tz::Tz;
     use proptest::prelude::*;
 
@@ -118,19 +127,41 @@ mod tests {
             .prop_map(|(pattern, zone)| Cron::parse(pattern, zone).expect("a pattern"))
     }
 
-    /// All times in `(from, until]`, forwards.
-    fn forwards(cron: &Cron, from: u64, until: u64) -> Vec<u64> {
-        let next = |at: &u64| cron.next_after(*at).filter(|next| *next <= until);
-        std::iter::successors(next(&from), next).collect()
-    }
+    /// Patterns of intervals, and at which hours and minutes they come.
+    type Interval = (&'static str, fn(u32, u32) -> bool);
+    const INTERVALS: [Interval; 5] = [
+        ("* * * * *", |_, _| true),
+        ("*/15 * * * *", |_, minute| minute % 15 == 0),
+        ("0 * * * *", |_, minute| minute == 0),
+        ("15 1,2,3 * * *", |hour, minute| (1..=3).contains(&hour) && minute == 15),
+        ("*/7 1-3 * * *", |hour, minute| (1..=3).contains(&hour) && minute % 7 == 0),
+    ];
 
     proptest! {
+        /// Every minute is looked at beside the clocks of the place, whatever these do.
         #[test]
-        fn looking_back_finds_what_looking_ahead_finds(cron in schedules(), from in moments(), span in 0..6 * HOUR) {
+        fn an_interval_comes_whenever_the_clocks_show_it(
+            (pattern, comes) in prop::sample::select(&INTERVALS[..]),
+            zone in prop::sample::select(&ZONES[..]), from in moments(), span in 0..6 * HOUR,
+        ) {
+            let tz: Tz = zone.parse().expect("a zone");
+            let cron = Cron::parse(pattern, zone).expect("a pattern");
+            let shown = |ms: &u64| {
+                let at = tz.timestamp_millis_opt(i64::try_from(*ms).expect("soon")).single().expect("a moment");
+                comes(at.hour(), at.minute())
+            };
+            let minutes = (from / MINUTE + 1..=(from + span) / MINUTE).map(|minute| minute * MINUTE);
+            let expected: Vec<u64> = minutes.filter(shown).collect();
+            prop_assert_eq!(between(&cron, from, from + span), expected, "{} in {}", pattern, zone);
+        }
+
+        #[test]
+        fn of_all_times_the_last_ones_are_made_up_for(
+            cron in schedules(), from in moments(), span in 0..48 * HOUR,
+        ) {
+            let all = between(&cron, from, from + span);
             let found = due(&cron, from, from + span, Catchup::All);
-            let ahead = forwards(&cron, from, from + span);
-            let last = &ahead[ahead.len().saturating_sub(CATCHUP_MAX)..];
-            prop_assert_eq!(times(&found), last, "{} in {}", cron.pattern(), cron.zone());
+            prop_assert_eq!(times(&found), &all[all.len().saturating_sub(CATCHUP_MAX)..]);
         }
 
         #[test]
@@ -177,7 +208,7 @@ mod tests {
                 u64::try_from(first.expect("a day begins").timestamp_millis()).expect("after 1970")
             };
             let (from, until) = (start(date) - 1, start(date + Days::new(1)) - 1);
-            prop_assert_eq!(forwards(&cron, from, until).len(), 1, "{} in {}", date, zone);
+            prop_assert_eq!(between(&cron, from, until).len(), 1, "{} in {}", date, zone);
         }
     }
 }

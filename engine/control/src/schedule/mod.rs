@@ -8,5 +8,5 @@ mod folder;
 mod ports;
 mod scheduler;
 
-pub use ports::{Launch, LaunchError, Launcher, Marks, MemoryMarks, SystemTimer, Timer};
+pub use ports::{Launch, LaunchError, Launcher, SystemTimer, Timer};
 pub use scheduler::{Fired, Registered, Scheduler};

@@ -4,8 +4,6 @@ use async_trait::async_trait;
 use reelmill_model::RunId;
 use reelmill_ports::{Clock, StoreError};
 use serde_json::{Map, Value};
-use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// A run that a trigger starts.
@@ -48,16 +46,6 @@ pub trait Launcher: Send + Sync {
     async fn cancel(&self, run: RunId, reason: &str) -> Result<(), StoreError>;
 }
 
-/// Where schedulers remember what they looked at: small texts by key, shared by the fleet.
-#[async_trait]
-pub trait Marks: Send + Sync {
-    /// What is remembered.
-    async fn get(&self, key: &str) -> Result<Option<String>, StoreError>;
-
-    /// Replaces what is remembered, if it is still `before`; says whether it was.
-    async fn replace(&self, key: &str, before: Option<&str>, after: &str) -> Result<bool, StoreError>;
-}
-
 /// A clock that can be waited for.
 #[async_trait]
 pub trait Timer: Clock {
@@ -80,25 +68,5 @@ impl Clock for SystemTimer {
 impl Timer for SystemTimer {
     async fn sleep_until(&self, at_ms: u64) {
         tokio::time::sleep(Duration::from_millis(at_ms.saturating_sub(self.now_ms()))).await;
-    }
-}
-
-/// Marks that are gone with the process.
-#[derive(Debug, Default)]
-pub struct MemoryMarks(Mutex<HashMap<String, String>>);
-
-#[async_trait]
-impl Marks for MemoryMarks {
-    async fn get(&self, key: &str) -> Result<Option<String>, StoreError> {
-        Ok(self.0.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned())
-    }
-
-    async fn replace(&self, key: &str, before: Option<&str>, after: &str) -> Result<bool, StoreError> {
-        let mut marks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let same = marks.get(key).map(String::as_str) == before;
-        if same {
-            marks.insert(key.to_owned(), after.to_owned());
-        }
-        Ok(same)
     }
 }

@@ -1,15 +1,15 @@
 //! One look at every trigger when it is due.
 
 use super::folder;
-use super::ports::{Launch, Launcher, Marks, Timer};
+use super::ports::{Launch, Launcher, Timer};
 use reelmill_graph::compile::Trigger;
 use reelmill_model::RunId;
 use reelmill_model::limits::SCHEDULED_TRIGGERS_MAX;
-use reelmill_ports::StoreError;
+use reelmill_ports::{Marks, StoreError};
 use reelmill_spec::trigger::{Overlap, When};
 use reelmill_triggers::{Arrivals, Firing, Mark, Source, about, decide, due, run_id};
 use std::collections::{HashMap, HashSet};
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -125,11 +125,13 @@ impl Scheduler {
         // A schedule fires from when it is first seen, never for the time before.
         let mut mark = known.unwrap_or_else(|| Mark { looked_ms: now_ms, ..Mark::default() });
         let seen = self.folders.get(&key).cloned();
-        let new = self.firings(&key, trigger, &mark, now_ms);
+        let new = self.firings(&key, trigger, &mark, now_ms).await;
         if !new.is_empty() {
             mark.looked_ms = now_ms;
         }
-        mark.fired = self.folders.get(&key).map(Arrivals::fired).unwrap_or_default();
+        if let Some(arrivals) = self.folders.get(&key) {
+            mark.fired = arrivals.fired();
+        }
         if let Err(error) = self.act(source, trigger, &mut mark, new, fired).await {
             // What arrived in the folder arrives again, and fires again as the same runs.
             self.folders.remove(&key);
@@ -147,15 +149,21 @@ impl Scheduler {
     }
 
     /// What a trigger has to say since it was last looked at.
-    fn firings(&mut self, key: &str, trigger: &Trigger, mark: &Mark, now_ms: u64) -> Vec<Firing> {
+    async fn firings(&mut self, key: &str, trigger: &Trigger, mark: &Mark, now_ms: u64) -> Vec<Firing> {
         match &trigger.when {
             When::Schedule { cron, catchup } => due(cron, mark.looked_ms, now_ms, *catchup),
             When::Webhook { .. } => Vec::new(),
             When::File { folder, pattern, settle_ms } => {
-                let listing = folder::list(Path::new(folder)).unwrap_or_else(|error| {
-                    tracing::warn!(trigger = key, folder, %error, "a watched folder cannot be listed");
-                    Vec::new()
-                });
+                let path = PathBuf::from(folder);
+                let listed = tokio::task::spawn_blocking(move || folder::list(&path)).await;
+                let listing = match listed.map_err(std::io::Error::other).flatten() {
+                    Ok(listing) => listing,
+                    // Not empty but unknown: what has fired must not be forgotten because of it.
+                    Err(error) => {
+                        tracing::warn!(trigger = key, folder, %error, "a watched folder cannot be listed");
+                        return Vec::new();
+                    }
+                };
                 let arrivals =
                     self.folders.entry(key.to_owned()).or_insert_with(|| Arrivals::after(&mark.fired));
                 let complete = arrivals.look(listing, pattern.as_deref(), *settle_ms, now_ms);
