@@ -55,7 +55,9 @@ async fn measure() {
     let library = build_folder().join("libreelmill_faulty.so");
     let plugin = catalog::open(&library, true, &home.path().join("plugins"), &runner).await;
     let plugin = Arc::new(plugin.unwrap_or_else(|problem| panic!("{problem}; run `make build` first")));
-    let pipeline = prepare(PIPELINE, &Catalog::new(vec![plugin.located.clone()])).expect("it compiles");
+    let pipeline =
+        prepare(PIPELINE, &Catalog::new(vec![plugin.located.clone()]), &reelmill_graph::compile::NoFiles)
+            .expect("it compiles");
     let (control, store, executor) = engine(home.path(), runner, plugin);
     let config = WorkerConfig {
         worker: WorkerId("bench".to_owned()),

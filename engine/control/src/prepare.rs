@@ -1,9 +1,9 @@
 //! From a pipeline's text to a graph, or to everything that is wrong with it. Pure.
 
-use reelmill_graph::compile::{Catalog, load};
+use reelmill_graph::compile::{Catalog, load_with};
 use reelmill_graph::{Graph, canonical};
 use reelmill_model::Digest;
-use reelmill_spec::Diagnostic;
+use reelmill_spec::{Diagnostic, Files};
 use std::sync::Arc;
 
 /// A pipeline that can be run.
@@ -22,9 +22,9 @@ pub struct Pipeline {
 #[error("the pipeline has {} problems", .0.len())]
 pub struct Invalid(pub Vec<Diagnostic>);
 
-/// Parses and compiles a pipeline; all problems come at once.
-pub fn prepare(text: &str, catalog: &Catalog) -> Result<Pipeline, Invalid> {
-    let (graph, diagnostics) = load(text, catalog);
+/// Parses and compiles a pipeline and those that it names; all problems come at once.
+pub fn prepare(text: &str, catalog: &Catalog, files: &dyn Files) -> Result<Pipeline, Invalid> {
+    let (graph, diagnostics) = load_with(text, catalog, files);
     match graph {
         Some(graph) => {
             let digest = canonical::graph_digest(&graph);

@@ -57,6 +57,29 @@ impl Graph {
         &self.scopes[no.index()]
     }
 
+    /// The folder against which paths in a node's `with` are resolved, seen from that of the pipeline file.
+    #[must_use]
+    pub fn folder_of(&self, node: &Node) -> &str {
+        let mut owner = self.scope(node.scope).owner;
+        while let Some(around) = owner.map(|no| self.node(no)) {
+            if let NodeKind::Body { of: BodyKind::Pipeline(call), .. } = &around.kind {
+                return &call.folder;
+            }
+            owner = self.scope(around.scope).owner;
+        }
+        ""
+    }
+
+    /// Whether the failure of a node that this one waits for is what it is there for.
+    #[must_use]
+    pub fn answers(&self, node: &Node, upstream: NodeNo) -> bool {
+        match node.trigger {
+            Trigger::FailureOf(watched) => watched == upstream,
+            Trigger::FailureInScope => self.node(upstream).trigger != Trigger::FailureInScope,
+            Trigger::Success | Trigger::Always => false,
+        }
+    }
+
     /// The first scope of a kind, for `on_failure` and `finally`.
     #[must_use]
     pub fn scope_of_kind(&self, kind: ScopeKind) -> Option<ScopeNo> {
@@ -180,11 +203,38 @@ pub enum BodyKind {
         /// Evaluates, with `item` and `index`, to an item's key; none means the index.
         key: Option<Expr>,
     },
+    /// Another pipeline: as a group, with inputs and vars of its own. Its one item has the inputs for a value.
+    Pipeline(Box<Call>),
     /// `matrix`: as `for_each`, over combinations known when the graph is compiled.
     Matrix {
         /// The combinations, in order, each with its key (`9:16`, `16:9,hevc`).
         rows: Vec<reelmill_model::Item>,
     },
+}
+
+/// The use of another pipeline. Nothing that is around it is seen within.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Call {
+    /// That pipeline's `name`.
+    pub name: String,
+    /// The folder of its file, seen from that of the first one: paths in its `with` are resolved there.
+    pub folder: String,
+    /// Its `inputs`.
+    pub inputs: IndexMap<String, InputDef>,
+    /// Its `vars`.
+    pub vars: IndexMap<String, Template>,
+    /// What it is given, evaluated outside of it.
+    pub with: IndexMap<String, Template>,
+    /// The line in which that stands.
+    pub line: u32,
+}
+
+impl BodyKind {
+    /// Whether the body has one item, with an empty key, and is seen from outside as one stage.
+    #[must_use]
+    pub fn is_one(&self) -> bool {
+        matches!(self, Self::Group | Self::Pipeline(_))
+    }
 }
 
 /// How items are run and judged.
@@ -236,6 +286,9 @@ pub enum Trigger {
     Success,
     /// When that stage failed (a stage's `on_failure`).
     FailureOf(NodeNo),
+    /// When one of the stages it waits for failed that is no such handler itself (`on_failure` of a pipeline that
+    /// another one runs).
+    FailureInScope,
     /// Whatever became of them (a stage's `finally`).
     Always,
 }

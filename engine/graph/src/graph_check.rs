@@ -56,6 +56,9 @@ fn check_node(graph: &Graph, no: NodeNo) -> Result<(), String> {
     {
         return Err(format!("{path} does not wait for the stage whose failure it handles"));
     }
+    if node.trigger == Trigger::FailureInScope && !node.deps.iter().any(|dep| graph.answers(node, dep.node)) {
+        return Err(format!("{path} waits for no stage whose failure it handles"));
+    }
     check_reads(graph, no)
 }
 

@@ -1,8 +1,8 @@
 //! Graphs drawn by hand, for tests and benchmarks of what runs graphs. No pipeline text, no plugin.
 
 use crate::graph::{
-    Backoff, BodyKind, CacheMode, Dep, DepKind, Expr, FanOut, Graph, ItemFailure, Jitter, MinSuccess, Node,
-    NodeKind, PluginLock, Retry, Scope, ScopeKind, Settings, Timeout, Trigger,
+    Backoff, BodyKind, CacheMode, Call, Dep, DepKind, Expr, FanOut, Graph, ItemFailure, Jitter, MinSuccess,
+    Node, NodeKind, PluginLock, Retry, Scope, ScopeKind, Settings, Timeout, Trigger,
 };
 use indexmap::IndexMap;
 use reelmill_model::{Digest, Item, NodeNo, ScopeNo};
@@ -91,6 +91,19 @@ impl Sketch {
         self.body(scope, name, BodyKind::Group)
     }
 
+    /// Adds another pipeline without inputs, and says its node and its body.
+    pub fn pipeline(&mut self, scope: ScopeNo, name: &str) -> (NodeNo, ScopeNo) {
+        let call = Call {
+            name: name.into(),
+            folder: String::new(),
+            inputs: IndexMap::new(),
+            vars: IndexMap::new(),
+            with: IndexMap::new(),
+            line: 0,
+        };
+        self.body(scope, name, BodyKind::Pipeline(Box::new(call)))
+    }
+
     /// Adds a `for_each` that fails fast and runs all items at once, and says its node and its body.
     pub fn for_each(&mut self, scope: ScopeNo, name: &str) -> (NodeNo, ScopeNo) {
         let items = Expr { source: "[]".into(), line: 0 };
@@ -150,6 +163,12 @@ impl Sketch {
     pub fn after(&mut self, node: NodeNo, upstream: NodeNo, kind: DepKind) {
         self.0.nodes[node.index()].deps.push(Dep { node: upstream, kind });
         self.0.nodes[upstream.index()].dependents.push(node);
+    }
+
+    /// The nodes of a scope so far.
+    #[must_use]
+    pub fn nodes_of(&self, scope: ScopeNo) -> Vec<NodeNo> {
+        self.0.scopes[scope.index()].nodes.clone()
     }
 
     /// A node, to be changed.

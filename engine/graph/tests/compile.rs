@@ -591,7 +591,7 @@ stages:
 
 #[test]
 fn every_code_of_compiling_has_a_case() {
-    let cases = include_str!("compile.rs");
+    let cases = concat!(include_str!("compile.rs"), include_str!("pipelines.rs"));
     for code in reelmill_spec::Code::ALL.iter().filter(|code| code.id() > "RM-0200") {
         assert!(cases.contains(&format!("[{}]", code.id())), "{}: {}", code.id(), code.title());
     }

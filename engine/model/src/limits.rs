@@ -10,6 +10,10 @@ pub const YAML_NODES_MAX: usize = 100_000;
 pub const STAGES_MAX: usize = 1_000;
 /// Nesting of groups and fan-outs.
 pub const STAGE_DEPTH_MAX: usize = 8;
+/// Pipelines within pipelines, the first one counted.
+pub const PIPELINE_DEPTH_MAX: usize = 6;
+/// Files that one pipeline is made of.
+pub const PIPELINE_FILES_MAX: usize = 100;
 /// Characters of an id (stage, input, variable).
 pub const ID_CHARS_MAX: usize = 64;
 /// Different expressions of a pipeline.

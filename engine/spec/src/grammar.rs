@@ -117,10 +117,14 @@ pub static STAGE: Record = Record {
     what: "a stage",
     keys: &[
         key("uses", Uses, "The plugin's stage that does the work: `plugin.stage@major`."),
-        later("pipeline", Text, "Another pipeline that does the work: `name@revision`."),
+        key("pipeline", Text, "Another pipeline that does the work: its file, seen from this one."),
         key("stages", Table(&Shape::Record(&STAGE)), "A group: stages with a scope of their own."),
         later("approval", Shape::Record(&APPROVAL), "Waits for a person."),
-        key("with", Values, "What the plugin's stage is given. Checked against its own schema."),
+        key(
+            "with",
+            Values,
+            "What the plugin's stage or the pipeline is given. Checked before anything runs.",
+        ),
         key("needs", List(&Id), "Stages that must have ended first. Data edges need not be listed."),
         key("if", Expr, "Runs only when this CEL expression is true."),
         key("for_each", Shape::Record(&FOR_EACH), "Runs once for every item of a list."),

@@ -9,6 +9,7 @@
 mod check;
 pub mod code;
 pub mod diagnostic;
+pub mod files;
 mod grammar;
 pub mod inputs;
 mod lower;
@@ -25,6 +26,7 @@ pub mod yaml;
 
 pub use code::Code;
 pub use diagnostic::{Diagnostic, Problems, Severity};
+pub use files::{FileText, Files, NoFiles};
 pub use inputs::{InputDef, InputProblem, InputType, parse_flag, resolve};
 pub use lower::parse;
 pub use render::render;

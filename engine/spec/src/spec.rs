@@ -31,6 +31,8 @@ pub struct Spec {
     pub finally: Stages,
     /// Its `outputs`.
     pub outputs: Templates,
+    /// How many stages it has, inner ones included.
+    pub stage_count: usize,
     /// Whether no error was found: only then does it say all that the file says.
     pub complete: bool,
     /// The file as a tree, for places and pointers.
@@ -71,6 +73,13 @@ pub enum StageBody {
         /// Which.
         uses: Spanned<Uses>,
         /// Its `with`; the span is that of the key, or of `uses` when there is none.
+        with: Spanned<Templates>,
+    },
+    /// Runs another pipeline.
+    Pipeline {
+        /// Its file, seen from this one.
+        file: Spanned<String>,
+        /// Its inputs; the span is that of the key, or of `pipeline` when there is none.
         with: Spanned<Templates>,
     },
     /// Has stages of its own.

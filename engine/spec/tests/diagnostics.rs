@@ -357,15 +357,7 @@ stages:
                |
                = help: remove it: ignoring it would run something else than what is written
 
-            error[RM-0111]: `pipeline` is part of the language but not available yet
-              --> p.yaml:15:8
-               |
-            15 |   c: { pipeline: other@1 }
-               |        ^^^^^^^^
-               |
-               = help: remove it: ignoring it would run something else than what is written
-
-            10 errors
+            9 errors
         "#]],
     );
 }

@@ -190,7 +190,7 @@ impl Executor {
             occupied = self.slots.occupy(&stage.needs) => occupied,
             () = stop.cancelled() => return Err(Early::Outcome(Outcome::Released)),
         };
-        let base_dir = PathBuf::from(&work.facts.new.base_dir);
+        let base_dir = work.folder();
         let inputs = files::resolve_inputs(&mut with, &stage.input, &base_dir, &self.artifacts)?;
         let redactor = self.secrets.resolve(&mut with)?;
         let scratch = self.scratch.attempt(work.leased()).map_err(|error| {
@@ -254,8 +254,7 @@ impl Executor {
         if work.node.settings.cache == CacheMode::Never || stage.inline {
             return None;
         }
-        let base_dir = Path::new(&work.facts.new.base_dir);
-        let parts = cache_parts(work.lock, stage, with, base_dir)?;
+        let parts = cache_parts(work.lock, stage, with, &work.folder())?;
         Some(CacheEntry {
             key: canonical::cache_key(&parts),
             parts,
@@ -339,6 +338,11 @@ struct Work<'a> {
 impl Work<'_> {
     fn leased(&self) -> &Leased {
         &self.job.leased
+    }
+
+    /// Where paths in its `with` are resolved: beside the file in which the stage stands.
+    fn folder(&self) -> PathBuf {
+        Path::new(&self.facts.new.base_dir).join(self.facts.compiled.graph.folder_of(self.node))
     }
 
     fn call(&self) -> CallInfo {

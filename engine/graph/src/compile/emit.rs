@@ -3,8 +3,8 @@
 use super::layout::{Numbers, Role, When};
 use super::session::Session;
 use crate::graph::{
-    BodyKind, CacheMode, Dep, Expr, FanOut, Graph, ItemFailure, MinSuccess, Node, NodeKind, PluginLock, Read,
-    Scope, Settings, Template, TextPart, Timeout, Trigger,
+    BodyKind, CacheMode, Call, Dep, Expr, FanOut, Graph, ItemFailure, MinSuccess, Node, NodeKind, PluginLock,
+    Read, Scope, Settings, Template, TextPart, Timeout, Trigger,
 };
 use indexmap::IndexMap;
 use reelmill_model::limits::FAN_OUT_DEFAULT_MAX;
@@ -33,7 +33,7 @@ pub fn emit(session: &Session<'_>, orders: &[Vec<usize>]) -> Option<Graph> {
         owner: session.layout.areas[area].owner.map(|owner| emitter.numbers[&owner]),
         nodes: order.iter().map(|site| emitter.numbers[site]).collect(),
     };
-    let spec = session.spec;
+    let spec = &session.units[0].spec;
     Some(Graph {
         format: Graph::FORMAT,
         name: spec.name.clone(),
@@ -88,7 +88,8 @@ impl Emitter<'_, '_> {
             trigger: match from.when {
                 When::Success => Trigger::Success,
                 When::FailureOf(stage) => Trigger::FailureOf(self.numbers[&stage]),
-                When::After(_) => Trigger::Always,
+                When::FailureOfScope => Trigger::FailureInScope,
+                When::After(_) | When::AfterScope => Trigger::Always,
             },
             condition: from.stage.condition.as_ref().filter(|_| !inner).map(expr),
             settings: self.settings(site),
@@ -119,6 +120,23 @@ impl Emitter<'_, '_> {
                     .then(|| templates(&from.stage.outputs, false)),
                 output_reads: self.output_reads(area),
             }),
+            Role::Pipeline(area, with) => {
+                let unit = &self.session.units[self.session.layout.areas[area].unit];
+                Some(NodeKind::Body {
+                    scope: ScopeNo(number(area)),
+                    of: BodyKind::Pipeline(Box::new(Call {
+                        name: unit.spec.name.clone(),
+                        folder: unit.folder.clone(),
+                        inputs: unit.spec.inputs.clone(),
+                        vars: templates(&unit.spec.vars, false),
+                        with: templates(&with.value, false),
+                        line: with.span.line,
+                    })),
+                    fan_out: fan_out(None),
+                    outputs: Some(templates(&unit.spec.outputs, false)),
+                    output_reads: self.output_reads(area),
+                })
+            }
             Role::Unknown => None,
         }
     }
@@ -143,8 +161,8 @@ impl Emitter<'_, '_> {
     fn settings(&self, site: usize) -> Settings {
         let layout = &self.session.layout;
         let from = &layout.sites[site];
-        let merged = from.stage.modifiers.over(&self.session.spec.defaults);
-        let body = matches!(from.role, Role::Body(_));
+        let merged = from.stage.modifiers.over(&self.session.units[from.unit].spec.defaults);
+        let body = matches!(from.role, Role::Body(_) | Role::Pipeline(..));
         let external =
             self.session.plugins[site].is_some_and(|found| found.stage.effects == Effects::External);
         Settings {

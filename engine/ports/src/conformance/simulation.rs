@@ -61,6 +61,7 @@ fn fill(dice: &mut Dice, sketch: &mut Sketch, scope: ScopeNo, depth: u32) {
                 fill(dice, sketch, body, depth + 1);
                 node
             }
+            3 if depth < 2 => pipeline(dice, sketch, scope, &name, depth),
             _ => sketch.work(scope, &name),
         };
         for upstream in &earlier {
@@ -72,6 +73,23 @@ fn fill(dice: &mut Dice, sketch: &mut Sketch, scope: ScopeNo, depth: u32) {
         set(dice, sketch, node);
         earlier.push(node);
     }
+}
+
+/// Another pipeline, sometimes with an `on_failure` and a `finally`, which wait for all of its stages.
+fn pipeline(dice: &mut Dice, sketch: &mut Sketch, scope: ScopeNo, name: &str, depth: u32) -> NodeNo {
+    let (node, body) = sketch.pipeline(scope, name);
+    fill(dice, sketch, body, depth + 1);
+    for trigger in [Trigger::FailureInScope, Trigger::Always] {
+        if chance(dice, 50) {
+            let beside = sketch.nodes_of(body);
+            let handler = sketch.work(body, "handler");
+            for stage in beside {
+                sketch.after(handler, stage, DepKind::Order);
+            }
+            sketch.at(handler).trigger = trigger;
+        }
+    }
+    node
 }
 
 fn set(dice: &mut Dice, sketch: &mut Sketch, node: NodeNo) {
@@ -260,9 +278,7 @@ impl World<'_> {
             NodeKind::Work { .. } => {
                 Outcome::Succeeded { outputs: json!({ "roll": dice.roll() }), cached: false }
             }
-            NodeKind::Body { of: reelmill_graph::BodyKind::Group, .. } => {
-                Outcome::Expand { items: vec![item(String::new())] }
-            }
+            NodeKind::Body { of, .. } if of.is_one() => Outcome::Expand { items: vec![item(String::new())] },
             NodeKind::Body { .. } => {
                 Outcome::Expand { items: (0..dice.up_to(4)).map(|n| item(format!("i{n}"))).collect() }
             }

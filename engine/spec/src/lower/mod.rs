@@ -52,7 +52,7 @@ impl Lower<'_> {
                 .push(Diagnostic::error(Code::BadValue, entry.key_span, message).help("add one with `uses`"));
         }
         let defaults = tree.get("defaults").map(|node| self.modifiers(node)).unwrap_or_default();
-        Spec {
+        let mut spec = Spec {
             name: tree.get("name").and_then(Node::text).unwrap_or_default().to_owned(),
             labels: labels(tree.get("labels")),
             inputs: self.inputs(tree.get("inputs")),
@@ -63,9 +63,12 @@ impl Lower<'_> {
             on_failure: self.stages(tree.get("on_failure"), 0),
             finally: self.stages(tree.get("finally"), 0),
             outputs: self.templates(tree.get("outputs")),
+            stage_count: 0,
             complete: false,
             tree,
-        }
+        };
+        spec.stage_count = self.stages;
+        spec
     }
 
     fn stages(&mut self, node: Option<&Node>, depth: usize) -> Stages {

@@ -16,7 +16,7 @@ use serde_json::{Map, Value};
 const KINDS: [&str; 4] = ["uses", "stages", "pipeline", "approval"];
 
 /// Keys that say how an attempt is made; a group makes none.
-const OF_ATTEMPTS: [&str; 6] = ["with", "timeout", "retry", "cache", "queue", "priority"];
+const OF_ATTEMPTS: &[&str] = &["timeout", "retry", "cache", "queue", "priority"];
 
 impl Lower<'_> {
     pub(super) fn stage(&mut self, entry: &Entry, depth: usize) -> Option<(String, Stage)> {
@@ -75,6 +75,15 @@ impl Lower<'_> {
         if node.get("stages").is_some() {
             return StageBody::Group(self.inner(entry, "stages", depth));
         }
+        if let Some(file) = node.get("pipeline") {
+            let Some(name) = file.text().filter(|name| !name.trim().is_empty()) else {
+                return StageBody::Unknown;
+            };
+            let file = Spanned { value: name.trim().to_owned(), span: file.span };
+            let with_span = node.entry("with").map_or(file.span, |with| with.key_span);
+            let with = Spanned { value: self.templates(node.get("with")), span: with_span };
+            return StageBody::Pipeline { file, with };
+        }
         let uses = node.get("uses").and_then(|uses| Some((Uses::parse(uses.text()?)?, uses.span)));
         let Some((uses, span)) = uses else { return StageBody::Unknown };
         let with_span = node.entry("with").map_or(span, |with| with.key_span);
@@ -99,27 +108,32 @@ impl Lower<'_> {
 
     /// Keys that have no meaning for what the stage does.
     fn misplaced(&mut self, node: &Node, body: &StageBody) {
-        match body {
-            StageBody::Group(_) => {
-                for entry in node.entries().iter().filter(|e| OF_ATTEMPTS.contains(&e.key.as_str())) {
-                    let message = format!("`{}` has no meaning for a group", entry.key);
-                    let help = "put it on the stages inside, or into the pipeline's `defaults`";
-                    self.error(Code::Conflict, entry.key_span, message, help);
-                }
-            }
-            StageBody::Uses { .. } => {
-                if let Some(entry) = node.entry("outputs") {
-                    let help =
-                        "its outputs are those of the plugin; remove the key, or make a group with `stages`";
-                    self.error(
-                        Code::Conflict,
-                        entry.key_span,
-                        "`outputs` belongs to a stage with `stages`",
-                        help,
-                    );
-                }
-            }
-            StageBody::Unknown => {}
+        let (what, keys, help) = match body {
+            StageBody::Group(_) => (
+                "a group",
+                &[&["with"], OF_ATTEMPTS].concat()[..],
+                "put it on the stages inside, or into the pipeline's `defaults`",
+            ),
+            StageBody::Pipeline { .. } => (
+                "another pipeline",
+                OF_ATTEMPTS,
+                "put it on the stages of that pipeline, or into its `defaults`",
+            ),
+            StageBody::Uses { .. } | StageBody::Unknown => ("", &[][..], ""),
+        };
+        for entry in node.entries().iter().filter(|e| keys.contains(&e.key.as_str())) {
+            let message = format!("`{}` has no meaning for {what}", entry.key);
+            self.error(Code::Conflict, entry.key_span, message, help);
+        }
+        let whose = match body {
+            StageBody::Uses { .. } => "the plugin",
+            StageBody::Pipeline { .. } => "that pipeline",
+            StageBody::Group(_) | StageBody::Unknown => return,
+        };
+        if let Some(entry) = node.entry("outputs") {
+            let help =
+                format!("its outputs are those of {whose}; remove the key, or make a group with `stages`");
+            self.error(Code::Conflict, entry.key_span, "`outputs` belongs to a stage with `stages`", help);
         }
     }
 
