@@ -56,10 +56,12 @@ impl<'a> Stages<'a> {
                 NodeKind::Body { .. } if task.state == TaskState::Succeeded => {
                     self.body(node, &task, context).await
                 }
-                NodeKind::Work { .. } if task.state == TaskState::Succeeded => {
+                NodeKind::Work { .. } | NodeKind::Approval(_) if task.state == TaskState::Succeeded => {
                     Ok(stage_value(task.state, Some(task.outputs)))
                 }
-                NodeKind::Work { .. } | NodeKind::Body { .. } => Ok(stage_value(task.state, None)),
+                NodeKind::Work { .. } | NodeKind::Approval(_) | NodeKind::Body { .. } => {
+                    Ok(stage_value(task.state, None))
+                }
             }
         })
     }

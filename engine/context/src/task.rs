@@ -101,7 +101,7 @@ async fn task_summaries(store: &Arc<dyn RunStore>, facts: &RunFacts) -> Result<V
                 task.ended_ms.zip(task.leased_ms).map_or(0, |(end, start)| end.saturating_sub(start));
             let uses = match &node.kind {
                 NodeKind::Work { plugin, .. } => format!("{}.{}", plugin.plugin, plugin.stage),
-                NodeKind::Body { .. } => String::new(),
+                NodeKind::Body { .. } | NodeKind::Approval(_) => String::new(),
             };
             json!({
                 "path": task.path,

@@ -202,6 +202,7 @@ impl Walk<'_> {
                 };
                 self.work(node, plugin, &with).await
             }
+            NodeKind::Approval(_) => Ok(Task::NotCached("someone has to approve it".to_owned())),
             NodeKind::Body { of, .. } => self.body(node, of, &context, known).await,
         }
     }

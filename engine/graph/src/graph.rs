@@ -10,7 +10,9 @@
 use indexmap::IndexMap;
 use reelmill_model::{Digest, NodeNo, ScopeNo};
 pub use reelmill_spec::inputs::{InputDef, InputType};
-pub use reelmill_spec::settings::{Backoff, CacheMode, ItemFailure, Jitter, MinSuccess, Retry, Timeout};
+pub use reelmill_spec::settings::{
+    Backoff, CacheMode, ItemFailure, Jitter, MinSuccess, OnTimeout, Retry, Timeout,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -174,6 +176,8 @@ pub enum NodeKind {
         /// Its `with`, by property.
         with: IndexMap<String, Template>,
     },
+    /// Waits for a person.
+    Approval(Approval),
     /// Becomes one instance of a body for every item.
     Body {
         /// The body.
@@ -188,6 +192,19 @@ pub enum NodeKind {
         /// Stages of the body that `outputs` read, by name. Stages outside the body cannot be read there.
         output_reads: IndexMap<String, NodeNo>,
     },
+}
+
+/// A question to a person. The answer is what the stage puts out: `approved`, `by` and `reason`.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Approval {
+    /// Who may decide; empty means everyone.
+    pub roles: Vec<String>,
+    /// How long it waits, in milliseconds; none means for ever.
+    pub timeout_ms: Option<u64>,
+    /// What happens then.
+    pub on_timeout: OnTimeout,
+    /// What the person is told.
+    pub message: Option<Template>,
 }
 
 /// Where the items of a body come from.

@@ -1,8 +1,8 @@
 //! Graphs drawn by hand, for tests and benchmarks of what runs graphs. No pipeline text, no plugin.
 
 use crate::graph::{
-    Backoff, BodyKind, CacheMode, Call, Dep, DepKind, Expr, FanOut, Graph, ItemFailure, Jitter, MinSuccess,
-    Node, NodeKind, PluginLock, Retry, Scope, ScopeKind, Settings, Timeout, Trigger,
+    Approval, Backoff, BodyKind, CacheMode, Call, Dep, DepKind, Expr, FanOut, Graph, ItemFailure, Jitter,
+    MinSuccess, Node, NodeKind, OnTimeout, PluginLock, Retry, Scope, ScopeKind, Settings, Timeout, Trigger,
 };
 use indexmap::IndexMap;
 use reelmill_model::{Digest, Item, NodeNo, ScopeNo};
@@ -84,6 +84,13 @@ impl Sketch {
             plugin.inline = true;
         }
         node
+    }
+
+    /// Adds an approval that is rejected when its time is over.
+    pub fn approval(&mut self, scope: ScopeNo, name: &str, timeout_ms: Option<u64>) -> NodeNo {
+        let on_timeout = OnTimeout::Reject;
+        let approval = Approval { roles: Vec::new(), timeout_ms, on_timeout, message: None };
+        self.node(scope, name, NodeKind::Approval(approval))
     }
 
     /// Adds a group, and says its node and its body.
@@ -180,7 +187,7 @@ impl Sketch {
     pub fn fan_out(&mut self, node: NodeNo) -> Option<&mut FanOut> {
         match &mut self.0.nodes[node.index()].kind {
             NodeKind::Body { fan_out, .. } => Some(fan_out),
-            NodeKind::Work { .. } => None,
+            NodeKind::Work { .. } | NodeKind::Approval(_) => None,
         }
     }
 

@@ -313,8 +313,8 @@ fn circles_and_depth() {
 
 #[test]
 fn stages_of_all_files_are_limited_together() {
-    let lines: String =
-        (0..600).map(|n| format!("  s{n}: {{ uses: script.write@1, with: {{ topic: x }} }}\n")).collect();
+    let line = |n: usize| format!("  s{n}: {{ uses: script.write@1, with: {{ topic: x }} }}\n");
+    let lines = (0..600).map(line).collect::<Vec<_>>().concat();
     let many = format!("version: 1\nname: many\nstages:\n{lines}");
     check(
         "version: 1\nname: p\nstages:\n  a: { pipeline: many.yaml }\n  b: { pipeline: many.yaml }\n",

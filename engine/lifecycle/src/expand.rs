@@ -33,7 +33,7 @@ pub fn fits(of: &BodyKind, fan_out: &FanOut, items: &[Item]) -> bool {
 fn body(node: &Node) -> Option<(ScopeNo, &FanOut)> {
     match &node.kind {
         NodeKind::Body { scope, fan_out, .. } => Some((*scope, fan_out)),
-        NodeKind::Work { .. } => None,
+        NodeKind::Work { .. } | NodeKind::Approval(_) => None,
     }
 }
 

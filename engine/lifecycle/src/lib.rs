@@ -5,6 +5,7 @@
 //! seed are arguments. All stores share these functions, so that they cannot disagree.
 
 pub mod admit;
+mod approval;
 mod cancel;
 mod expand;
 mod lease;
@@ -19,6 +20,7 @@ pub mod transaction;
 mod work;
 
 pub use admit::{Admit, admit};
+pub use approval::DecisionRefused;
 pub use lease::{BeatOutcome, Lease, Leased, Only};
 pub use path::{Place, task_path};
 pub use policy::Dice;

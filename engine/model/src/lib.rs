@@ -17,5 +17,5 @@ pub use call::{CallInfo, Progress};
 pub use event::{Event, EventKind, Severity};
 pub use ids::{InstanceNo, NodeNo, RunId, ScopeNo, TaskNo, TaskRef, Token, WorkerId};
 pub use manifest::{Effects, Manifest, Needs, PluginKind, Reuse, StageManifest};
-pub use outcome::{Failure, FailureClass, Item, Outcome, SkipReason, Usage};
+pub use outcome::{Decision, Failure, FailureClass, Item, Outcome, SkipReason, Usage};
 pub use state::{InstanceState, Phase, RunState, TaskState};

@@ -44,6 +44,10 @@ pub const RUN_INPUTS_BYTES_MAX: usize = 1 << 20;
 pub const LOG_LINE_BYTES_MAX: usize = 8 * 1024;
 /// Log lines kept of one attempt; later ones are counted, not kept.
 pub const LOG_LINES_PER_ATTEMPT_MAX: usize = 10_000;
+/// Bytes of the name and of the reason that come with a decision about an approval, and of what is asked.
+pub const DECISION_BYTES_MAX: usize = 4 * 1024;
+/// Roles that one approval names.
+pub const APPROVAL_ROLES_MAX: usize = 32;
 /// Attempts of one task, whatever the pipeline asks for.
 pub const ATTEMPTS_MAX: u32 = 100;
 /// Attempts of a task whose workers were lost, unless the pipeline allows more: enough to outlive restarts,

@@ -119,7 +119,7 @@ pub static STAGE: Record = Record {
         key("uses", Uses, "The plugin's stage that does the work: `plugin.stage@major`."),
         key("pipeline", Text, "Another pipeline that does the work: its file, seen from this one."),
         key("stages", Table(&Shape::Record(&STAGE)), "A group: stages with a scope of their own."),
-        later("approval", Shape::Record(&APPROVAL), "Waits for a person."),
+        key("approval", Shape::Record(&APPROVAL), "Waits for a person, who says yes or no."),
         key(
             "with",
             Values,
@@ -318,8 +318,9 @@ static APPROVAL: Record = Record {
     what: "`approval`",
     keys: &[
         key("roles", List(&Id), "Who may approve."),
-        key("timeout", Duration, "How long it waits."),
-        key("on_timeout", Word(&["reject", "approve"]), "What happens then."),
+        key("timeout", Duration, "How long it waits; for ever unless set."),
+        key("on_timeout", Word(&["reject", "approve"]), "What happens then; `reject` unless set."),
+        key("message", TextTemplate, "What the person is told."),
     ],
 };
 

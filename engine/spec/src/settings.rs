@@ -75,6 +75,16 @@ pub enum Jitter {
     Full,
 }
 
+/// What becomes of an approval that nobody decides in time.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnTimeout {
+    /// It is rejected.
+    Reject,
+    /// It is approved.
+    Approve,
+}
+
 /// Whether the result cache is used.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

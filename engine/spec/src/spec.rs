@@ -1,9 +1,9 @@
 //! The parsed pipeline: what the file says, typed, each part with its place. Nothing is resolved yet.
 
 use crate::inputs::InputDef;
-use crate::settings::{ItemFailure, MinSuccess, Modifiers};
+use crate::settings::{ItemFailure, MinSuccess, Modifiers, OnTimeout};
 use crate::span::{Span, Spanned};
-use crate::template::{Expr, Templates, is_id};
+use crate::template::{Expr, Template, Templates, is_id};
 use crate::yaml::Node;
 use indexmap::IndexMap;
 use serde_json::{Map, Value};
@@ -82,10 +82,25 @@ pub enum StageBody {
         /// Its inputs; the span is that of the key, or of `pipeline` when there is none.
         with: Spanned<Templates>,
     },
+    /// Waits for a person.
+    Approval(Box<Approval>),
     /// Has stages of its own.
     Group(Stages),
     /// Was not understood; reported already. Others may still refer to the stage.
     Unknown,
+}
+
+/// `approval` as written.
+#[derive(Clone, Debug)]
+pub struct Approval {
+    /// Who may decide; empty means everyone.
+    pub roles: Vec<Spanned<String>>,
+    /// How long it waits, in milliseconds; none means for ever.
+    pub timeout_ms: Option<u64>,
+    /// What happens then.
+    pub on_timeout: OnTimeout,
+    /// What the person is told.
+    pub message: Option<Template>,
 }
 
 /// `plugin.stage@major`.

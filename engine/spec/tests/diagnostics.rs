@@ -349,15 +349,7 @@ stages:
                |
                = help: remove it: ignoring it would run something else than what is written
 
-            error[RM-0111]: `approval` is part of the language but not available yet
-              --> p.yaml:14:8
-               |
-            14 |   b: { approval: { roles: [editor], timeout: 24h } }
-               |        ^^^^^^^^
-               |
-               = help: remove it: ignoring it would run something else than what is written
-
-            9 errors
+            8 errors
         "#]],
     );
 }
@@ -820,4 +812,110 @@ fn diagnostics_as_json_point_into_the_document() {
         "pointer": "/stages/a/tymeout", "help": "did you mean `timeout`?",
     });
     assert_eq!(serde_json::to_value(&found[1]).expect("JSON"), expected);
+}
+
+#[test]
+fn approvals() {
+    check(
+        r#"version: 1
+name: p
+stages:
+  fine: { approval: { roles: [editor, owner], timeout: 24h, on_timeout: approve, message: "Is ${{ inputs.x }} fine?" } }
+  bare: { approval: {} }
+  timeless: { approval: { on_timeout: reject } }
+  wrong: { approval: { roles: editor, timeout: 1, on_timeout: skip, massage: a } }
+  both: { approval: {}, uses: a.b@1 }
+  more: { approval: {}, with: { a: 1 }, retry: 2, timeout: 1h, outputs: { a: 1 } }
+  named: { approval: yes }
+"#,
+        &expect![[r#"
+            error[RM-0110]: `on_timeout` has no meaning without `timeout`
+             --> p.yaml:6:27
+              |
+            6 |   timeless: { approval: { on_timeout: reject } }
+              |                           ^^^^^^^^^^
+              |
+              = help: add a `timeout`, or remove it: without one it waits until someone decides
+
+            error[RM-0105]: `roles` must be a list, this is a string
+             --> p.yaml:7:31
+              |
+            7 |   wrong: { approval: { roles: editor, timeout: 1, on_timeout: skip, massage: a } }
+              |                               ^^^^^^
+
+            error[RM-0106]: `timeout` is 1, without a unit
+             --> p.yaml:7:48
+              |
+            7 |   wrong: { approval: { roles: editor, timeout: 1, on_timeout: skip, massage: a } }
+              |                                                ^
+              |
+              = help: for example `90s`, `10m` or `1h30m`
+
+            error[RM-0106]: `on_timeout` cannot be `skip`
+             --> p.yaml:7:63
+              |
+            7 |   wrong: { approval: { roles: editor, timeout: 1, on_timeout: skip, massage: a } }
+              |                                                               ^^^^
+              |
+              = help: known: `reject`, `approve`
+
+            error[RM-0103]: `approval` has no key `massage`
+             --> p.yaml:7:69
+              |
+            7 |   wrong: { approval: { roles: editor, timeout: 1, on_timeout: skip, massage: a } }
+              |                                                                     ^^^^^^^
+              |
+              = help: did you mean `message`?
+
+            error[RM-0109]: stage `both` has both `approval` and `uses`
+             --> p.yaml:8:25
+              |
+            8 |   both: { approval: {}, uses: a.b@1 }
+              |           --------      ^^^^
+              |           |
+              |           the first
+              |
+              = help: a stage has exactly one of `uses`, `stages`, `pipeline` and `approval`; make two stages
+
+            error[RM-0110]: `with` has no meaning for an approval
+             --> p.yaml:9:25
+              |
+            9 |   more: { approval: {}, with: { a: 1 }, retry: 2, timeout: 1h, outputs: { a: 1 } }
+              |                         ^^^^
+              |
+              = help: remove it; how long it waits is said by `approval.timeout`
+
+            error[RM-0110]: `retry` has no meaning for an approval
+             --> p.yaml:9:41
+              |
+            9 |   more: { approval: {}, with: { a: 1 }, retry: 2, timeout: 1h, outputs: { a: 1 } }
+              |                                         ^^^^^
+              |
+              = help: remove it; how long it waits is said by `approval.timeout`
+
+            error[RM-0110]: `timeout` has no meaning for an approval
+             --> p.yaml:9:51
+              |
+            9 |   more: { approval: {}, with: { a: 1 }, retry: 2, timeout: 1h, outputs: { a: 1 } }
+              |                                                   ^^^^^^^
+              |
+              = help: remove it; how long it waits is said by `approval.timeout`
+
+            error[RM-0110]: `outputs` belongs to a stage with `stages`
+             --> p.yaml:9:64
+              |
+            9 |   more: { approval: {}, with: { a: 1 }, retry: 2, timeout: 1h, outputs: { a: 1 } }
+              |                                                                ^^^^^^^
+              |
+              = help: its outputs are those of the person's answer: `approved`, `by` and `reason`; remove the key, or make a group with `stages`
+
+            error[RM-0105]: `approval` must be a map, this is a string
+              --> p.yaml:10:22
+               |
+            10 |   named: { approval: yes }
+               |                      ^^^
+
+            11 errors
+        "#]],
+    );
 }

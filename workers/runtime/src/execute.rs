@@ -116,7 +116,13 @@ impl Executor {
         };
         // Whatever it says of itself, an attempt that was told to stop ended because of that.
         let outcome = match (job.stop.reason(), outcome) {
-            (_, done @ (Outcome::Succeeded { .. } | Outcome::Expand { .. } | Outcome::Skipped(_))) => done,
+            (
+                _,
+                done @ (Outcome::Succeeded { .. }
+                | Outcome::Expand { .. }
+                | Outcome::Await { .. }
+                | Outcome::Skipped(_)),
+            ) => done,
             (Some(Stop::Cancelled), _) => Outcome::Cancelled,
             (Some(Stop::Drained | Stop::Lost), _) => Outcome::Released,
             (None, outcome) => outcome,
@@ -140,6 +146,11 @@ impl Executor {
             return Ok(Outcome::Skipped(SkipReason::Condition { expression: condition.source.clone() }));
         }
         match &node.kind {
+            NodeKind::Approval(approval) => {
+                let message = approval.message.as_ref();
+                let text = message.map(|text| facts.compiled.programs.render(text, &bindings)).transpose()?;
+                Ok(Outcome::Await { message: text.map(|text| question(&text)) })
+            }
             NodeKind::Body { of, fan_out, .. } => {
                 let items = facts.compiled.programs.expand(of, fan_out, &context)?;
                 Ok(Outcome::Expand { items })
@@ -358,6 +369,12 @@ impl Work<'_> {
             seed: self.facts.new.seed ^ (u64::from(leased.task.task.0) << 32),
         }
     }
+}
+
+/// What a person is told: a text, cut to its limit.
+fn question(value: &Value) -> String {
+    let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    text[..text.floor_char_boundary(limits::DECISION_BYTES_MAX)].to_owned()
 }
 
 fn render(

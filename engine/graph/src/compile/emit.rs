@@ -3,8 +3,8 @@
 use super::layout::{Numbers, Role, When};
 use super::session::Session;
 use crate::graph::{
-    BodyKind, CacheMode, Call, Dep, Expr, FanOut, Graph, ItemFailure, MinSuccess, Node, NodeKind, PluginLock,
-    Read, Scope, Settings, Template, TextPart, Timeout, Trigger,
+    Approval, BodyKind, CacheMode, Call, Dep, Expr, FanOut, Graph, ItemFailure, MinSuccess, Node, NodeKind,
+    PluginLock, Read, Scope, Settings, Template, TextPart, Timeout, Trigger,
 };
 use indexmap::IndexMap;
 use reelmill_model::limits::FAN_OUT_DEFAULT_MAX;
@@ -137,6 +137,12 @@ impl Emitter<'_, '_> {
                     output_reads: self.output_reads(area),
                 })
             }
+            Role::Approval(approval) => Some(NodeKind::Approval(Approval {
+                roles: approval.roles.iter().map(|role| role.value.clone()).collect(),
+                timeout_ms: approval.timeout_ms,
+                on_timeout: approval.on_timeout,
+                message: approval.message.as_ref().map(|message| template(message, false)),
+            })),
             Role::Unknown => None,
         }
     }
@@ -156,13 +162,13 @@ impl Emitter<'_, '_> {
         reads.map(|(name, site)| (name.clone(), self.numbers[site])).collect()
     }
 
-    /// A body makes no attempts of its own beyond finding its items; a node within a fan-out over one `uses`
+    /// A body makes no attempts of its own beyond finding its items, an approval none beyond asking; a node within a fan-out over one `uses`
     /// leaves it to the fan-out whether failing is allowed.
     fn settings(&self, site: usize) -> Settings {
         let layout = &self.session.layout;
         let from = &layout.sites[site];
         let merged = from.stage.modifiers.over(&self.session.units[from.unit].spec.defaults);
-        let body = matches!(from.role, Role::Body(_) | Role::Pipeline(..));
+        let body = !matches!(from.role, Role::Work(..));
         let external =
             self.session.plugins[site].is_some_and(|found| found.stage.effects == Effects::External);
         Settings {

@@ -4,7 +4,7 @@ use super::units::Units;
 use reelmill_model::NodeNo;
 use reelmill_model::limits::STAGES_MAX;
 use reelmill_spec::Spanned;
-use reelmill_spec::spec::{FanOut, Stage, StageBody, Stages, Uses};
+use reelmill_spec::spec::{Approval, FanOut, Stage, StageBody, Stages, Uses};
 use reelmill_spec::template::Templates;
 use std::collections::HashMap;
 
@@ -74,6 +74,8 @@ pub enum Role<'s> {
     Body(usize),
     /// Has another pipeline for a body, which is given these inputs.
     Pipeline(usize, &'s Spanned<Templates>),
+    /// Waits for a person.
+    Approval(&'s Approval),
     /// Not understood by the parser.
     Unknown,
 }
@@ -194,6 +196,7 @@ impl<'s> Layout<'s> {
                     None => Role::Unknown,
                 }
             }
+            StageBody::Approval(approval) => Role::Approval(approval),
             StageBody::Group(_) | StageBody::Unknown => Role::Unknown,
         }
     }

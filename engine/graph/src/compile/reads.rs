@@ -77,6 +77,11 @@ impl<'s> Session<'s> {
         if let Role::Work(_, with) = self.layout.sites[site].role {
             self.templates(&with.value, Place::With(site), "");
         }
+        if let Role::Approval(approval) = self.layout.sites[site].role
+            && let Some(message) = &approval.message
+        {
+            self.template(message, Place::Site(site), "");
+        }
         if let Role::Pipeline(area, with) = self.layout.sites[site].role {
             self.read_call(site, area, with);
         }

@@ -310,6 +310,7 @@ impl<'s> Session<'s> {
                 let spec = &self.units[self.layout.areas[area].unit].spec;
                 self.rendered_type(&spec.outputs, area, format!("output of pipeline `{}`", spec.name))
             }
+            Role::Approval(_) => Type::object("member of a person's answer", answer()),
             Role::Unknown => Type::Any,
         };
         self.types.outputs[site] = Some(found.clone());
@@ -367,6 +368,12 @@ fn span_at(typed: &Typed<'_>, offset: usize) -> Span {
 fn reads_output_at(parsed: &Parsed, offset: usize) -> bool {
     let outputs = parsed.references().iter().filter(|reference| reference.root() == "stages");
     outputs.flat_map(|reference| reference.path.iter().skip(3)).any(|step| step.offset == offset)
+}
+
+/// What an approval puts out.
+fn answer() -> [(String, Type); 3] {
+    [("approved", Type::Bool), ("by", Type::String), ("reason", Type::String)]
+        .map(|(name, kind)| (name.to_owned(), kind))
 }
 
 /// Members of `run` that are no texts; what they are is the engine's business.

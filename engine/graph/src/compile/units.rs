@@ -145,7 +145,7 @@ fn collect(stages: &Stages, named: &mut Vec<Spanned<String>>) {
         match body {
             StageBody::Pipeline { file, .. } => named.push(file.clone()),
             StageBody::Group(inner) => collect(inner, named),
-            StageBody::Uses { .. } | StageBody::Unknown => {}
+            StageBody::Uses { .. } | StageBody::Approval(_) | StageBody::Unknown => {}
         }
         collect(on_failure, named);
         collect(finally, named);

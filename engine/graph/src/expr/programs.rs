@@ -198,6 +198,9 @@ fn node_expressions<'g>(node: &'g Node, all: &mut Vec<&'g Expr>) {
     all.extend(&node.condition);
     match &node.kind {
         NodeKind::Work { with, .. } => with.values().for_each(|template| expressions(template, all)),
+        NodeKind::Approval(approval) => {
+            approval.message.iter().for_each(|message| expressions(message, all));
+        }
         NodeKind::Body { of, outputs, .. } => {
             match of {
                 BodyKind::ForEach { items, key } => {

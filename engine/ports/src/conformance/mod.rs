@@ -3,6 +3,7 @@
 //! A store's tests implement [`Bed`] and call [`conformance_suite!`](crate::conformance_suite); every case is a
 //! function of this module that panics when the store does not do what the traits promise.
 
+pub mod approvals;
 mod audit;
 mod bed;
 pub mod fans;
@@ -35,6 +36,8 @@ macro_rules! conformance_suite {
                 a_dead_worker_gives_back_everything, leases_survive_a_crash;
             repair: a_failed_attempt_waits_out_its_backoff, a_provider_says_when, hopeless_failures_end_at_once,
                 a_ready_task_waits_only_so_long;
+            approvals: an_approval_waits_without_a_worker, a_rejection_fails_at_once, time_decides_an_approval,
+                only_what_waits_is_decided, a_cancelled_run_waits_for_nobody, a_retry_asks_again;
             stops: cancelling_stops_and_cleans_up, cancelling_twice_is_once, a_retry_keeps_what_succeeded,
                 a_retry_of_items_reruns_the_failed_ones, a_retry_from_a_stage, a_retry_of_all,
                 a_failed_finally_is_retried;

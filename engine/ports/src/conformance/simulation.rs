@@ -9,12 +9,12 @@ use crate::{
 };
 use reelmill_graph::sketch::Sketch;
 use reelmill_graph::{
-    Backoff, DepKind, Graph, ItemFailure, Jitter, MinSuccess, NodeKind, Retry, ScopeKind, Trigger,
+    Backoff, DepKind, Graph, ItemFailure, Jitter, MinSuccess, NodeKind, OnTimeout, Retry, ScopeKind, Trigger,
 };
 use reelmill_lifecycle::{Admit, Dice, admit};
 use reelmill_model::{
-    Digest, Failure, FailureClass, Item, NodeNo, Outcome, RunId, ScopeNo, SkipReason, TaskNo, TaskRef,
-    TaskState, Token, Usage, WorkerId,
+    Decision, Digest, Failure, FailureClass, Item, NodeNo, Outcome, RunId, ScopeNo, SkipReason, TaskNo,
+    TaskRef, TaskState, Token, Usage, WorkerId,
 };
 use serde_json::json;
 use std::collections::HashMap;
@@ -62,6 +62,7 @@ fn fill(dice: &mut Dice, sketch: &mut Sketch, scope: ScopeNo, depth: u32) {
                 node
             }
             3 if depth < 2 => pipeline(dice, sketch, scope, &name, depth),
+            4 => approval(dice, sketch, scope, &name),
             _ => sketch.work(scope, &name),
         };
         for upstream in &earlier {
@@ -88,6 +89,17 @@ fn pipeline(dice: &mut Dice, sketch: &mut Sketch, scope: ScopeNo, name: &str, de
             }
             sketch.at(handler).trigger = trigger;
         }
+    }
+    node
+}
+
+fn approval(dice: &mut Dice, sketch: &mut Sketch, scope: ScopeNo, name: &str) -> NodeNo {
+    let timeout_ms = chance(dice, 50).then(|| 1_000 * (1 + dice.up_to(30)));
+    let node = sketch.approval(scope, name, timeout_ms);
+    if let NodeKind::Approval(approval) = &mut sketch.at(node).kind
+        && chance(dice, 50)
+    {
+        approval.on_timeout = OnTimeout::Approve;
     }
     node
 }
@@ -214,6 +226,7 @@ impl World<'_> {
             95 => self.bed.clock().shift(-15_000),
             96 => self.store = self.bed.open(),
             97 => self.cancel().await,
+            98 => self.decide(50).await,
             _ => self.retry().await,
         }
     }
@@ -278,6 +291,7 @@ impl World<'_> {
             NodeKind::Work { .. } => {
                 Outcome::Succeeded { outputs: json!({ "roll": dice.roll() }), cached: false }
             }
+            NodeKind::Approval(_) => Outcome::Await { message: None },
             NodeKind::Body { of, .. } if of.is_one() => Outcome::Expand { items: vec![item(String::new())] },
             NodeKind::Body { .. } => {
                 Outcome::Expand { items: (0..dice.up_to(4)).map(|n| item(format!("i{n}"))).collect() }
@@ -355,6 +369,29 @@ impl World<'_> {
         self.store.cancel(run, "simulated").await.expect("it is asked");
     }
 
+    /// People decide some of the approvals that wait.
+    async fn decide(&mut self, percent: u64) {
+        for run in self.runs.clone() {
+            for no in all_tasks(&*self.store, run).await.into_iter().map(|task| task.task) {
+                // The answer to another one may have ended this one: it is read anew.
+                let tasks = all_tasks(&*self.store, run).await;
+                let Some(task) = tasks.into_iter().find(|task| task.task == no) else { continue };
+                let asks = matches!(self.graph.node(task.node).kind, NodeKind::Approval(_));
+                if !asks || !chance(&mut self.dice, percent) {
+                    continue;
+                }
+                let decision = Decision {
+                    approved: chance(&mut self.dice, 60),
+                    by: "sim".into(),
+                    reason: String::new(),
+                };
+                let decided = self.store.approve(TaskRef { run, task: task.task }, decision).await;
+                let waits = task.state == TaskState::Delayed;
+                assert_eq!(decided.is_ok(), waits, "{} was {}: {decided:?}", task.path, task.state);
+            }
+        }
+    }
+
     async fn retry(&mut self) {
         let run = self.runs[pick(&mut self.dice, self.runs.len())];
         let scope = match self.dice.up_to(4) {
@@ -403,6 +440,7 @@ impl World<'_> {
             self.shift(Duration::from_secs(3));
             self.store.expire_leases(100).await.expect("leases are looked through");
             self.store.promote_delayed(100).await.expect("delayed tasks are looked through");
+            self.decide(100).await;
             for _ in 0..self.workers.len() {
                 self.work().await;
             }

@@ -4,12 +4,13 @@ use super::modifiers::{count, word};
 use super::{Lower, ids};
 use crate::code::Code;
 use crate::diagnostic::Diagnostic;
-use crate::settings::{ItemFailure, MinSuccess};
+use crate::settings::{ItemFailure, MinSuccess, OnTimeout};
 use crate::span::Spanned;
-use crate::spec::{FanOut, ForEach, Matrix, Stage, StageBody, Stages, Uses};
-use crate::template::{condition, is_id};
+use crate::spec::{Approval, FanOut, ForEach, Matrix, Stage, StageBody, Stages, Uses};
+use crate::template::{condition, is_id, template};
+use crate::units::duration_ms;
 use crate::yaml::{Entry, Kind, Node};
-use reelmill_model::limits::{FAN_OUT_MAX, STAGE_DEPTH_MAX, STAGES_MAX};
+use reelmill_model::limits::{APPROVAL_ROLES_MAX, FAN_OUT_MAX, STAGE_DEPTH_MAX, STAGES_MAX};
 use serde_json::{Map, Value};
 
 /// The keys of which a stage has exactly one.
@@ -75,6 +76,10 @@ impl Lower<'_> {
         if node.get("stages").is_some() {
             return StageBody::Group(self.inner(entry, "stages", depth));
         }
+        if let Some(approval) = node.get("approval").filter(|approval| matches!(approval.kind, Kind::Map(_)))
+        {
+            return StageBody::Approval(Box::new(self.approval(approval)));
+        }
         if let Some(file) = node.get("pipeline") {
             let Some(name) = file.text().filter(|name| !name.trim().is_empty()) else {
                 return StageBody::Unknown;
@@ -89,6 +94,24 @@ impl Lower<'_> {
         let with_span = node.entry("with").map_or(span, |with| with.key_span);
         let with = Spanned { value: self.templates(node.get("with")), span: with_span };
         StageBody::Uses { uses: Spanned { value: uses, span }, with }
+    }
+
+    fn approval(&mut self, node: &Node) -> Approval {
+        if let (Some(entry), None) = (node.entry("on_timeout"), node.get("timeout")) {
+            let help = "add a `timeout`, or remove it: without one it waits until someone decides";
+            self.error(Code::Conflict, entry.key_span, "`on_timeout` has no meaning without `timeout`", help);
+        }
+        let roles = ids(node.get("roles"));
+        if let Some(extra) = roles.get(APPROVAL_ROLES_MAX) {
+            let message = format!("an approval names at most {APPROVAL_ROLES_MAX} roles");
+            self.error(Code::LimitExceeded, extra.span, message, "give the people one role");
+        }
+        Approval {
+            roles,
+            timeout_ms: node.get("timeout").and_then(Node::text).and_then(duration_ms),
+            on_timeout: node.get("on_timeout").and_then(word).unwrap_or(OnTimeout::Reject),
+            message: node.get("message").map(|message| template(message, self.file, self.problems)),
+        }
     }
 
     /// The stages inside a stage, under one of its keys.
@@ -119,6 +142,11 @@ impl Lower<'_> {
                 OF_ATTEMPTS,
                 "put it on the stages of that pipeline, or into its `defaults`",
             ),
+            StageBody::Approval(_) => (
+                "an approval",
+                &[&["with"], OF_ATTEMPTS].concat()[..],
+                "remove it; how long it waits is said by `approval.timeout`",
+            ),
             StageBody::Uses { .. } | StageBody::Unknown => ("", &[][..], ""),
         };
         for entry in node.entries().iter().filter(|e| keys.contains(&e.key.as_str())) {
@@ -128,6 +156,7 @@ impl Lower<'_> {
         let whose = match body {
             StageBody::Uses { .. } => "the plugin",
             StageBody::Pipeline { .. } => "that pipeline",
+            StageBody::Approval(_) => "the person's answer: `approved`, `by` and `reason`",
             StageBody::Group(_) | StageBody::Unknown => return,
         };
         if let Some(entry) = node.entry("outputs") {
