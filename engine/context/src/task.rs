@@ -30,6 +30,7 @@ pub async fn task_context(
     if !node.reads.is_empty() {
         context.stages = read_stages(store, facts, node, leased, &levels).await?;
     }
+    context.own = undone(store, facts, node, leased).await?.map(Arc::new);
     context.failure = failure::of(store, facts, leased).await?.map(Arc::new);
     if facts.compiled.run_tasks_readers.contains(&node.no) {
         let tasks = task_summaries(store, facts).await?;
@@ -60,6 +61,9 @@ fn levels(
             let outer = &levels[levels.len() - 1];
             let inner = facts.compiled.programs.within(of, level.index, &item, outer)?;
             levels.push(inner);
+        } else {
+            // What undoes a stage sees what the stage saw.
+            levels.push(levels[levels.len() - 1].clone());
         }
     }
     levels.reverse();
@@ -85,6 +89,19 @@ async fn read_stages(
         stages.extend(reader.read(instance, context, &names).await?);
     }
     Ok(stages)
+}
+
+/// `self`: what a stage that is undone has put out.
+async fn undone(
+    store: &Arc<dyn RunStore>,
+    facts: &RunFacts,
+    node: &Node,
+    leased: &Leased,
+) -> Result<Option<Value>, ContextError> {
+    let Some(undone) = facts.compiled.graph.undoes(node) else { return Ok(None) };
+    let instance = leased.chain.get(1).copied().unwrap_or(MAIN);
+    let task = store.instance_tasks(leased.task.run, instance, &[undone]).await?.pop().flatten();
+    Ok(Some(json!({ "outputs": task.map(|task| task.outputs) })))
 }
 
 /// `run.tasks`: every task of the run so far, for stages that report on it.

@@ -78,7 +78,8 @@ impl Control {
         let mut known = Known::new();
         walk.scope(Graph::MAIN, &context, &mut known).await?;
         let expected = self.expected(&pipeline.graph).await?;
-        let stages = pipeline.graph.nodes.iter().map(|node| {
+        let planned = pipeline.graph.nodes.iter().filter(|node| pipeline.graph.undoes(node).is_none());
+        let stages = planned.map(|node| {
             let mut stage = walk.stages.remove(&node.no).unwrap_or_default();
             stage.path.clone_from(&node.path);
             if let NodeKind::Work { plugin, .. } = &node.kind {

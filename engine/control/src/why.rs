@@ -191,6 +191,8 @@ fn why_task(graph: &Graph, view: &RunView, task: &TaskView, tasks: &[TaskView]) 
             None => "its fan-out gave up because another item failed".to_owned(),
         }),
     }
+    let undone = tasks.iter().find(|other| other.path.strip_suffix(".compensate") == Some(&task.path));
+    because.extend(undone.map(|other| format!("`{}`, which undoes it, is {}", other.path, other.state)));
     if task.attempts > 1 && task.state == TaskState::Succeeded {
         because.extend(task.failure.as_ref().map(|failure| format!("the attempt before failed: {failure}")));
     }

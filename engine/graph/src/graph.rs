@@ -72,6 +72,22 @@ impl Graph {
         ""
     }
 
+    /// Whether a stage of a body, or of one within it, can be undone.
+    #[must_use]
+    pub fn can_be_undone(&self, scope: ScopeNo) -> bool {
+        self.scope(scope).nodes.iter().map(|no| self.node(*no)).any(|node| {
+            let inner = if let NodeKind::Body { scope, .. } = &node.kind { Some(*scope) } else { None };
+            node.compensate.is_some() || inner.is_some_and(|scope| self.can_be_undone(scope))
+        })
+    }
+
+    /// Whether a node undoes another one.
+    #[must_use]
+    pub fn undoes(&self, node: &Node) -> Option<NodeNo> {
+        let scope = self.scope(node.scope);
+        scope.owner.filter(|_| scope.kind == ScopeKind::Compensate)
+    }
+
     /// Whether the failure of a node that this one waits for is what it is there for.
     #[must_use]
     pub fn answers(&self, node: &Node, upstream: NodeNo) -> bool {
@@ -101,6 +117,8 @@ pub enum ScopeKind {
     Finally,
     /// The body of a group, a `for_each` or a `matrix`.
     Body,
+    /// The one node that undoes a stage.
+    Compensate,
 }
 
 /// A body.
@@ -108,7 +126,7 @@ pub enum ScopeKind {
 pub struct Scope {
     /// What it is.
     pub kind: ScopeKind,
-    /// The node whose body it is; none for main, `on_failure` and `finally`.
+    /// The node whose body it is, or that it undoes; none for main, `on_failure` and `finally`.
     pub owner: Option<NodeNo>,
     /// Its nodes, dependencies before dependents.
     pub nodes: Vec<NodeNo>,
@@ -139,6 +157,9 @@ pub struct Node {
     pub trigger: Trigger,
     /// Its `if`.
     pub condition: Option<Expr>,
+    /// The scope with the node that undoes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compensate: Option<ScopeNo>,
     /// Its modifiers, with the pipeline's `defaults` filled in.
     pub settings: Settings,
 }

@@ -161,9 +161,18 @@ impl Sketch {
             reads: IndexMap::new(),
             trigger: Trigger::Success,
             condition: None,
+            compensate: None,
             settings: settings(),
         });
         no
+    }
+
+    /// Adds what undoes a node.
+    pub fn compensate(&mut self, node: NodeNo) -> NodeNo {
+        let scope = ScopeNo(number(self.0.scopes.len()));
+        self.0.scopes.push(Scope { kind: ScopeKind::Compensate, owner: Some(node), nodes: Vec::new() });
+        self.0.nodes[node.index()].compensate = Some(scope);
+        self.work(scope, "compensate")
     }
 
     /// Lets a node wait for another of its scope.

@@ -596,3 +596,25 @@ fn every_code_of_compiling_has_a_case() {
         assert!(cases.contains(&format!("[{}]", code.id())), "{}: {}", code.id(), code.title());
     }
 }
+
+#[test]
+fn compensations() {
+    check(
+        r#"  source: { uses: script.write@1, with: { topic: x } }
+  post:
+    for_each: { in: stages.source.outputs.scenes, key: item.id }
+    uses: publish.post@1
+    with: { videos: [] }
+    compensate:
+      uses: notify.webhook@1
+      with: { text: "${{ self.outputs.id + item.id + stages.source.outputs.title }}" }
+  wrong:
+    uses: publish.post@1
+    with: { videos: "${{ self.outputs.id }}" }
+    compensate: { uses: notify.webhook@1, with: { text: "${{ self.outputs.ip + self.state + item.id }}" } }
+  unknown: { uses: publish.post@1, with: { videos: [] }, compensate: { uses: notify.webhooks@1, with: { text: a } } }
+  values: { uses: publish.post@1, with: { videos: [] }, compensate: { uses: notify.webhook@1, with: { txt: a } } }
+"#,
+        &expect![[""]],
+    );
+}

@@ -7,6 +7,7 @@
 pub mod admit;
 mod approval;
 mod cancel;
+mod compensate;
 mod expand;
 mod lease;
 pub mod path;

@@ -30,6 +30,10 @@ pub fn task_path<E>(
     };
     let owner = graph.node(owner);
     let mut path = task_path(graph, owner, outer, place)?;
+    if graph.undoes(node).is_some() {
+        path.push_str(".compensate");
+        return Ok(path);
+    }
     let NodeKind::Body { of, outputs, .. } = &owner.kind else { return Ok(path) };
     let group = of.is_one();
     if !group {

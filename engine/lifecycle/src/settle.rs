@@ -4,8 +4,8 @@ use crate::policy;
 use crate::rows::TaskRow;
 use crate::transaction::Source;
 use crate::work::Work;
-use crate::{approval, expand, phase};
-use reelmill_graph::{Node, NodeKind};
+use crate::{approval, compensate, expand, phase};
+use reelmill_graph::{Node, NodeKind, ScopeKind};
 use reelmill_model::limits::{DECISION_BYTES_MAX, PAYLOAD_BYTES_MAX};
 use reelmill_model::{
     EventKind, Failure, FailureClass, InstanceNo, InstanceState, Outcome, TaskNo, TaskState, Token, Usage,
@@ -268,9 +268,10 @@ pub fn end_if_over<S: Source>(work: &mut Work<'_, S>, no: InstanceNo) -> Result<
         return Ok(());
     }
     let state = verdict(row.failed_by.is_some(), row.cancelled);
-    let owner = row.owner;
+    let (owner, scope) = (row.owner, row.scope);
     work.instance_mut(no)?.state = state;
     match owner {
+        _ if work.graph().scope(scope).kind == ScopeKind::Compensate => compensate::ended(work, no),
         Some(task) => expand::item_ended(work, task, no),
         None => phase::part_ended(work, state),
     }

@@ -125,5 +125,8 @@ words! {
         Finally = "finally",
         /// Nothing is left.
         Done = "done",
+        /// What undoes the finished stages of the main part, one after another; only when that failed or was
+        /// cancelled, and before everything else that follows.
+        Compensate = "compensate",
     }
 }

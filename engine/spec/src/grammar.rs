@@ -150,7 +150,11 @@ pub static STAGE: Record = Record {
             "Whether earlier results are used: `auto` unless set.",
         ),
         key("allow_failure", Bool, "Whether the run may succeed although this stage failed."),
-        later("compensate", Shape::Record(&COMPENSATE), "Undoes the stage when the run fails later."),
+        key(
+            "compensate",
+            Shape::Record(&COMPENSATE),
+            "Undoes the stage when the run fails or is cancelled later.",
+        ),
         key("on_failure", Table(&Shape::Record(&STAGE)), "Stages that run when this one has failed."),
         key(
             "finally",
@@ -351,7 +355,17 @@ static COMPENSATE: Record = Record {
     what: "`compensate`",
     keys: &[
         required("uses", Uses, "The plugin's stage that undoes the work."),
-        key("with", Values, "What it is given; `self` is the stage that is undone."),
+        key("with", Values, "What it is given; `self.outputs` is what the stage that is undone has put out."),
+        key(
+            "timeout",
+            Either(&Duration, &TIMEOUT),
+            "Time limits of an attempt; a duration alone limits `run`.",
+        ),
+        key(
+            "retry",
+            Either(&Int(1, 100), &RETRY),
+            "What happens after a failed attempt; a number alone is `max_attempts`.",
+        ),
     ],
 };
 

@@ -59,6 +59,8 @@ pub struct Stage {
     pub outputs: Templates,
     /// Its other modifiers.
     pub modifiers: Modifiers,
+    /// Its `compensate`.
+    pub compensate: Option<Box<Compensate>>,
     /// Its `on_failure`.
     pub on_failure: Stages,
     /// Its `finally`.
@@ -88,6 +90,17 @@ pub enum StageBody {
     Group(Stages),
     /// Was not understood; reported already. Others may still refer to the stage.
     Unknown,
+}
+
+/// `compensate` as written.
+#[derive(Clone, Debug)]
+pub struct Compensate {
+    /// The plugin's stage that undoes the work.
+    pub uses: Spanned<Uses>,
+    /// Its `with`; the span is that of the key, or of `uses` when there is none.
+    pub with: Spanned<Templates>,
+    /// Its modifiers.
+    pub modifiers: Modifiers,
 }
 
 /// `approval` as written.

@@ -919,3 +919,24 @@ stages:
         "#]],
     );
 }
+
+#[test]
+fn compensations() {
+    check(
+        r#"version: 1
+name: p
+stages:
+  fine: { uses: a.b@1, compensate: { uses: a.c@1, with: { id: "${{ self.outputs.id }}" }, retry: 3, timeout: 5m } }
+  empty: { uses: a.b@1, compensate: {} }
+  wrong: { uses: a.b@1, compensate: { uses: a.c, if: true } }
+  group: { stages: { a: { uses: a.b@1 } }, compensate: { uses: a.c@1 } }
+  asks: { approval: {}, compensate: { uses: a.c@1 } }
+  handled:
+    uses: a.b@1
+    on_failure: { x: { uses: a.b@1, compensate: { uses: a.c@1 } } }
+finally:
+  last: { uses: a.b@1, compensate: { uses: a.c@1 } }
+"#,
+        &expect![[""]],
+    );
+}

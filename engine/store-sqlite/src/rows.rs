@@ -14,7 +14,7 @@ macro_rules! select_run {
     ($rest:literal) => {
         concat!(
             "SELECT seq, id, graph, batch, state, phase, on_failure, finally, failed, cleanup_failed, cancel_reason, \
-             failure, started_ms, ended_ms, counts, next_task, next_instance ",
+             failure, started_ms, ended_ms, counts, next_task, next_instance, undo ",
             $rest
         )
     };
@@ -66,6 +66,7 @@ pub fn run(row: &Row<'_>) -> Result<RunRow, Trouble> {
         counts: counts(row.get_ref(14)?.as_blob().map_err(rusqlite::Error::from)?)?,
         next_task: row.get(15)?,
         next_instance: row.get(16)?,
+        undo: parse(text(row, 17)?)?,
     })
 }
 

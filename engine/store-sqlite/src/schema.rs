@@ -10,7 +10,10 @@ use std::time::Duration;
 const BUSY: Duration = Duration::from_secs(10);
 
 /// Each step takes a file from the version of its place to the next one.
-const STEPS: &[&str] = &[V1];
+const STEPS: &[&str] = &[V1, V2];
+
+/// What undoes a run's stages.
+const V2: &str = "ALTER TABLE run ADD COLUMN undo TEXT;";
 
 /// Ids: a task is `run << 32 | number`, and so is an instance; `run` is the place in the order of submission.
 /// So a run's rows lie together, items of a fan-out lie together, and neither needs an index.

@@ -26,7 +26,7 @@ fn words_keep_their_places() {
     assert_eq!(words(TaskState::ALL), tasks);
     assert_eq!(words(InstanceState::ALL), "waiting running succeeded failed cancelled");
     assert_eq!(words(RunState::ALL), "running succeeded failed cancelled");
-    assert_eq!(words(Phase::ALL), "main on_failure finally done");
+    assert_eq!(words(Phase::ALL), "main on_failure finally done compensate");
     assert_eq!(words(Severity::ALL), "debug info warn error");
     let events = "run.submitted run.phase run.ended run.cancel_requested run.retried task.leased task.expanded \
                   task.settled task.retried task.lease_expired task.released task.log task.progress task.awaits";

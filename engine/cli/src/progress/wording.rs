@@ -39,7 +39,7 @@ pub fn sentence(event: &Event, path: &str) -> Option<Sentence> {
         EventKind::TaskReleased => (Tone::Faint, format!("{path} was given back")),
         EventKind::RunSubmitted => (Tone::Strong, format!("run {} was submitted", event.run)),
         EventKind::RunPhase => match text_of("phase") {
-            phase @ ("on_failure" | "finally") => (Tone::Faint, format!("`{phase}` begins")),
+            phase @ ("compensate" | "on_failure" | "finally") => (Tone::Faint, format!("`{phase}` begins")),
             _ => return None,
         },
         EventKind::RunCancelRequested => {

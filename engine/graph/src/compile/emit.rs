@@ -73,7 +73,11 @@ impl Emitter<'_, '_> {
         let reads = self.session.reads[site].iter();
         Some(Node {
             no: self.numbers[&site],
-            name: from.stage.name.value.clone(),
+            name: if self.session.layout.undoes(site).is_some() {
+                "compensate".to_owned()
+            } else {
+                from.stage.name.value.clone()
+            },
             path: from.path.clone(),
             scope: ScopeNo(number(from.area)),
             offset,
@@ -92,6 +96,7 @@ impl Emitter<'_, '_> {
                 When::After(_) | When::AfterScope => Trigger::Always,
             },
             condition: from.stage.condition.as_ref().filter(|_| !inner).map(expr),
+            compensate: from.compensate.map(|area| ScopeNo(number(area))),
             settings: self.settings(site),
         })
     }
@@ -167,7 +172,10 @@ impl Emitter<'_, '_> {
     fn settings(&self, site: usize) -> Settings {
         let layout = &self.session.layout;
         let from = &layout.sites[site];
-        let merged = from.stage.modifiers.over(&self.session.units[from.unit].spec.defaults);
+        let undoes = layout.undoes(site).and(from.stage.compensate.as_ref());
+        let written = undoes.map_or(&from.stage.modifiers, |compensate| &compensate.modifiers);
+        let merged = written.over(&self.session.units[from.unit].spec.defaults);
+        let kept = undoes.is_some() || from.compensate.is_some();
         let body = !matches!(from.role, Role::Work(..));
         let external =
             self.session.plugins[site].is_some_and(|found| found.stage.effects == Effects::External);
@@ -177,7 +185,8 @@ impl Emitter<'_, '_> {
             timeout: if body { Timeout::default() } else { merged.timeout },
             retry: if body { RetryParts::default().finish() } else { merged.retry.finish() },
             cache: match merged.cache {
-                _ if external || body => CacheMode::Never,
+                // A result that was taken from the cache would not be there to be undone.
+                _ if external || body || kept => CacheMode::Never,
                 cache => cache.unwrap_or(CacheMode::Auto),
             },
             allow_failure: merged.allow_failure && !layout.is_single(site),

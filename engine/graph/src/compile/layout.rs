@@ -38,7 +38,7 @@ pub struct Area {
     pub outward: Option<usize>,
     /// Its sites, in the order of the file.
     pub sites: Vec<usize>,
-    /// Whether it is the body of the single `uses` of a fan-out.
+    /// Whether it is the body of the single `uses` of a fan-out, or the node that undoes one.
     pub single: bool,
     /// The file its stages stand in.
     pub unit: usize,
@@ -63,6 +63,8 @@ pub struct Site<'s> {
     pub when: When,
     /// The file it stands in.
     pub unit: usize,
+    /// The scope with the node that undoes it.
+    pub compensate: Option<usize>,
 }
 
 /// What a node to be does.
@@ -176,7 +178,8 @@ impl<'s> Layout<'s> {
     ) -> usize {
         let unit = self.areas[area].unit;
         self.areas[area].sites.push(self.sites.len());
-        self.sites.push(Site { stage, path, area, role: Role::Unknown, fellows, when, unit });
+        let role = Role::Unknown;
+        self.sites.push(Site { stage, path, area, role, fellows, when, unit, compensate: None });
         self.sites.len() - 1
     }
 
@@ -188,7 +191,10 @@ impl<'s> Layout<'s> {
     /// What a site does that is no group and no fan-out.
     fn role(&mut self, units: &'s Units, site: usize) -> Role<'s> {
         match &self.sites[site].stage.body {
-            StageBody::Uses { uses, with } => Role::Work(uses, with),
+            StageBody::Uses { uses, with } => {
+                self.compensate(site);
+                Role::Work(uses, with)
+            }
             StageBody::Pipeline { file, with } => {
                 let called = units.called(self.sites[site].unit, file);
                 match called.and_then(|unit| self.pipeline(units, unit, site)) {
@@ -199,6 +205,20 @@ impl<'s> Layout<'s> {
             StageBody::Approval(approval) => Role::Approval(approval),
             StageBody::Group(_) | StageBody::Unknown => Role::Unknown,
         }
+    }
+
+    /// What undoes a site stands in a scope of its own and sees what the site sees.
+    fn compensate(&mut self, site: usize) {
+        let Site { stage, area, unit, .. } = self.sites[site];
+        let Some(compensate) = &stage.compensate else { return };
+        let inner = self.empty_area(Area {
+            single: true,
+            ..Area::new(ScopeKind::Compensate, Some(site), Some(area), unit)
+        });
+        let path = format!("{}.compensate", self.sites[site].path);
+        let made = self.bare_site(stage, inner, path, None, When::Success);
+        self.sites[made].role = Role::Work(&compensate.uses, &compensate.with);
+        self.sites[site].compensate = Some(inner);
     }
 
     /// Another pipeline becomes the body of a site: its stages, and beside them those of its `on_failure` and
@@ -308,6 +328,13 @@ impl<'s> Layout<'s> {
             owner.map(|owner| self.sites[owner].stage.fan_out.as_ref())
         })
         .flatten()
+    }
+
+    /// The site that a site undoes.
+    #[must_use]
+    pub fn undoes(&self, site: usize) -> Option<usize> {
+        let area = &self.areas[self.sites[site].area];
+        area.owner.filter(|_| area.kind == ScopeKind::Compensate)
     }
 
     /// Whether a site is the node within a fan-out over a single `uses`: its other modifiers are on the outside.

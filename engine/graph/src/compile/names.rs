@@ -29,7 +29,8 @@ pub fn find(layout: &Layout<'_>, reader: usize, name: &str, span: Span) -> Resul
         let Some(outward) = here.outward else { return Err(unknown(layout, reader, name, span)) };
         // A handler's fellows stay visible from within its body.
         let owner = here.owner;
-        waiter = waiter.and(owner);
+        // What is undone is over, and so is everything around it.
+        waiter = waiter.and(owner).filter(|_| here.kind != ScopeKind::Compensate);
         levels_up += 1;
         area = outward;
         let fellows = owner.and_then(|owner| layout.sites[owner].fellows);

@@ -253,6 +253,9 @@ impl<'s> Session<'s> {
                     "use an input",
                 );
             }
+            "self" if place.site().is_some_and(|site| self.layout.undoes(site).is_some()) => {
+                self.word(expr, reference, "`self` has no", &["outputs"]);
+            }
             "self" => self.error(
                 Code::UnknownContext,
                 span,

@@ -148,6 +148,7 @@ impl<'s> Session<'s> {
                     &RUN_OTHERS,
                 ),
                 "failure" => texts("member of failure", &["stage", "class", "code", "message"], &[]),
+                "self" => self.own_type(place),
                 "index" => Type::Int,
                 "item" => self.item_type(place),
                 "matrix" => self.matrix_type(place),
@@ -169,6 +170,17 @@ impl<'s> Session<'s> {
             Some(def) => input_type(def),
             None => Type::Any,
         }
+    }
+
+    /// What a stage that is undone has put out.
+    fn own_type(&mut self, place: Place) -> Type {
+        let undone = match place {
+            Place::With(site) => self.layout.undoes(site),
+            _ => None,
+        };
+        let Some(site) = undone else { return Type::Any };
+        let outputs = self.outputs_type(site);
+        Type::object("member of self", [("outputs".to_owned(), outputs)])
     }
 
     fn inputs_type(&mut self, unit: usize) -> Type {

@@ -2,7 +2,7 @@
 
 use super::bed::Store;
 use super::rig::all_tasks;
-use crate::{InstanceView, TaskView};
+use crate::{InstanceView, RunView, TaskView};
 use reelmill_graph::{Graph, NodeKind};
 use reelmill_model::{InstanceNo, InstanceState, NodeNo, Phase, RunId, TaskRef, TaskState};
 use std::collections::HashMap;
@@ -24,6 +24,7 @@ pub async fn audit(store: &dyn Store, id: RunId) {
     assert_eq!(run.state.is_terminal(), open == 0, "a run is over when no task is open: {tasks:#?}");
     assert_eq!(run.state.is_terminal(), run.phase == Phase::Done);
     assert_eq!(run.state.is_terminal(), run.ended_ms.is_some());
+    check_undoing(&graph, &run, &tasks);
     let mut fans = HashMap::new();
     for task in tasks.iter().filter(|task| matches!(graph.node(task.node).kind, NodeKind::Body { .. })) {
         let items = store.items(TaskRef { run: id, task: task.task }, &[]).await.expect("items are read");
@@ -36,6 +37,31 @@ pub async fn audit(store: &dyn Store, id: RunId) {
     for (owner, items) in &fans {
         if let Some(owner) = tasks.iter().find(|task| task.task == *owner) {
             book.check_items(owner, items);
+        }
+    }
+}
+
+/// What undoes a stage runs after the main part, one at a time, and for every stage that succeeded in a run that
+/// failed.
+fn check_undoing(graph: &Graph, run: &RunView, tasks: &[TaskView]) {
+    let undoing: Vec<_> = tasks.iter().filter(|task| graph.undoes(graph.node(task.node)).is_some()).collect();
+    let open = undoing.iter().filter(|task| !task.state.is_terminal()).count();
+    assert!(
+        open <= usize::from(run.phase == Phase::Compensate),
+        "one stage is undone at a time: {undoing:#?}"
+    );
+    assert!(
+        run.phase != Phase::Main || undoing.is_empty(),
+        "nothing is undone before its time: {undoing:#?}"
+    );
+    if !run.failed || !run.state.is_terminal() {
+        return;
+    }
+    let parts = ["on_failure.", "finally."];
+    for task in tasks.iter().filter(|task| !parts.iter().any(|part| task.path.starts_with(part))) {
+        if task.state == TaskState::Succeeded && graph.node(task.node).compensate.is_some() {
+            let path = format!("{}.compensate", task.path);
+            assert!(undoing.iter().any(|undo| undo.path == path), "{} was not undone", task.path);
         }
     }
 }

@@ -6,6 +6,7 @@
 pub mod approvals;
 mod audit;
 mod bed;
+pub mod compensation;
 pub mod fans;
 pub mod fences;
 pub mod flow;
@@ -38,6 +39,9 @@ macro_rules! conformance_suite {
                 a_ready_task_waits_only_so_long;
             approvals: an_approval_waits_without_a_worker, a_rejection_fails_at_once, time_decides_an_approval,
                 only_what_waits_is_decided, a_cancelled_run_waits_for_nobody, a_retry_asks_again;
+            compensation: what_succeeded_is_undone_in_reverse, a_failed_compensation_stops_nothing,
+                a_cancelled_run_is_undone, items_are_undone_one_by_one, a_retry_does_again_what_was_undone,
+                nothing_is_undone_after_a_success;
             stops: cancelling_stops_and_cleans_up, cancelling_twice_is_once, a_retry_keeps_what_succeeded,
                 a_retry_of_items_reruns_the_failed_ones, a_retry_from_a_stage, a_retry_of_all,
                 a_failed_finally_is_retried;

@@ -63,7 +63,7 @@ fn fill(dice: &mut Dice, sketch: &mut Sketch, scope: ScopeNo, depth: u32) {
             }
             3 if depth < 2 => pipeline(dice, sketch, scope, &name, depth),
             4 => approval(dice, sketch, scope, &name),
-            _ => sketch.work(scope, &name),
+            _ => work(dice, sketch, scope, &name),
         };
         for upstream in &earlier {
             if chance(dice, 40) {
@@ -89,6 +89,15 @@ fn pipeline(dice: &mut Dice, sketch: &mut Sketch, scope: ScopeNo, name: &str, de
             }
             sketch.at(handler).trigger = trigger;
         }
+    }
+    node
+}
+
+/// A stage, which sometimes can be undone.
+fn work(dice: &mut Dice, sketch: &mut Sketch, scope: ScopeNo, name: &str) -> NodeNo {
+    let node = sketch.work(scope, name);
+    if chance(dice, 25) {
+        sketch.compensate(node);
     }
     node
 }

@@ -6,8 +6,8 @@ use crate::code::Code;
 use crate::diagnostic::Diagnostic;
 use crate::settings::{ItemFailure, MinSuccess, OnTimeout};
 use crate::span::Spanned;
-use crate::spec::{Approval, FanOut, ForEach, Matrix, Stage, StageBody, Stages, Uses};
-use crate::template::{condition, is_id, template};
+use crate::spec::{Approval, Compensate, FanOut, ForEach, Matrix, Stage, StageBody, Stages, Uses};
+use crate::template::{Templates, condition, is_id, template};
 use crate::units::duration_ms;
 use crate::yaml::{Entry, Kind, Node};
 use reelmill_model::limits::{APPROVAL_ROLES_MAX, FAN_OUT_MAX, STAGE_DEPTH_MAX, STAGES_MAX};
@@ -41,6 +41,7 @@ impl Lower<'_> {
         }
         let body = self.body(entry, depth);
         self.misplaced(node, &body);
+        let compensate = self.compensate(node, &body);
         let stage = Stage {
             name: Spanned { value: entry.key.clone(), span: entry.key_span },
             body,
@@ -49,6 +50,7 @@ impl Lower<'_> {
             fan_out: self.fan_out(node),
             outputs: self.templates(node.get("outputs")),
             modifiers: self.modifiers(node),
+            compensate,
             on_failure: self.inner(entry, "on_failure", depth),
             finally: self.inner(entry, "finally", depth),
         };
@@ -89,11 +91,39 @@ impl Lower<'_> {
             let with = Spanned { value: self.templates(node.get("with")), span: with_span };
             return StageBody::Pipeline { file, with };
         }
-        let uses = node.get("uses").and_then(|uses| Some((Uses::parse(uses.text()?)?, uses.span)));
-        let Some((uses, span)) = uses else { return StageBody::Unknown };
+        let Some((uses, with)) = self.call(node) else { return StageBody::Unknown };
+        StageBody::Uses { uses, with }
+    }
+
+    fn compensate(&mut self, node: &Node, body: &StageBody) -> Option<Box<Compensate>> {
+        let entry = node.entry("compensate")?;
+        let found = self.call(&entry.value);
+        if self.cleanup {
+            let message = "`compensate` has no meaning in the pipeline's `on_failure` and `finally`";
+            self.error(
+                Code::Conflict,
+                entry.key_span,
+                message,
+                "they run after everything was undone; remove it",
+            );
+            return None;
+        }
+        if !matches!(body, StageBody::Uses { .. } | StageBody::Unknown) {
+            let help = "put it on the stages inside that have effects";
+            self.error(Code::Conflict, entry.key_span, "`compensate` belongs to a stage with `uses`", help);
+            return None;
+        }
+        let (uses, with) = found?;
+        Some(Box::new(Compensate { uses, with, modifiers: self.modifiers(&entry.value) }))
+    }
+
+    /// `uses` and `with`.
+    fn call(&mut self, node: &Node) -> Option<(Spanned<Uses>, Spanned<Templates>)> {
+        let uses = node.get("uses")?;
+        let (value, span) = (Uses::parse(uses.text()?)?, uses.span);
         let with_span = node.entry("with").map_or(span, |with| with.key_span);
         let with = Spanned { value: self.templates(node.get("with")), span: with_span };
-        StageBody::Uses { uses: Spanned { value: uses, span }, with }
+        Some((Spanned { value, span }, with))
     }
 
     fn approval(&mut self, node: &Node) -> Approval {
