@@ -3,7 +3,7 @@
 
 use crate::{Control, ControlError};
 use reelmill_context::CACHE_LINE;
-use reelmill_graph::{Approval, DepKind, Graph, NodeKind, OnTimeout};
+use reelmill_graph::{Approval, DepKind, Escalate, Graph, NodeKind, OnTimeout};
 use reelmill_model::{EventKind, Phase, RunId, RunState, TaskState};
 use reelmill_ports::{EventQuery, RunView, TaskFilter, TaskView};
 use serde::Serialize;
@@ -191,12 +191,27 @@ fn why_task(graph: &Graph, view: &RunView, task: &TaskView, tasks: &[TaskView]) 
             None => "its fan-out gave up because another item failed".to_owned(),
         }),
     }
+    because.extend(growth(graph, task));
     let undone = tasks.iter().find(|other| other.path.strip_suffix(".compensate") == Some(&task.path));
     because.extend(undone.map(|other| format!("`{}`, which undoes it, is {}", other.path, other.state)));
     if task.attempts > 1 && task.state == TaskState::Succeeded {
         because.extend(task.failure.as_ref().map(|failure| format!("the attempt before failed: {failure}")));
     }
     Why { subject: task.path.clone(), state: task.state.word(), because, remedy }
+}
+
+/// What the present or next attempt has more of than the first one had.
+fn growth(graph: &Graph, task: &TaskView) -> Option<String> {
+    let factors = graph.node(task.node).settings.retry.escalate.factors();
+    let grown: Vec<String> = factors
+        .into_iter()
+        .filter(|(_, factor)| factor.is_some() && task.escalated > 0)
+        .map(|(name, factor)| format!("{name} ×{}", Escalate::times(factor, task.escalated)))
+        .collect();
+    let failures = task.escalated;
+    (!grown.is_empty()).then(|| {
+        format!("{failures} attempts failed for want of resources; since then it has {}", grown.join(", "))
+    })
 }
 
 fn attempts_max(graph: &Graph, task: &TaskView) -> u32 {

@@ -11,7 +11,7 @@ use indexmap::IndexMap;
 use reelmill_model::{Digest, NodeNo, ScopeNo};
 pub use reelmill_spec::inputs::{InputDef, InputType};
 pub use reelmill_spec::settings::{
-    Backoff, CacheMode, ItemFailure, Jitter, MinSuccess, OnTimeout, Retry, Timeout,
+    Backoff, CacheMode, Escalate, ItemFailure, Jitter, MinSuccess, OnTimeout, Retry, Timeout,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;

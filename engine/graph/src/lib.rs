@@ -13,7 +13,7 @@ pub mod sketch;
 pub use reelmill_spec::inputs;
 
 pub use graph::{
-    Approval, Backoff, BodyKind, CacheMode, Call, Dep, DepKind, Expr, FanOut, Graph, InputDef, InputType,
-    ItemFailure, Jitter, MinSuccess, Node, NodeKind, OnTimeout, PluginLock, Read, Retry, Scope, ScopeKind,
-    Settings, Template, TextPart, Timeout, Trigger, light_lane,
+    Approval, Backoff, BodyKind, CacheMode, Call, Dep, DepKind, Escalate, Expr, FanOut, Graph, InputDef,
+    InputType, ItemFailure, Jitter, MinSuccess, Node, NodeKind, OnTimeout, PluginLock, Read, Retry, Scope,
+    ScopeKind, Settings, Template, TextPart, Timeout, Trigger, light_lane,
 };

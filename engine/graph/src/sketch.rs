@@ -1,8 +1,9 @@
 //! Graphs drawn by hand, for tests and benchmarks of what runs graphs. No pipeline text, no plugin.
 
 use crate::graph::{
-    Approval, Backoff, BodyKind, CacheMode, Call, Dep, DepKind, Expr, FanOut, Graph, ItemFailure, Jitter,
-    MinSuccess, Node, NodeKind, OnTimeout, PluginLock, Retry, Scope, ScopeKind, Settings, Timeout, Trigger,
+    Approval, Backoff, BodyKind, CacheMode, Call, Dep, DepKind, Escalate, Expr, FanOut, Graph, ItemFailure,
+    Jitter, MinSuccess, Node, NodeKind, OnTimeout, PluginLock, Retry, Scope, ScopeKind, Settings, Timeout,
+    Trigger,
 };
 use indexmap::IndexMap;
 use reelmill_model::{Digest, Item, NodeNo, ScopeNo};
@@ -33,6 +34,7 @@ fn settings() -> Settings {
             max_ms: 0,
             jitter: Jitter::None,
             on: Vec::new(),
+            escalate: Escalate::default(),
         },
         cache: CacheMode::Never,
         allow_failure: false,

@@ -227,6 +227,7 @@ fn reset_whole<S: Source>(work: &mut Work<'_, S>, no: TaskNo) -> Result<usize, S
 fn clear(task: &mut TaskRow) {
     task.token.0 += 1;
     task.spent = task.attempts;
+    task.escalated = 0;
     task.cancel = false;
     task.cached = false;
     task.outputs = Value::Null;

@@ -121,6 +121,8 @@ pub struct TaskRow {
     pub attempts: u32,
     /// Attempts made before the last retry by hand; they do not use up the retry policy.
     pub spent: u32,
+    /// Attempts since then that failed for want of something that the next one was given more of.
+    pub escalated: u32,
     /// How often it reached a terminal state.
     pub settled: u32,
     /// The fencing value of its last lease.
@@ -163,6 +165,7 @@ impl TaskRow {
             waiting,
             attempts: 0,
             spent: 0,
+            escalated: 0,
             settled: 0,
             token: Token(0),
             cancel: false,

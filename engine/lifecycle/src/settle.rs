@@ -155,6 +155,8 @@ fn failed<S: Source>(work: &mut Work<'_, S>, no: TaskNo, failure: Failure) -> Re
         work.task_mut(no)?.failure = Some(Box::new(failure));
         return finish(work, no, TaskState::Failed);
     }
+    let wants = failure.class.is_want() && !node.settings.retry.escalate.is_empty();
+    work.task_mut(no)?.escalated += u32::from(wants);
     let delay_ms = policy::delay_ms(&node.settings.retry, tried, &failure, work.dice);
     let path = work.path(no)?;
     let data = json!({ "path": path, "failure": failure, "delay_ms": delay_ms });

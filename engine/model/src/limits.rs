@@ -48,6 +48,8 @@ pub const LOG_LINES_PER_ATTEMPT_MAX: usize = 10_000;
 pub const DECISION_BYTES_MAX: usize = 4 * 1024;
 /// Roles that one approval names.
 pub const APPROVAL_ROLES_MAX: usize = 32;
+/// How many times a resource is multiplied by at most, however often an attempt fails for want of it.
+pub const ESCALATION_MAX: u64 = 1_024;
 /// Attempts of one task, whatever the pipeline asks for.
 pub const ATTEMPTS_MAX: u32 = 100;
 /// Attempts of a task whose workers were lost, unless the pipeline allows more: enough to outlive restarts,

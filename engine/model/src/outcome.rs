@@ -44,6 +44,12 @@ words! {
 }
 
 impl FailureClass {
+    /// Whether it is for want of something that the next attempt may be given more of.
+    #[must_use]
+    pub const fn is_want(self) -> bool {
+        matches!(self, Self::Oom | Self::Resource | Self::Timeout)
+    }
+
     /// Whether another attempt can help, when the pipeline's `retry.on` does not say otherwise.
     #[must_use]
     pub const fn is_retryable(self) -> bool {

@@ -212,7 +212,20 @@ pub static RETRY: Record = Record {
             List(&Word(FAILURE_CLASSES)),
             "Failure classes that are tried again; without it those for which it can help.",
         ),
-        later("escalate", Labels, "Resources that grow with every attempt."),
+        key(
+            "escalate",
+            Shape::Record(&ESCALATE),
+            "What the next attempt has more of when one failed for want of it (`oom`, `resource`, `timeout`).",
+        ),
+    ],
+};
+
+/// `retry.escalate`.
+pub static ESCALATE: Record = Record {
+    what: "`escalate`",
+    keys: &[
+        key("memory", Int(2, 16), "By what the memory of an attempt is multiplied."),
+        key("timeout", Int(2, 16), "By what `timeout.run` is multiplied."),
     ],
 };
 

@@ -940,3 +940,17 @@ finally:
         &expect![[""]],
     );
 }
+
+#[test]
+fn escalations() {
+    check(
+        r#"version: 1
+name: p
+stages:
+  fine: { uses: a.b@1, retry: { max_attempts: 3, on: [oom, worker_lost], escalate: { memory: 2, timeout: 4 } } }
+  wrong: { uses: a.b@1, retry: { max_attempts: 3, escalate: { memory: 1, timeout: 2s, disk: 2 } } }
+  never: { uses: a.b@1, retry: { max_attempts: 3, on: [transient], escalate: { memory: 2 } } }
+"#,
+        &expect![[""]],
+    );
+}

@@ -26,7 +26,7 @@ macro_rules! select_task {
         concat!(
             "SELECT task.id, node, instance, task.state, waiting, attempts, spent, settled, token, cancel, \
              cached, until_ms, ready_ms, leased_ms, ended_ms, cpu_ms, rss_peak, execute_ms, store_ms, worker, \
-             fan, failure, skipped, outputs ",
+             fan, failure, skipped, outputs, escalated ",
             $rest
         )
     };
@@ -101,6 +101,7 @@ pub fn task(row: &Row<'_>) -> Result<TaskRow, Trouble> {
         failure: parse(text(row, 21)?)?.map(Box::new),
         skipped: parse(text(row, 22)?)?.map(Box::new),
         outputs: parse(text(row, 23)?)?.unwrap_or(Value::Null),
+        escalated: row.get(24)?,
     })
 }
 

@@ -10,7 +10,10 @@ use std::time::Duration;
 const BUSY: Duration = Duration::from_secs(10);
 
 /// Each step takes a file from the version of its place to the next one.
-const STEPS: &[&str] = &[V1, V2];
+const STEPS: &[&str] = &[V1, V2, V3];
+
+/// Attempts that failed for want of something.
+const V3: &str = "ALTER TABLE task ADD COLUMN escalated INTEGER NOT NULL DEFAULT 0;";
 
 /// What undoes a run's stages.
 const V2: &str = "ALTER TABLE run ADD COLUMN undo TEXT;";

@@ -12,10 +12,12 @@ use crate::slots::Slots;
 use reelmill_artifacts::LocalArtifacts;
 use reelmill_context::{CACHE_LINE, ContextError, RunFacts, Runs, artifacts_in, cache_parts, task_context};
 use reelmill_graph::expr::{self, Bindings};
-use reelmill_graph::{CacheMode, Node, NodeKind, PluginLock, Template, canonical};
+use reelmill_graph::{CacheMode, Escalate, Node, NodeKind, PluginLock, Template, canonical};
 use reelmill_host::{Attempt, AttemptEnd, CallInfo, Host, Plugin};
 use reelmill_lifecycle::{Admit, admit};
-use reelmill_model::{Failure, FailureClass, Outcome, Severity, SkipReason, StageManifest, Usage, limits};
+use reelmill_model::{
+    Failure, FailureClass, Needs, Outcome, Severity, SkipReason, StageManifest, Usage, limits,
+};
 use reelmill_ports::{CacheEntry, EventLog, Leased, LogLine, ResultCache};
 use serde_json::Value;
 use std::collections::HashMap;
@@ -197,8 +199,9 @@ impl Executor {
         usage: &mut Usage,
     ) -> Result<Value, Early> {
         let stop = work.job.stop.token().clone();
+        let needs = self.grown(work, &stage.needs);
         let occupied = tokio::select! {
-            occupied = self.slots.occupy(&stage.needs) => occupied,
+            occupied = self.slots.occupy(&needs) => occupied,
             () = stop.cancelled() => return Err(Early::Outcome(Outcome::Released)),
         };
         let base_dir = work.folder();
@@ -222,9 +225,11 @@ impl Executor {
             call: work.call(),
             scratch: scratch.path().to_owned(),
             read_paths: inputs.read_paths.clone(),
-            run_timeout: timeout.run_ms.map(Duration::from_millis),
+            run_timeout: timeout
+                .run_ms
+                .map(|ms| Duration::from_millis(ms.saturating_mul(work.timeout_times()))),
             idle_timeout: timeout.idle_ms.map(Duration::from_millis),
-            memory_bytes: None,
+            memory_bytes: Some(self.host.memory_of(&needs)),
             cancel: stop,
             events: reporter.events(),
         };
@@ -233,6 +238,19 @@ impl Executor {
         drop(occupied);
         *usage = end.usage;
         self.store(end, scratch.path(), inputs, &redactor, usage).await.map_err(Early::Failed)
+    }
+
+    /// What an attempt needs: what its stage says, and more memory after attempts that failed for want of it, as far
+    /// as this worker has it.
+    fn grown(&self, work: &Work<'_>, needs: &Needs) -> Needs {
+        let factor = work.node.settings.retry.escalate.memory;
+        let times = Escalate::times(factor, work.leased().escalated);
+        if times == 1 {
+            return needs.clone();
+        }
+        let said_mib = self.host.memory_of(needs) >> 20;
+        let most_mib = u64::from(self.slots.capacity().memory_mib).max(said_mib);
+        Needs { memory_mib: said_mib.saturating_mul(times).min(most_mib), ..needs.clone() }
     }
 
     /// Makes artifacts of the files a stage put out; they are durable before the task is settled.
@@ -349,6 +367,11 @@ struct Work<'a> {
 impl Work<'_> {
     fn leased(&self) -> &Leased {
         &self.job.leased
+    }
+
+    /// By what its time limit is multiplied after attempts that failed for want of something.
+    fn timeout_times(&self) -> u64 {
+        Escalate::times(self.node.settings.retry.escalate.timeout, self.leased().escalated)
     }
 
     /// Where paths in its `with` are resolved: beside the file in which the stage stands.

@@ -35,7 +35,7 @@ macro_rules! conformance_suite {
             fences: a_stale_token_changes_nothing, a_lost_lease_is_leased_again, a_killer_task_ends,
                 an_external_stage_is_not_repeated, a_heartbeat_extends, a_released_task_counts_no_attempt,
                 a_dead_worker_gives_back_everything, leases_survive_a_crash;
-            repair: a_failed_attempt_waits_out_its_backoff, a_provider_says_when, hopeless_failures_end_at_once,
+            repair: a_failed_attempt_waits_out_its_backoff, want_is_counted, a_provider_says_when, hopeless_failures_end_at_once,
                 a_ready_task_waits_only_so_long;
             approvals: an_approval_waits_without_a_worker, a_rejection_fails_at_once, time_decides_an_approval,
                 only_what_waits_is_decided, a_cancelled_run_waits_for_nobody, a_retry_asks_again;

@@ -9,7 +9,8 @@ use crate::{
 };
 use reelmill_graph::sketch::Sketch;
 use reelmill_graph::{
-    Backoff, DepKind, Graph, ItemFailure, Jitter, MinSuccess, NodeKind, OnTimeout, Retry, ScopeKind, Trigger,
+    Backoff, DepKind, Escalate, Graph, ItemFailure, Jitter, MinSuccess, NodeKind, OnTimeout, Retry,
+    ScopeKind, Trigger,
 };
 use reelmill_lifecycle::{Admit, Dice, admit};
 use reelmill_model::{
@@ -145,6 +146,7 @@ fn set(dice: &mut Dice, sketch: &mut Sketch, node: NodeNo) {
         max_ms: 10_000,
         jitter: Jitter::Full,
         on: Vec::new(),
+        escalate: Escalate { memory: chance(dice, 50).then_some(2), ..Escalate::default() },
     };
 }
 

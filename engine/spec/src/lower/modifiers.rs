@@ -2,7 +2,7 @@
 
 use super::Lower;
 use crate::code::Code;
-use crate::settings::{Modifiers, RetryParts, Timeout};
+use crate::settings::{Escalate, Modifiers, RetryParts, Timeout};
 use crate::units::duration_ms;
 use crate::yaml::{Kind, Node};
 use reelmill_model::FailureClass;
@@ -32,6 +32,10 @@ impl Lower<'_> {
             initial_ms: duration(node.get("initial")),
             max_ms: duration(node.get("max")),
             jitter: node.get("jitter").and_then(word),
+            escalate: node.get("escalate").map(|escalate| Escalate {
+                memory: escalate.get("memory").and_then(count),
+                timeout: escalate.get("timeout").and_then(count),
+            }),
             on: node.get("on").map(|on| {
                 on.items().iter().filter_map(Node::text).filter_map(FailureClass::from_word).collect()
             }),
@@ -46,6 +50,12 @@ impl Lower<'_> {
                 "`max` is smaller than `initial`",
                 "make `max` at least `initial`",
             );
+        }
+        if let (Some(entry), Some(on)) = (node.entry("escalate"), &parts.on)
+            && !on.iter().any(|class| class.is_want())
+        {
+            let message = "`escalate` has no meaning: no class is tried again that it answers";
+            self.error(Code::Conflict, entry.key_span, message, "add `oom`, `resource` or `timeout` to `on`");
         }
         parts
     }
