@@ -333,23 +333,15 @@ stages:
                |
                = help: remove it: ignoring it would run something else than what is written
 
-            error[RM-0111]: `escalate` is part of the language but not available yet
-              --> p.yaml:12:31
+            error[RM-0103]: `escalate` has no key `vram`
+              --> p.yaml:12:43
                |
             12 |     retry: { max_attempts: 2, escalate: { vram: 2 } }
-               |                               ^^^^^^^^
+               |                                           ^^^^
                |
-               = help: remove it: ignoring it would run something else than what is written
+               = help: its keys are `memory`, `timeout`
 
-            error[RM-0111]: `compensate` is part of the language but not available yet
-              --> p.yaml:13:5
-               |
-            13 |     compensate: { uses: x.z@1 }
-               |     ^^^^^^^^^^
-               |
-               = help: remove it: ignoring it would run something else than what is written
-
-            8 errors
+            7 errors
         "#]],
     );
 }
@@ -937,7 +929,57 @@ stages:
 finally:
   last: { uses: a.b@1, compensate: { uses: a.c@1 } }
 "#,
-        &expect![[""]],
+        &expect![[r#"
+            error[RM-0104]: `compensate` needs the key `uses`
+             --> p.yaml:5:37
+              |
+            5 |   empty: { uses: a.b@1, compensate: {} }
+              |                                     ^^
+              |
+              = help: The plugin's stage that undoes the work.
+
+            error[RM-0106]: `a.c` does not name a plugin's stage
+             --> p.yaml:6:45
+              |
+            6 |   wrong: { uses: a.b@1, compensate: { uses: a.c, if: true } }
+              |                                             ^^^
+              |
+              = help: write `plugin.stage@major`, for example `video.clip@1`
+
+            error[RM-0103]: `compensate` has no key `if`
+             --> p.yaml:6:50
+              |
+            6 |   wrong: { uses: a.b@1, compensate: { uses: a.c, if: true } }
+              |                                                  ^^
+              |
+              = help: its keys are `uses`, `with`, `timeout`, `retry`
+
+            error[RM-0110]: `compensate` belongs to a stage with `uses`
+             --> p.yaml:7:44
+              |
+            7 |   group: { stages: { a: { uses: a.b@1 } }, compensate: { uses: a.c@1 } }
+              |                                            ^^^^^^^^^^
+              |
+              = help: put it on the stages inside that have effects
+
+            error[RM-0110]: `compensate` belongs to a stage with `uses`
+             --> p.yaml:8:25
+              |
+            8 |   asks: { approval: {}, compensate: { uses: a.c@1 } }
+              |                         ^^^^^^^^^^
+              |
+              = help: put it on the stages inside that have effects
+
+            error[RM-0110]: `compensate` has no meaning in the pipeline's `on_failure` and `finally`
+              --> p.yaml:13:24
+               |
+            13 |   last: { uses: a.b@1, compensate: { uses: a.c@1 } }
+               |                        ^^^^^^^^^^
+               |
+               = help: they run after everything was undone; remove it
+
+            6 errors
+        "#]],
     );
 }
 
@@ -951,6 +993,38 @@ stages:
   wrong: { uses: a.b@1, retry: { max_attempts: 3, escalate: { memory: 1, timeout: 2s, disk: 2 } } }
   never: { uses: a.b@1, retry: { max_attempts: 3, on: [transient], escalate: { memory: 2 } } }
 "#,
-        &expect![[""]],
+        &expect![[r#"
+            error[RM-0106]: `memory` is 1
+             --> p.yaml:5:71
+              |
+            5 |   wrong: { uses: a.b@1, retry: { max_attempts: 3, escalate: { memory: 1, timeout: 2s, disk: 2 } } }
+              |                                                                       ^
+              |
+              = help: a whole number from 2 to 16
+
+            error[RM-0105]: `timeout` must be a whole number, this is a string
+             --> p.yaml:5:83
+              |
+            5 |   wrong: { uses: a.b@1, retry: { max_attempts: 3, escalate: { memory: 1, timeout: 2s, disk: 2 } } }
+              |                                                                                   ^^
+
+            error[RM-0103]: `escalate` has no key `disk`
+             --> p.yaml:5:87
+              |
+            5 |   wrong: { uses: a.b@1, retry: { max_attempts: 3, escalate: { memory: 1, timeout: 2s, disk: 2 } } }
+              |                                                                                       ^^^^
+              |
+              = help: its keys are `memory`, `timeout`
+
+            error[RM-0110]: `escalate` has no meaning: no class is tried again that it answers
+             --> p.yaml:6:68
+              |
+            6 |   never: { uses: a.b@1, retry: { max_attempts: 3, on: [transient], escalate: { memory: 2 } } }
+              |                                                                    ^^^^^^^^
+              |
+              = help: add `oom`, `resource` or `timeout` to `on`
+
+            4 errors
+        "#]],
     );
 }

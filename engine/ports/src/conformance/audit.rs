@@ -3,7 +3,7 @@
 use super::bed::Store;
 use super::rig::all_tasks;
 use crate::{InstanceView, RunView, TaskView};
-use reelmill_graph::{Graph, NodeKind};
+use reelmill_graph::{Graph, NodeKind, ScopeKind};
 use reelmill_model::{InstanceNo, InstanceState, NodeNo, Phase, RunId, TaskRef, TaskState};
 use std::collections::HashMap;
 
@@ -57,13 +57,18 @@ fn check_undoing(graph: &Graph, run: &RunView, tasks: &[TaskView]) {
     if !run.failed || !run.state.is_terminal() {
         return;
     }
-    let parts = ["on_failure.", "finally."];
-    for task in tasks.iter().filter(|task| !parts.iter().any(|part| task.path.starts_with(part))) {
+    for task in tasks.iter().filter(|task| part_of(graph, task.node) == ScopeKind::Main) {
         if task.state == TaskState::Succeeded && graph.node(task.node).compensate.is_some() {
             let path = format!("{}.compensate", task.path);
             assert!(undoing.iter().any(|undo| undo.path == path), "{} was not undone", task.path);
         }
     }
+}
+
+/// The part of the pipeline that a node belongs to.
+fn part_of(graph: &Graph, node: NodeNo) -> ScopeKind {
+    let scope = graph.scope(graph.node(node).scope);
+    scope.owner.map_or(scope.kind, |owner| part_of(graph, owner))
 }
 
 /// The tasks of a run, to be looked up.

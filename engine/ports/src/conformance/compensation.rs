@@ -62,8 +62,8 @@ pub async fn what_succeeded_is_undone_in_reverse(bed: &impl Bed) {
     assert_eq!(main.outputs, json!({ "id": 7 }));
     rig.succeed(&undo).await;
     assert_eq!(rig.view().await.phase, Phase::OnFailure);
-    succeed(&rig, "on_failure.alert").await;
-    succeed(&rig, "finally.tidy").await;
+    succeed(&rig, "alert").await;
+    succeed(&rig, "tidy").await;
     let run = rig.view().await;
     assert_eq!((run.state, run.failure.map(|failure| failure.0)), (RunState::Failed, Some("last".into())));
 }
@@ -76,8 +76,8 @@ pub async fn a_failed_compensation_stops_nothing(bed: &impl Bed) {
     fail(&rig, "last").await;
     fail(&rig, "second.compensate").await;
     succeed(&rig, "first.compensate").await;
-    succeed(&rig, "on_failure.alert").await;
-    succeed(&rig, "finally.tidy").await;
+    succeed(&rig, "alert").await;
+    succeed(&rig, "tidy").await;
     assert_eq!(rig.view().await.state, RunState::Failed);
     assert_eq!(rig.task("second.compensate").await.state, TaskState::Failed);
     assert_eq!(rig.task("second").await.state, TaskState::Succeeded);
@@ -90,7 +90,7 @@ pub async fn a_cancelled_run_is_undone(bed: &impl Bed) {
     assert_eq!(rig.store.cancel(rig.run, "enough").await.expect("it is asked"), RunState::Running);
     rig.store.cancel(rig.run, "really").await.expect("it is asked");
     succeed(&rig, "first.compensate").await;
-    succeed(&rig, "finally.tidy").await;
+    succeed(&rig, "tidy").await;
     assert_eq!(rig.view().await.state, RunState::Cancelled);
 }
 
@@ -154,7 +154,7 @@ pub async fn a_retry_does_again_what_was_undone(bed: &impl Bed) {
     rig.work_off().await;
     let last = rig.graph.nodes.iter().find(|node| node.name == "last").map(|node| node.no).expect("a node");
     rig.store.retry(rig.run, RetryScope::From(vec![last])).await.expect("it goes again");
-    for path in ["first", "second", "last", "finally.tidy"] {
+    for path in ["first", "second", "last", "tidy"] {
         succeed(&rig, path).await;
     }
     assert_eq!(rig.view().await.state, RunState::Succeeded);
@@ -163,7 +163,7 @@ pub async fn a_retry_does_again_what_was_undone(bed: &impl Bed) {
 /// A run that succeeds, and a stage that did not, leave nothing to be undone.
 pub async fn nothing_is_undone_after_a_success(bed: &impl Bed) {
     let rig = Rig::new(bed, chain().build()).await;
-    for path in ["first", "second", "last", "finally.tidy"] {
+    for path in ["first", "second", "last", "tidy"] {
         succeed(&rig, path).await;
     }
     assert_eq!(rig.view().await.state, RunState::Succeeded);
