@@ -7,6 +7,7 @@ pub mod compile;
 pub mod expr;
 pub mod graph;
 pub mod graph_check;
+pub mod placement;
 pub mod render;
 pub mod sketch;
 
