@@ -62,6 +62,7 @@ async fn measure() {
     let config = WorkerConfig {
         worker: WorkerId("bench".to_owned()),
         queues: vec!["default".to_owned()],
+        lanes: Vec::new(),
         only: Only::Any,
         lease: WorkerConfig::LEASE,
     };
@@ -102,7 +103,7 @@ fn engine(
         host: Arc::new(host),
         plugins: Plugins::new([plugin]),
         secrets: Secrets::default(),
-        slots: Slots::new(Capacity { slots: 2, memory_mib: 1_024 }),
+        slots: Slots::new(Capacity { slots: 2, memory_mib: 1_024, gpus: 0 }),
         scratch,
         metrics: Metrics::register(&prometheus::Registry::new()).expect("figures"),
     };

@@ -1,8 +1,10 @@
 //! From a pipeline's text to a graph, or to everything that is wrong with it. Pure.
 
+use crate::ControlError;
 use reelmill_graph::compile::{Catalog, load_with};
+use reelmill_graph::placement::place;
 use reelmill_graph::{Graph, canonical};
-use reelmill_model::Digest;
+use reelmill_model::{Digest, WorkerCapacity};
 use reelmill_spec::{Diagnostic, Files};
 use std::sync::Arc;
 
@@ -15,6 +17,15 @@ pub struct Pipeline {
     pub digest: Digest,
     /// Warnings.
     pub warnings: Vec<Diagnostic>,
+}
+
+impl Pipeline {
+    /// The pipeline as these workers run it, or what they lack.
+    pub fn placed(self, workers: &[WorkerCapacity]) -> Result<Self, ControlError> {
+        let graph = place((*self.graph).clone(), workers).map_err(ControlError::NoWorker)?;
+        let digest = canonical::graph_digest(&graph);
+        Ok(Self { graph: Arc::new(graph), digest, ..self })
+    }
 }
 
 /// A pipeline that cannot be run.

@@ -164,7 +164,12 @@ fn why_task(graph: &Graph, view: &RunView, task: &TaskView, tasks: &[TaskView]) 
     match task.state {
         TaskState::Pending => because.extend(waits_for(graph, task, tasks)),
         TaskState::Ready => {
-            because.push("nothing is missing: it waits for a worker with a free slot".to_owned());
+            let needs = &graph.node(task.node).settings.requires;
+            because.push(if needs.is_empty() {
+                "nothing is missing: it waits for a worker with a free slot".to_owned()
+            } else {
+                format!("it waits for a worker with a free slot that has {needs}")
+            });
         }
         TaskState::Delayed if question(graph, task).is_some() => {
             because.extend(question(graph, task).into_iter().flat_map(|approval| asks(approval, task)));

@@ -1,15 +1,16 @@
 //! A state with plugins and a worker.
 
 use crate::state::State;
-use crate::{OpenError, identity, scratch};
+use crate::{OpenError, capacity, identity, scratch};
 use prometheus::Registry;
 use reelmill_context::Runs;
 use reelmill_graph::compile::Catalog;
+use reelmill_graph::{Node, placement};
 use reelmill_host::{Host, HostConfig, Plugin, discover};
-use reelmill_model::{RunState, TaskState, WorkerId, limits};
+use reelmill_model::{RunState, TaskState, WorkerCapacity, WorkerId, limits};
 use reelmill_ports::{Only, ResultCache, RunFilter, RunStore, StoreError, TaskFilter, TaskQueue};
 use reelmill_runtime::{Capacity, Executor, Metrics, Plugins, Secrets, Slots, Worker, WorkerConfig};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -26,6 +27,10 @@ pub struct Options {
     pub use_cache: bool,
     /// Whether the folders of attempts are left for debugging.
     pub keep_scratch: bool,
+    /// Labels of this machine, for stages that ask for them.
+    pub labels: BTreeMap<String, String>,
+    /// Hardware encoders of this machine.
+    pub encoders: Vec<String>,
     /// Folder with one file a secret; `secrets` in the home folder when none.
     pub secrets_dir: Option<PathBuf>,
 }
@@ -40,6 +45,8 @@ pub struct Engine {
     pub problems: Vec<String>,
     /// Figures of this process.
     pub registry: Registry,
+    /// What this machine has.
+    pub machine: WorkerCapacity,
     host: Arc<Host>,
     executor: Arc<Executor>,
 }
@@ -56,6 +63,7 @@ impl Engine {
         let (plugins, problems) =
             discover(&options.plugin_dirs, &state.home.join("plugins"), &options.runner).await;
         let plugins: Vec<Arc<Plugin>> = plugins.into_iter().map(Arc::new).collect();
+        let machine = capacity::of_this_machine(&state.home, options.labels, options.encoders);
         let host = HostConfig::new(options.runner, scratch.root().to_owned(), state.home.join("artifacts"));
         let host = Arc::new(Host::new(host));
         let registry = Registry::new();
@@ -70,12 +78,12 @@ impl Engine {
             secrets: Secrets {
                 folder: Some(options.secrets_dir.unwrap_or_else(|| state.home.join("secrets"))),
             },
-            slots: Slots::new(capacity(options.slots)),
+            slots: Slots::new(slots(options.slots, &machine)),
             scratch,
             metrics: Metrics::register(&registry)?,
         };
         let problems = problems.iter().map(ToString::to_string).collect();
-        Ok(Self { state, plugins, problems, registry, host, executor: Arc::new(executor) })
+        Ok(Self { state, plugins, problems, registry, machine, host, executor: Arc::new(executor) })
     }
 
     /// What pipelines are compiled against.
@@ -93,9 +101,11 @@ impl Engine {
     /// Starts the worker. Leases of workers of this machine that have died are given back first.
     pub async fn start_worker(&self, only: Only) -> Result<Worker, OpenError> {
         self.release_the_dead().await?;
+        let queues = vec!["default".to_owned()];
         let config = WorkerConfig {
             worker: identity::worker_id(),
-            queues: vec!["default".to_owned()],
+            lanes: self.lanes(&queues, &only).await?,
+            queues,
             only,
             lease: WorkerConfig::LEASE,
         };
@@ -108,6 +118,32 @@ impl Engine {
     pub async fn close(self) {
         self.host.shutdown().await;
         scratch::close(self.executor.scratch.root());
+    }
+
+    /// Lanes of tasks with needs, of the runs it works for, that this machine serves.
+    async fn lanes(&self, queues: &[String], only: &Only) -> Result<Vec<String>, StoreError> {
+        let store = &self.state.store;
+        let mut graphs = BTreeSet::new();
+        let mut filter = RunFilter {
+            states: vec![RunState::Running],
+            batch: if let Only::Batch(batch) = only { Some(batch.clone()) } else { None },
+            limit: limits::PAGE_ROWS_MAX,
+            ..RunFilter::default()
+        };
+        loop {
+            let runs = store.runs(filter.clone()).await?;
+            let Some(last) = runs.last() else { break };
+            filter.before = Some(last.new.id);
+            let wanted = runs.iter().filter(|run| !matches!(only, Only::Run(id) if run.new.id != *id));
+            graphs.extend(wanted.map(|run| run.new.graph));
+        }
+        let mut lanes = BTreeSet::new();
+        for digest in graphs {
+            let graph = store.graph(digest).await?;
+            let needy = graph.nodes.iter().filter(|node| !node.settings.requires.is_empty());
+            lanes.extend(needy.map(Node::lane).filter(|lane| placement::serves(&self.machine, queues, lane)));
+        }
+        Ok(lanes.into_iter().collect())
     }
 
     async fn release_the_dead(&self) -> Result<(), StoreError> {
@@ -149,12 +185,12 @@ impl Engine {
 }
 
 /// The machine's room, unless the number of slots is given.
-fn capacity(given: Option<u32>) -> Capacity {
-    let machine = reelmill_hardware::Machine::look();
-    let slots = reelmill_hardware::slots(machine.cpus, machine.memory_total_bytes);
-    let memory_mib = machine.memory_total_bytes >> 20;
+fn slots(given: Option<u32>, machine: &WorkerCapacity) -> Capacity {
+    let slots = reelmill_hardware::slots(machine.cpus as usize, machine.memory_bytes);
+    let memory_mib = machine.memory_bytes >> 20;
     Capacity {
         slots: given.unwrap_or_else(|| u32::try_from(slots).unwrap_or(u32::MAX)),
         memory_mib: u32::try_from(memory_mib).unwrap_or(u32::MAX),
+        gpus: machine.gpus,
     }
 }

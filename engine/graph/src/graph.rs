@@ -7,8 +7,9 @@
 //! At run time a scope is copied once for every item of its fan-out; such a copy is an *instance*, and a node
 //! in an instance is a *task*. The tasks of an instance are numbered in the order of `Scope::nodes`.
 
+use crate::placement;
 use indexmap::IndexMap;
-use reelmill_model::{Digest, NodeNo, ScopeNo};
+use reelmill_model::{Digest, NodeNo, Requirements, ScopeNo};
 pub use reelmill_spec::inputs::{InputDef, InputType};
 pub use reelmill_spec::settings::{
     Backoff, CacheMode, Escalate, ItemFailure, Jitter, MinSuccess, OnTimeout, Retry, Timeout,
@@ -165,18 +166,22 @@ pub struct Node {
 }
 
 impl Node {
-    /// The ready list its tasks stand in: the queue, and apart from it a lane for work that takes a worker
+    /// The ready list its tasks stand in: the queue, with what the machine must have, and apart from it a lane for work that takes a worker
     /// microseconds (expanding a body, inline stages), so that such tasks are leased by the hundred while
     /// others are leased by the slot.
     #[must_use]
     pub fn lane(&self) -> String {
-        if self.is_light() { light_lane(&self.settings.queue) } else { self.settings.queue.clone() }
+        let Settings { queue, requires, .. } = &self.settings;
+        if self.is_light() { light_lane(queue) } else { placement::lane(queue, requires) }
     }
 
     /// Whether its tasks take a worker microseconds.
     #[must_use]
     pub fn is_light(&self) -> bool {
-        !matches!(self.kind, NodeKind::Work { plugin: PluginLock { inline: false, .. }, .. })
+        match &self.kind {
+            NodeKind::Work { plugin, .. } => plugin.inline && self.settings.requires.is_empty(),
+            NodeKind::Approval(_) | NodeKind::Body { .. } => true,
+        }
     }
 }
 
@@ -365,6 +370,9 @@ pub struct Settings {
     pub cache: CacheMode,
     /// Whether the run may succeed although this failed.
     pub allow_failure: bool,
+    /// What the machine must have.
+    #[serde(default, skip_serializing_if = "Requirements::is_empty")]
+    pub requires: Requirements,
 }
 
 /// A CEL expression and where it stands in the pipeline file.

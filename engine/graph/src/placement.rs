@@ -1,8 +1,7 @@
 //! Which worker can do which task: needs beside capacities, and the names of the lanes in which tasks with needs
 //! stand. A lane's name says all that is needed, so that a worker can tell from the name whether it serves it.
-//!
-//! No pipeline can ask yet: `runs_on` is refused until workers lease by these lanes.
 
+use crate::graph::Graph;
 use reelmill_model::{Requirements, WorkerCapacity};
 use std::fmt;
 
@@ -81,6 +80,38 @@ pub fn settle_for(
     let Err(lacks) = ever(needs, workers) else { return Ok(needs.clone()) };
     let less = Requirements { gpus: 0, vram_bytes: 0, encoder: None, ..needs.clone() };
     if needs.fallback_cpu && ever(&less, workers).is_ok() { Ok(less) } else { Err(lacks) }
+}
+
+/// A stage that no worker can ever run.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Misfit {
+    /// Its path.
+    pub stage: String,
+    /// What each worker lacks, by its name.
+    pub lacks: Vec<(String, Why)>,
+}
+
+impl fmt::Display for Misfit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "no worker can ever run `{}`", self.stage)?;
+        for (worker, why) in &self.lacks {
+            write!(f, "; {worker}: {why}")?;
+        }
+        Ok(())
+    }
+}
+
+/// The graph as these workers run it: stages that can do without what none of them has ask for less. Or every stage
+/// that none of them can run.
+pub fn place(mut graph: Graph, workers: &[WorkerCapacity]) -> Result<Graph, Vec<Misfit>> {
+    let mut misfits = Vec::new();
+    for node in graph.nodes.iter_mut().filter(|node| !node.settings.requires.is_empty()) {
+        match settle_for(&node.settings.requires, workers) {
+            Ok(settled) => node.settings.requires = settled,
+            Err(lacks) => misfits.push(Misfit { stage: node.path.clone(), lacks }),
+        }
+    }
+    if misfits.is_empty() { Ok(graph) } else { Err(misfits) }
 }
 
 /// The lane of a queue in which tasks with these needs stand: `default;gpu=1;vram=6442450944`. Equal needs have

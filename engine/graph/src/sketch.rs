@@ -6,7 +6,7 @@ use crate::graph::{
     Trigger,
 };
 use indexmap::IndexMap;
-use reelmill_model::{Digest, Item, NodeNo, ScopeNo};
+use reelmill_model::{Digest, Item, NodeNo, Requirements, ScopeNo};
 
 /// A graph in the making. Nodes are appended to their scope, so a dependency is drawn before its dependents.
 #[derive(Clone, Debug)]
@@ -38,6 +38,7 @@ fn settings() -> Settings {
         },
         cache: CacheMode::Never,
         allow_failure: false,
+        requires: Requirements::default(),
     }
 }
 

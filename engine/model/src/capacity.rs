@@ -25,6 +25,31 @@ pub struct Requirements {
     pub fallback_cpu: bool,
 }
 
+impl Requirements {
+    /// Whether any machine will do.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl std::fmt::Display for Requirements {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let numbers = [
+            ("cpu", self.cpus.into()),
+            ("memory", self.memory_bytes),
+            ("scratch", self.scratch_bytes),
+            ("gpu", self.gpus.into()),
+            ("vram", self.vram_bytes),
+        ];
+        let numbers = numbers.iter().filter(|(_, number)| *number > 0);
+        let mut all: Vec<String> = numbers.map(|(word, number)| format!("{word} {number}")).collect();
+        all.extend(self.encoder.iter().map(|encoder| format!("encoder {encoder}")));
+        all.extend(self.labels.iter().map(|(label, value)| format!("label {label}={value}")));
+        f.write_str(&all.join(", "))
+    }
+}
+
 /// What a worker's machine has.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]

@@ -50,6 +50,8 @@ pub const DECISION_BYTES_MAX: usize = 4 * 1024;
 pub const APPROVAL_ROLES_MAX: usize = 32;
 /// How many times a resource is multiplied by at most, however often an attempt fails for want of it.
 pub const ESCALATION_MAX: u64 = 1_024;
+/// Labels that one stage asks of its worker.
+pub const WORKER_LABELS_MAX: usize = 16;
 /// Attempts of one task, whatever the pipeline asks for.
 pub const ATTEMPTS_MAX: u32 = 100;
 /// Attempts of a task whose workers were lost, unless the pipeline allows more: enough to outlive restarts,

@@ -130,7 +130,7 @@ pub static STAGE: Record = Record {
         key("for_each", Shape::Record(&FOR_EACH), "Runs once for every item of a list."),
         key("matrix", Matrix, "Runs once for every combination."),
         key("outputs", Values, "What the group, or each of its items, puts out."),
-        later("runs_on", Shape::Record(&RUNS_ON), "What the machine must have."),
+        key("runs_on", Shape::Record(&RUNS_ON), "What the machine must have."),
         key("queue", Id, "The queue whose workers may take it; `default` unless set."),
         key("priority", Int(0, 9), "Larger goes first; 5 unless set."),
         later("rate_limit", Shape::Record(&RATE_LIMIT), "How often it may start, over all runs."),
@@ -224,7 +224,14 @@ pub static RETRY: Record = Record {
 pub static ESCALATE: Record = Record {
     what: "`escalate`",
     keys: &[
-        key("memory", Int(2, 16), "By what the memory of an attempt is multiplied."),
+        key("cpu", Int(2, 16), "By what the CPU cores are multiplied, as far as the worker has them."),
+        key(
+            "memory",
+            Int(2, 16),
+            "By what the memory of an attempt is multiplied, as far as the worker has it.",
+        ),
+        later("vram", Int(2, 16), "By what the memory of the GPU is multiplied."),
+        later("scratch", Int(2, 16), "By what the disk is multiplied."),
         key("timeout", Int(2, 16), "By what `timeout.run` is multiplied."),
     ],
 };
@@ -344,14 +351,18 @@ static APPROVAL: Record = Record {
 static RUNS_ON: Record = Record {
     what: "`runs_on`",
     keys: &[
-        key("cpu", Int(1, 1_024), "CPU cores."),
-        key("memory", Bytes, "Memory."),
+        key("cpu", Int(1, 1_024), "CPU cores that an attempt keeps busy."),
+        key("memory", Bytes, "Memory that an attempt may use."),
         key("labels", Labels, "Labels the worker must have."),
         key("gpu", Int(0, 64), "GPUs."),
-        key("vram", Bytes, "Memory of the GPU."),
-        key("encoder", Text, "A hardware encoder."),
+        key("vram", Bytes, "Memory of each GPU; asks for one GPU if `gpu` does not say how many."),
+        key("encoder", Id, "A hardware encoder that the worker says it has."),
         key("scratch", Bytes, "Disk for the attempt."),
-        key("fallback", Word(&["cpu", "none"]), "What happens when no such machine is there."),
+        key(
+            "fallback",
+            Word(&["cpu", "none"]),
+            "With `cpu` it does without GPUs and encoder where no worker has them; `none` unless set.",
+        ),
     ],
 };
 

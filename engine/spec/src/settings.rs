@@ -1,7 +1,7 @@
 //! The modifiers of a stage as typed values. The compiled graph carries the same types.
 
-use reelmill_model::FailureClass;
 use reelmill_model::limits::ESCALATION_MAX;
+use reelmill_model::{FailureClass, Requirements};
 use serde::{Deserialize, Serialize};
 
 /// What happens to the other items when one fails.
@@ -59,6 +59,9 @@ pub struct Retry {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Escalate {
+    /// CPU cores.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cpu: Option<u32>,
     /// Memory.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub memory: Option<u32>,
@@ -70,8 +73,8 @@ pub struct Escalate {
 impl Escalate {
     /// The resources and their factors, by the words of the language.
     #[must_use]
-    pub fn factors(&self) -> [(&'static str, Option<u32>); 2] {
-        [("memory", self.memory), ("timeout", self.timeout)]
+    pub fn factors(&self) -> [(&'static str, Option<u32>); 3] {
+        [("cpu", self.cpu), ("memory", self.memory), ("timeout", self.timeout)]
     }
 
     /// Whether nothing grows.
@@ -179,6 +182,8 @@ pub struct Modifiers {
     pub cache: Option<CacheMode>,
     /// Whether the run may succeed although this failed.
     pub allow_failure: bool,
+    /// What the machine must have.
+    pub runs_on: Option<Requirements>,
 }
 
 impl Modifiers {
@@ -210,6 +215,7 @@ impl Modifiers {
             },
             cache: self.cache.or(defaults.cache),
             allow_failure: self.allow_failure,
+            runs_on: self.runs_on.clone(),
         }
     }
 }

@@ -317,14 +317,6 @@ stages:
               |
               = help: remove it: ignoring it would run something else than what is written
 
-            error[RM-0111]: `runs_on` is part of the language but not available yet
-              --> p.yaml:10:5
-               |
-            10 |     runs_on: { gpu: 1, vram: 6Gi, fallback: cpu }
-               |     ^^^^^^^
-               |
-               = help: remove it: ignoring it would run something else than what is written
-
             error[RM-0111]: `rate_limit` is part of the language but not available yet
               --> p.yaml:11:5
                |
@@ -333,15 +325,15 @@ stages:
                |
                = help: remove it: ignoring it would run something else than what is written
 
-            error[RM-0103]: `escalate` has no key `vram`
+            error[RM-0111]: `vram` is part of the language but not available yet
               --> p.yaml:12:43
                |
             12 |     retry: { max_attempts: 2, escalate: { vram: 2 } }
                |                                           ^^^^
                |
-               = help: its keys are `memory`, `timeout`
+               = help: remove it: ignoring it would run something else than what is written
 
-            7 errors
+            6 errors
         "#]],
     );
 }
@@ -1014,7 +1006,7 @@ stages:
             5 |   wrong: { uses: a.b@1, retry: { max_attempts: 3, escalate: { memory: 1, timeout: 2s, disk: 2 } } }
               |                                                                                       ^^^^
               |
-              = help: its keys are `memory`, `timeout`
+              = help: its keys are `cpu`, `memory`, `vram`, `scratch`, `timeout`
 
             error[RM-0110]: `escalate` has no meaning: no class is tried again that it answers
              --> p.yaml:6:68
@@ -1025,6 +1017,80 @@ stages:
               = help: add `oom`, `resource` or `timeout` to `on`
 
             4 errors
+        "#]],
+    );
+}
+
+#[test]
+fn machines() {
+    check(
+        r#"version: 1
+name: p
+stages:
+  fine: { uses: a.b@1, runs_on: { gpu: 1, vram: 6Gi, encoder: av1, scratch: 20Gi, labels: { zone: eu }, fallback: cpu } }
+  wrong: { uses: a.b@1, runs_on: { cpu: 0, memory: 6, encoder: h.264, fallback: gpu } }
+  none: { uses: a.b@1, runs_on: { gpu: 0, vram: 1Gi } }
+  nothing: { uses: a.b@1, runs_on: { cpu: 4, fallback: cpu } }
+  group: { runs_on: { cpu: 4 }, stages: { a: { uses: a.b@1 } } }
+"#,
+        &expect![[r#"
+            error[RM-0106]: `cpu` is 0
+             --> p.yaml:5:41
+              |
+            5 |   wrong: { uses: a.b@1, runs_on: { cpu: 0, memory: 6, encoder: h.264, fallback: gpu } }
+              |                                         ^
+              |
+              = help: a whole number from 1 to 1024
+
+            error[RM-0106]: `memory` is 6, without a unit
+             --> p.yaml:5:52
+              |
+            5 |   wrong: { uses: a.b@1, runs_on: { cpu: 0, memory: 6, encoder: h.264, fallback: gpu } }
+              |                                                    ^
+              |
+              = help: for example `500M` or `6Gi`
+
+            error[RM-0107]: `h.264` is no id
+             --> p.yaml:5:64
+              |
+            5 |   wrong: { uses: a.b@1, runs_on: { cpu: 0, memory: 6, encoder: h.264, fallback: gpu } }
+              |                                                                ^^^^^
+              |
+              = help: small letters, digits and `_`, a letter first: `h_264`
+
+            error[RM-0106]: `fallback` cannot be `gpu`
+             --> p.yaml:5:81
+              |
+            5 |   wrong: { uses: a.b@1, runs_on: { cpu: 0, memory: 6, encoder: h.264, fallback: gpu } }
+              |                                                                                 ^^^
+              |
+              = help: did you mean `cpu`?
+
+            error[RM-0110]: `vram` without a GPU
+             --> p.yaml:6:43
+              |
+            6 |   none: { uses: a.b@1, runs_on: { gpu: 0, vram: 1Gi } }
+              |                                           ^^^^
+              |
+              = help: ask for a `gpu`, or remove it
+
+            error[RM-0110]: `fallback` has nothing to fall back from
+             --> p.yaml:7:46
+              |
+            7 |   nothing: { uses: a.b@1, runs_on: { cpu: 4, fallback: cpu } }
+              |                                              ^^^^^^^^
+              |
+              = help: ask for a `gpu` or an `encoder`, or remove it
+
+            error[RM-0110]: `runs_on` has no meaning for a group
+             --> p.yaml:8:12
+              |
+            8 |   group: { runs_on: { cpu: 4 }, stages: { a: { uses: a.b@1 } } }
+              |            ^^^^^^^
+              |
+              = help: put it on the stages inside, or into the pipeline's `defaults`
+
+            7 errors
         "#]],
     );
 }

@@ -201,7 +201,7 @@ impl Executor {
         let stop = work.job.stop.token().clone();
         let needs = self.grown(work, &stage.needs);
         let occupied = tokio::select! {
-            occupied = self.slots.occupy(&needs) => occupied,
+            occupied = self.slots.occupy(&needs, work.node.settings.requires.gpus) => occupied,
             () = stop.cancelled() => return Err(Early::Outcome(Outcome::Released)),
         };
         let base_dir = work.folder();
@@ -240,17 +240,22 @@ impl Executor {
         self.store(end, scratch.path(), inputs, &redactor, usage).await.map_err(Early::Failed)
     }
 
-    /// What an attempt needs: what its stage says, and more memory after attempts that failed for want of it, as far
+    /// What an attempt needs: what the pipeline asks for or its stage says, and more memory after attempts that failed for want of it, as far
     /// as this worker has it.
     fn grown(&self, work: &Work<'_>, needs: &Needs) -> Needs {
-        let factor = work.node.settings.retry.escalate.memory;
-        let times = Escalate::times(factor, work.leased().escalated);
+        let (asked, escalate) = (&work.node.settings.requires, work.node.settings.retry.escalate);
+        let cpus = if asked.cpus > 0 { asked.cpus } else { needs.cpus.max(1) };
+        let cores = u64::from(cpus).saturating_mul(Escalate::times(escalate.cpu, work.leased().escalated));
+        let asked_mib = asked.memory_bytes.div_ceil(1 << 20);
+        let memory_mib = if asked_mib > 0 { asked_mib } else { needs.memory_mib };
+        let needs = Needs { cpus: u32::try_from(cores).unwrap_or(u32::MAX), memory_mib, ..needs.clone() };
+        let times = Escalate::times(escalate.memory, work.leased().escalated);
         if times == 1 {
-            return needs.clone();
+            return needs;
         }
-        let said_mib = self.host.memory_of(needs) >> 20;
+        let said_mib = self.host.memory_of(&needs) >> 20;
         let most_mib = u64::from(self.slots.capacity().memory_mib).max(said_mib);
-        Needs { memory_mib: said_mib.saturating_mul(times).min(most_mib), ..needs.clone() }
+        Needs { memory_mib: said_mib.saturating_mul(times).min(most_mib), ..needs }
     }
 
     /// Makes artifacts of the files a stage put out; they are durable before the task is settled.

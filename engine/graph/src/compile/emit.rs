@@ -190,6 +190,7 @@ impl Emitter<'_, '_> {
                 cache => cache.unwrap_or(CacheMode::Auto),
             },
             allow_failure: merged.allow_failure && !layout.is_single(site),
+            requires: merged.runs_on.filter(|_| !body).unwrap_or_default(),
         }
     }
 }

@@ -5,9 +5,10 @@ use super::bed::{Bed, Store};
 use crate::{
     LeaseRequest, Leased, NewRun, Only, Rejected, RunView, Settle, Settled, StepRequest, TaskFilter, TaskView,
 };
+use reelmill_graph::placement::lane;
 use reelmill_graph::{Graph, light_lane};
 use reelmill_model::{
-    Digest, Failure, FailureClass, Item, Outcome, RunId, SkipReason, TaskState, Usage, WorkerId,
+    Digest, Failure, FailureClass, Item, Outcome, Requirements, RunId, SkipReason, TaskState, Usage, WorkerId,
 };
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -67,7 +68,8 @@ pub fn broken(class: FailureClass) -> Outcome {
 /// All lanes the cases use.
 #[must_use]
 pub fn lanes() -> Vec<String> {
-    vec!["default".into(), light_lane("default")]
+    let needy = Requirements { gpus: 1, ..Requirements::default() };
+    vec!["default".into(), light_lane("default"), lane("default", &needy)]
 }
 
 impl<'b> Rig<'b> {

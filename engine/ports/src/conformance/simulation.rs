@@ -136,6 +136,7 @@ fn set(dice: &mut Dice, sketch: &mut Sketch, node: NodeNo) {
         (1, _) => node.trigger = Trigger::Always,
         _ => {}
     }
+    node.settings.requires.gpus = u32::from(chance(dice, 10));
     node.settings.allow_failure = chance(dice, 15);
     node.settings.priority = if chance(dice, 20) { 8 } else { 5 };
     node.settings.timeout.queue_ms = chance(dice, 10).then_some(60_000);

@@ -17,7 +17,7 @@ use serde_json::{Map, Value};
 const KINDS: [&str; 4] = ["uses", "stages", "pipeline", "approval"];
 
 /// Keys that say how an attempt is made; a group makes none.
-const OF_ATTEMPTS: &[&str] = &["timeout", "retry", "cache", "queue", "priority"];
+const OF_ATTEMPTS: &[&str] = &["timeout", "retry", "cache", "queue", "priority", "runs_on"];
 
 impl Lower<'_> {
     pub(super) fn stage(&mut self, entry: &Entry, depth: usize) -> Option<(String, Stage)> {
