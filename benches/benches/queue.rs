@@ -55,11 +55,14 @@ async fn measure() {
     let library = build_folder().join("libreelmill_faulty.so");
     let plugin = catalog::open(&library, true, &home.path().join("plugins"), &runner).await;
     let plugin = Arc::new(plugin.unwrap_or_else(|problem| panic!("{problem}; run `make build` first")));
-    let pipeline = prepare(PIPELINE, &Catalog::new(vec![plugin.located.clone()])).expect("it compiles");
+    let pipeline =
+        prepare(PIPELINE, &Catalog::new(vec![plugin.located.clone()]), &reelmill_graph::compile::NoFiles)
+            .expect("it compiles");
     let (control, store, executor) = engine(home.path(), runner, plugin);
     let config = WorkerConfig {
         worker: WorkerId("bench".to_owned()),
         queues: vec!["default".to_owned()],
+        lanes: Vec::new(),
         only: Only::Any,
         lease: WorkerConfig::LEASE,
         is_dead: |_| false,
@@ -101,7 +104,7 @@ fn engine(
         host: Arc::new(host),
         plugins: Plugins::new([plugin]),
         secrets: Secrets::default(),
-        slots: Slots::new(Capacity { slots: 2, memory_mib: 1_024 }),
+        slots: Slots::new(Capacity { slots: 2, memory_mib: 1_024, gpus: 0 }),
         scratch,
         metrics: Metrics::register(&prometheus::Registry::new()).expect("figures"),
     };

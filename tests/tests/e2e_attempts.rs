@@ -186,3 +186,28 @@ stages:
     let message = failure["message"].as_str().expect("a message");
     assert!(message.contains("missing") && message.contains("line 7"), "{message}");
 }
+
+#[test]
+fn an_attempt_after_one_that_had_too_little_time_has_more() {
+    let place = Place::new();
+    let mut gate = place.gate("gate");
+    let text = pipeline(&format!(
+        r#"
+stages:
+  slow:
+    uses: probe.gate@1
+    timeout: 1s
+    retry: {{ max_attempts: 2, escalate: {{ timeout: 16, memory: 2 }} }}
+    with: {{ gate: "{}" }}
+"#,
+        place.path("gate").display()
+    ));
+    let mut working = place.start(&text, &[]);
+    gate.wait();
+    working.wait_for("tried again");
+    drop(gate);
+    place.gate_again("gate").open();
+    let _ = working.end().expect(0);
+    let why = place.ask(&["why", "last", "slow"]).expect(0).stdout;
+    assert!(why.contains("timeout ×16") && why.contains("memory ×2"), "{why}");
+}

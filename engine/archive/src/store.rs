@@ -4,7 +4,9 @@ use async_trait::async_trait;
 use reelmill_graph::Graph;
 use reelmill_lifecycle::RetryScope;
 use reelmill_model::limits::PAGE_ROWS_MAX;
-use reelmill_model::{Digest, Event, InstanceNo, NodeNo, RunId, RunState, TaskNo, TaskRef, WorkerId};
+use reelmill_model::{
+    Decision, Digest, Event, InstanceNo, NodeNo, RunId, RunState, TaskNo, TaskRef, TaskState, WorkerId,
+};
 use reelmill_ports::{
     Archive, Beat, CacheEntry, CacheStats, EventLog, EventQuery, Fleet, HeartbeatReply, InstanceView,
     LaneView, LogLine, NewRun, Only, ResultCache, RunFilter, RunStore, RunView, StepReply, StepRequest,
@@ -87,6 +89,10 @@ impl<H: Store, C: Archive> TaskQueue for Archived<H, C> {
             }
             done => done,
         }
+    }
+
+    async fn approve(&self, task: TaskRef, decision: Decision) -> Result<TaskState, StoreError> {
+        self.hot.approve(task, decision).await
     }
 
     async fn retry(&self, run: RunId, scope: RetryScope) -> Result<usize, StoreError> {

@@ -22,6 +22,8 @@ pub async fn start(cx: &Context, state: State, folder: &Path, flags: &WorkFlags)
         slots: flags.slots,
         use_cache: !flags.no_cache,
         keep_scratch: flags.keep_scratch,
+        labels: flags.worker_label.iter().cloned().collect(),
+        encoders: flags.worker_encoder.clone(),
         secrets_dir: None,
     };
     let engine = Engine::open(state, options).await?;

@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use reelmill_control::{Pipeline, prepare};
 use reelmill_graph::compile::Catalog;
 use reelmill_model::limits;
-use reelmill_spec::{Diagnostic, Severity};
+use reelmill_spec::{Diagnostic, FileText, Files, Severity};
 use std::fs::File;
 use std::io::{Read as _, stdin};
 use std::path::{Path, PathBuf};
@@ -21,6 +21,27 @@ pub struct Source {
     pub text: String,
     /// The folder it lies in, absolute; for standard input the current one.
     pub folder: PathBuf,
+    /// That folder as it was given, for the names of other files.
+    shown: PathBuf,
+    /// Its name within the folder; none for standard input.
+    file: Option<String>,
+}
+
+/// One byte more than allowed is enough for the parser to see that it is too much.
+const MOST: u64 = limits::PIPELINE_BYTES_MAX as u64 + 1;
+
+/// The files that it names lie beside it.
+impl Files for Source {
+    fn main(&self) -> Option<&str> {
+        self.file.as_deref()
+    }
+
+    fn open(&self, path: &str) -> Result<FileText, String> {
+        let mut text = String::new();
+        let file = File::open(self.folder.join(path)).map_err(|error| error.to_string())?;
+        file.take(MOST).read_to_string(&mut text).map_err(|error| error.to_string())?;
+        Ok(FileText { name: self.shown.join(path).display().to_string(), text })
+    }
 }
 
 impl Source {
@@ -29,12 +50,10 @@ impl Source {
         let is_stdin = path == Path::new("-");
         let name = if is_stdin { "standard input".to_owned() } else { path.display().to_string() };
         let mut bytes = Vec::new();
-        // One byte more than allowed is enough for the parser to see that it is too much.
-        let most = limits::PIPELINE_BYTES_MAX as u64 + 1;
         let read = if is_stdin {
-            stdin().take(most).read_to_end(&mut bytes)
+            stdin().take(MOST).read_to_end(&mut bytes)
         } else {
-            File::open(path).and_then(|file| file.take(most).read_to_end(&mut bytes))
+            File::open(path).and_then(|file| file.take(MOST).read_to_end(&mut bytes))
         };
         read.with_context(|| format!("cannot read {name}"))?;
         let text = String::from_utf8(bytes).map_err(|error| {
@@ -43,12 +62,13 @@ impl Source {
         let parent = if is_stdin { Path::new("") } else { path.parent().unwrap_or(Path::new("")) };
         let folder = std::path::absolute(if parent.as_os_str().is_empty() { Path::new(".") } else { parent })
             .with_context(|| format!("cannot tell where {name} is"))?;
-        Ok(Self { name, text, folder })
+        let file = path.file_name().filter(|_| !is_stdin).map(|name| name.to_string_lossy().into_owned());
+        Ok(Self { name, text, folder, shown: parent.to_owned(), file })
     }
 
     /// Parses and compiles it. What is wrong with it is shown on standard error, warnings too.
     pub fn prepare(&self, catalog: &Catalog, output: Output) -> Result<Pipeline, CliError> {
-        match prepare(&self.text, catalog) {
+        match prepare(&self.text, catalog, self) {
             Ok(pipeline) => {
                 self.show(&pipeline.warnings, output);
                 Ok(pipeline)

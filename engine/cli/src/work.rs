@@ -41,9 +41,20 @@ pub struct WorkFlags {
     /// Leave the folders of attempts behind, to look into them
     #[arg(long)]
     pub keep_scratch: bool,
+    /// Give this machine a label that stages may ask for in `runs_on`; may be given again
+    #[arg(long, value_name = "KEY=VALUE", value_parser = label)]
+    pub worker_label: Vec<(String, String)>,
+    /// Say that this machine has a hardware encoder; may be given again
+    #[arg(long, value_name = "NAME")]
+    pub worker_encoder: Vec<String>,
     /// Serve Prometheus metrics here: `127.0.0.1:9464`
     #[arg(long, value_name = "ADDRESS")]
     pub metrics_addr: Option<SocketAddr>,
+}
+
+fn label(text: &str) -> Result<(String, String), String> {
+    let pair = text.split_once('=').map(|(key, value)| (key.to_owned(), value.to_owned()));
+    pair.ok_or_else(|| format!("{text:?} is not KEY=VALUE"))
 }
 
 /// How work ended.

@@ -3,7 +3,7 @@
 use crate::ContextError;
 use crate::facts::RunFacts;
 use reelmill_graph::{ScopeKind, Trigger};
-use reelmill_model::{Failure, RunId};
+use reelmill_model::{Failure, NodeNo, RunId, TaskState};
 use reelmill_ports::{Leased, RunStore, StoreError};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -19,9 +19,16 @@ pub async fn of(
     let run = leased.task.run;
     let mut node = graph.node(leased.node);
     for instance in &leased.chain {
-        if let Trigger::FailureOf(watched) = node.trigger {
-            let watched = store.instance_tasks(run, *instance, &[watched]).await?.pop().flatten();
-            let failure = watched.and_then(|task| Some(value(&task.path, task.failure.as_ref()?)));
+        if matches!(node.trigger, Trigger::FailureOf(_) | Trigger::FailureInScope) {
+            let deps = node.deps.iter().map(|dep| dep.node);
+            let watched: Vec<NodeNo> = deps.filter(|dep| graph.answers(node, *dep)).collect();
+            let tasks = store.instance_tasks(run, *instance, &watched).await?;
+            let failed = tasks.into_iter().flatten().filter(|task| {
+                let allowed = watched.len() > 1 && graph.node(task.node).settings.allow_failure;
+                task.state == TaskState::Failed && !allowed
+            });
+            let first = failed.min_by_key(|task| (task.ended_ms, task.task));
+            let failure = first.and_then(|task| Some(value(&task.path, task.failure.as_ref()?)));
             return Ok(Some(failure.unwrap_or_default()));
         }
         let scope = graph.scope(node.scope);

@@ -13,7 +13,7 @@ mod task;
 pub use cache_key::{artifacts_in, parts as cache_parts};
 pub use compiled::{Compiled, Graphs};
 pub use facts::{RunFacts, Runs};
-pub use stages::{Stages, item_context};
+pub use stages::Stages;
 pub use task::{pipeline_outputs, task_context};
 
 /// Lines of a task's log that say how the result cache was used begin so.

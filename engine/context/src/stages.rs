@@ -6,10 +6,10 @@
 use crate::ContextError;
 use crate::facts::RunFacts;
 use indexmap::IndexMap;
-use reelmill_graph::expr::{Bindings, Context, fan_out_value, stage_value, within_item};
+use reelmill_graph::expr::{Bindings, Context, fan_out_value, stage_value};
 use reelmill_graph::{BodyKind, Node, NodeKind, Template};
 use reelmill_model::{InstanceNo, InstanceState, Item, NodeNo, RunId, TaskRef, TaskState};
-use reelmill_ports::{InstanceView, RunStore, TaskView};
+use reelmill_ports::{RunStore, TaskView};
 use serde_json::Value;
 use std::future::Future;
 use std::pin::Pin;
@@ -31,38 +31,43 @@ impl<'a> Stages<'a> {
         Self { store, facts, run: facts.new.id }
     }
 
-    /// `stages`, with these names read from these nodes of one instance.
+    /// `stages`, with these names read from these nodes of one instance, within which expressions see `context`.
     pub async fn read(
         &self,
         instance: InstanceNo,
+        context: &Context,
         names: &[(&str, NodeNo)],
     ) -> Result<IndexMap<String, Arc<Value>>, ContextError> {
         let nodes: Vec<NodeNo> = names.iter().map(|(_, node)| *node).collect();
         let tasks = self.store.instance_tasks(self.run, instance, &nodes).await?;
         let mut stages = IndexMap::new();
         for ((name, node), task) in names.iter().zip(tasks) {
-            stages.insert((*name).to_owned(), Arc::new(self.stage(*node, task).await?));
+            stages.insert((*name).to_owned(), Arc::new(self.stage(*node, task, context).await?));
         }
         Ok(stages)
     }
 
     /// The value of one stage.
-    fn stage(&self, node: NodeNo, task: Option<TaskView>) -> Boxed<'_, Value> {
+    fn stage<'s>(&'s self, node: NodeNo, task: Option<TaskView>, context: &'s Context) -> Boxed<'s, Value> {
         Box::pin(async move {
             let Some(task) = task else { return Ok(stage_value(TaskState::Pending, None)) };
             let node = self.facts.compiled.graph.node(node);
             match &node.kind {
-                NodeKind::Body { .. } if task.state == TaskState::Succeeded => self.body(node, &task).await,
-                NodeKind::Work { .. } if task.state == TaskState::Succeeded => {
+                NodeKind::Body { .. } if task.state == TaskState::Succeeded => {
+                    self.body(node, &task, context).await
+                }
+                NodeKind::Work { .. } | NodeKind::Approval(_) if task.state == TaskState::Succeeded => {
                     Ok(stage_value(task.state, Some(task.outputs)))
                 }
-                NodeKind::Work { .. } | NodeKind::Body { .. } => Ok(stage_value(task.state, None)),
+                NodeKind::Work { .. } | NodeKind::Approval(_) | NodeKind::Body { .. } => {
+                    Ok(stage_value(task.state, None))
+                }
             }
         })
     }
 
     /// The value of a group or fan-out that has succeeded: its items' outputs, in item order.
-    async fn body(&self, node: &Node, task: &TaskView) -> Result<Value, ContextError> {
+    async fn body(&self, node: &Node, task: &TaskView, around: &Context) -> Result<Value, ContextError> {
         let NodeKind::Body { scope, of, outputs, output_reads, .. } = &node.kind else {
             return Ok(stage_value(task.state, None));
         };
@@ -88,10 +93,14 @@ impl<'a> Stages<'a> {
                 continue;
             }
             let key = item.key.clone();
-            values.push((key, self.item(of, outputs.as_ref(), &reads, item).await?));
+            let named = Item { key: item.key.clone(), value: item.value.clone() };
+            let context = self.facts.compiled.programs.within(of, item.index, &named, around)?;
+            values.push((key, self.item(context, outputs.as_ref(), &reads, item.tasks).await?));
         }
         Ok(match of {
-            BodyKind::Group => stage_value(task.state, values.pop().map(|(_, outputs)| outputs)),
+            BodyKind::Group | BodyKind::Pipeline(_) => {
+                stage_value(task.state, values.pop().map(|(_, outputs)| outputs))
+            }
             BodyKind::ForEach { .. } | BodyKind::Matrix { .. } => fan_out_value(task.state, values),
         })
     }
@@ -99,32 +108,20 @@ impl<'a> Stages<'a> {
     /// What one item puts out.
     async fn item(
         &self,
-        of: &BodyKind,
+        mut context: Context,
         outputs: Option<&IndexMap<String, Template>>,
         reads: &[(String, NodeNo)],
-        item: InstanceView,
+        tasks: Vec<TaskView>,
     ) -> Result<Value, ContextError> {
         let mut stages = IndexMap::new();
-        for ((name, node), task) in reads.iter().zip(item.tasks) {
-            stages.insert(name.clone(), self.stage(*node, Some(task)).await?);
+        for ((name, node), task) in reads.iter().zip(tasks) {
+            stages.insert(name.clone(), self.stage(*node, Some(task), &context).await?);
         }
         let Some(outputs) = outputs else {
             let stage = stages.swap_remove("");
             return Ok(stage.map_or(Value::Null, |mut stage| stage["outputs"].take()));
         };
-        let named = Item { key: item.key, value: item.value };
-        let mut context = item_context(&self.facts.context(), of, item.index, &named);
         context.stages = stages.into_iter().map(|(name, stage)| (name, Arc::new(stage))).collect();
         Ok(self.facts.compiled.programs.render_all(outputs, &Bindings::new(&context))?)
-    }
-}
-
-/// The context within one item of a body.
-#[must_use]
-pub fn item_context(outer: &Context, of: &BodyKind, index: u32, item: &Item) -> Context {
-    match of {
-        BodyKind::Group => outer.clone(),
-        BodyKind::ForEach { .. } => within_item(outer, item, index, false),
-        BodyKind::Matrix { .. } => within_item(outer, item, index, true),
     }
 }

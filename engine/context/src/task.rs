@@ -3,7 +3,7 @@
 use crate::ContextError;
 use crate::facts::{RunFacts, Runs};
 use crate::failure;
-use crate::stages::{Stages, item_context};
+use crate::stages::Stages;
 use indexmap::IndexMap;
 use reelmill_graph::expr::{Bindings, Context};
 use reelmill_graph::{Graph, Node, NodeKind};
@@ -25,10 +25,12 @@ pub async fn task_context(
     let node = facts.compiled.graph.node(leased.node);
     let mut context = facts.context();
     context.attempt = Some(Arc::new(json!({ "number": leased.attempt })));
-    context = bind_items(context, facts, node, leased);
+    let levels = levels(context, facts, node, leased)?;
+    let mut context = levels[0].clone();
     if !node.reads.is_empty() {
-        context.stages = read_stages(store, facts, node, leased).await?;
+        context.stages = read_stages(store, facts, node, leased, &levels).await?;
     }
+    context.own = undone(store, facts, node, leased).await?.map(Arc::new);
     context.failure = failure::of(store, facts, leased).await?.map(Arc::new);
     if facts.compiled.run_tasks_readers.contains(&node.no) {
         let tasks = task_summaries(store, facts).await?;
@@ -39,8 +41,15 @@ pub async fn task_context(
     Ok(context)
 }
 
-/// Binds the items around a task, outermost first, so that the innermost `item` is the one that is seen.
-fn bind_items(mut context: Context, facts: &RunFacts, node: &Node, leased: &Leased) -> Context {
+/// What is seen at each level around a task, its own first and the outermost last. Items are bound from the
+/// outside in, so that the innermost `item` is the one that is seen.
+fn levels(
+    outermost: Context,
+    facts: &RunFacts,
+    node: &Node,
+    leased: &Leased,
+) -> Result<Vec<Context>, ContextError> {
+    let mut levels = vec![outermost];
     let graph = &facts.compiled.graph;
     let owners: Vec<NodeNo> = std::iter::successors(graph.scope(node.scope).owner, |owner| {
         graph.scope(graph.node(*owner).scope).owner
@@ -49,10 +58,16 @@ fn bind_items(mut context: Context, facts: &RunFacts, node: &Node, leased: &Leas
     for (owner, level) in owners.iter().zip(&leased.items).rev() {
         if let NodeKind::Body { of, .. } = &graph.node(*owner).kind {
             let item = Item { key: level.key.clone(), value: level.value.clone() };
-            context = item_context(&context, of, level.index, &item);
+            let outer = &levels[levels.len() - 1];
+            let inner = facts.compiled.programs.within(of, level.index, &item, outer)?;
+            levels.push(inner);
+        } else {
+            // What undoes a stage sees what the stage saw.
+            levels.push(levels[levels.len() - 1].clone());
         }
     }
-    context
+    levels.reverse();
+    Ok(levels)
 }
 
 async fn read_stages(
@@ -60,6 +75,7 @@ async fn read_stages(
     facts: &RunFacts,
     node: &Node,
     leased: &Leased,
+    levels: &[Context],
 ) -> Result<IndexMap<String, Arc<Value>>, ContextError> {
     let mut by_level: BTreeMap<u32, Vec<(&str, NodeNo)>> = BTreeMap::new();
     for (name, read) in &node.reads {
@@ -69,9 +85,23 @@ async fn read_stages(
     let mut stages = IndexMap::new();
     for (level, names) in by_level {
         let instance = leased.chain.get(level as usize).copied().unwrap_or(MAIN);
-        stages.extend(reader.read(instance, &names).await?);
+        let context = &levels[(level as usize).min(levels.len() - 1)];
+        stages.extend(reader.read(instance, context, &names).await?);
     }
     Ok(stages)
+}
+
+/// `self`: what a stage that is undone has put out.
+async fn undone(
+    store: &Arc<dyn RunStore>,
+    facts: &RunFacts,
+    node: &Node,
+    leased: &Leased,
+) -> Result<Option<Value>, ContextError> {
+    let Some(undone) = facts.compiled.graph.undoes(node) else { return Ok(None) };
+    let instance = leased.chain.get(1).copied().unwrap_or(MAIN);
+    let task = store.instance_tasks(leased.task.run, instance, &[undone]).await?.pop().flatten();
+    Ok(Some(json!({ "outputs": task.map(|task| task.outputs) })))
 }
 
 /// `run.tasks`: every task of the run so far, for stages that report on it.
@@ -88,7 +118,7 @@ async fn task_summaries(store: &Arc<dyn RunStore>, facts: &RunFacts) -> Result<V
                 task.ended_ms.zip(task.leased_ms).map_or(0, |(end, start)| end.saturating_sub(start));
             let uses = match &node.kind {
                 NodeKind::Work { plugin, .. } => format!("{}.{}", plugin.plugin, plugin.stage),
-                NodeKind::Body { .. } => String::new(),
+                NodeKind::Body { .. } | NodeKind::Approval(_) => String::new(),
             };
             json!({
                 "path": task.path,
@@ -122,6 +152,7 @@ pub async fn pipeline_outputs(runs: &Runs, run: RunId) -> Result<Value, ContextE
     let facts = runs.get(run).await?;
     let graph = &facts.compiled.graph;
     let reader = Stages::new(runs.store(), &facts);
+    let mut context = facts.context();
     let mut stages = IndexMap::new();
     for (name, node) in &graph.output_reads {
         let instance = match graph.node(*node).scope {
@@ -129,9 +160,8 @@ pub async fn pipeline_outputs(runs: &Runs, run: RunId) -> Result<Value, ContextE
             _ => instance_of(runs.store(), run, *node).await?,
         };
         let Some(instance) = instance else { continue };
-        stages.extend(reader.read(instance, &[(name, *node)]).await?);
+        stages.extend(reader.read(instance, &context, &[(name, *node)]).await?);
     }
-    let mut context = facts.context();
     context.stages = stages;
     let bindings = Bindings::new(&context);
     let mut outputs = Map::new();

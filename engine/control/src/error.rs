@@ -18,6 +18,9 @@ pub enum ControlError {
     /// The inputs of a run do not fit its pipeline.
     #[error("the inputs do not fit the pipeline: {}", list(.0))]
     Inputs(Vec<reelmill_spec::InputProblem>),
+    /// No worker has what a stage needs.
+    #[error("{}", list(.0))]
+    NoWorker(Vec<reelmill_graph::placement::Misfit>),
     /// A run has no such stage.
     #[error("run {run} has no stage `{stage}`; it has: {}", known.join(", "))]
     NoSuchStage {

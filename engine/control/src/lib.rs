@@ -1,6 +1,7 @@
 //! Use cases: what people and programs ask of the engine, one file each. They combine the pure crates with the
 //! stores behind their traits; nothing here knows a worker or a terminal.
 
+mod approve;
 mod batch;
 mod collect;
 mod error;
@@ -18,6 +19,7 @@ use reelmill_model::RunId;
 use reelmill_ports::{EventLog, ResultCache, RetryScope, RunStore, TaskQueue};
 use std::sync::Arc;
 
+pub use approve::Question;
 pub use batch::{Batch, Row, RowProblem, read_rows};
 pub use collect::Collected;
 pub use error::ControlError;

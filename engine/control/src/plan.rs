@@ -3,7 +3,7 @@
 
 use crate::prepare::Pipeline;
 use crate::{Control, ControlError};
-use reelmill_context::{cache_parts, item_context};
+use reelmill_context::cache_parts;
 use reelmill_graph::expr::{Bindings, Context, Programs, fan_out_value, stage_value};
 use reelmill_graph::{BodyKind, CacheMode, Graph, Node, NodeKind, PluginLock, canonical};
 use reelmill_model::manifest::Located;
@@ -78,7 +78,8 @@ impl Control {
         let mut known = Known::new();
         walk.scope(Graph::MAIN, &context, &mut known).await?;
         let expected = self.expected(&pipeline.graph).await?;
-        let stages = pipeline.graph.nodes.iter().map(|node| {
+        let planned = pipeline.graph.nodes.iter().filter(|node| pipeline.graph.undoes(node).is_none());
+        let stages = planned.map(|node| {
             let mut stage = walk.stages.remove(&node.no).unwrap_or_default();
             stage.path.clone_from(&node.path);
             if let NodeKind::Work { plugin, .. } = &node.kind {
@@ -126,7 +127,7 @@ fn most_tasks(graph: &Graph, node: &Node) -> usize {
         let around = graph.node(around);
         if let NodeKind::Body { of, fan_out, .. } = &around.kind {
             most = most.saturating_mul(match of {
-                BodyKind::Group => 1,
+                BodyKind::Group | BodyKind::Pipeline(_) => 1,
                 BodyKind::Matrix { rows } => rows.len(),
                 BodyKind::ForEach { .. } => fan_out.max_items as usize,
             });
@@ -202,6 +203,7 @@ impl Walk<'_> {
                 };
                 self.work(node, plugin, &with).await
             }
+            NodeKind::Approval(_) => Ok(Task::NotCached("someone has to approve it".to_owned())),
             NodeKind::Body { of, .. } => self.body(node, of, &context, known).await,
         }
     }
@@ -213,7 +215,8 @@ impl Walk<'_> {
         let Some(stage) = self.manifest(lock) else {
             return Ok(Task::NotCached("its plugin is not installed".to_owned()));
         };
-        let Some(parts) = cache_parts(lock, stage, with, &self.base_dir) else {
+        let Some(parts) = cache_parts(lock, stage, with, &self.base_dir.join(self.graph.folder_of(node)))
+        else {
             return Ok(Task::NotCached("it uses a secret or a very large folder".to_owned()));
         };
         let name = format!("{}.{}", lock.plugin, lock.stage);
@@ -249,7 +252,7 @@ impl Walk<'_> {
         };
         let mut values = Vec::with_capacity(items.len());
         for (index, item) in (0_u32..).zip(items.iter().take(ITEMS_PLANNED_MAX)) {
-            let inner = item_context(context, of, index, item);
+            let Ok(inner) = self.programs.within(of, index, item, context) else { continue };
             let mut around = known.clone();
             self.scope(*scope, &inner, &mut around).await?;
             let mut reads = output_reads.clone();
@@ -274,7 +277,9 @@ impl Walk<'_> {
             return Ok(Task::NotCached("some of its items have to run".to_owned()));
         }
         Ok(Task::Cached(match of {
-            BodyKind::Group => stage_value(TaskState::Succeeded, values.pop().map(|(_, value)| value)),
+            BodyKind::Group | BodyKind::Pipeline(_) => {
+                stage_value(TaskState::Succeeded, values.pop().map(|(_, value)| value))
+            }
             BodyKind::ForEach { .. } | BodyKind::Matrix { .. } => fan_out_value(TaskState::Succeeded, values),
         }))
     }

@@ -110,7 +110,7 @@ fn summarise(view: RunView, graph: &Graph, tasks: &[TaskView], outputs: Value) -
         let tasks = by_node.get(&node.no)?;
         let uses = match &node.kind {
             NodeKind::Work { plugin, .. } => Some(format!("{}.{}", plugin.plugin, plugin.stage)),
-            NodeKind::Body { .. } => None,
+            NodeKind::Body { .. } | NodeKind::Approval(_) => None,
         };
         Some(stage_status(node.path.clone(), uses, tasks))
     });

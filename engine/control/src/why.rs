@@ -3,7 +3,7 @@
 
 use crate::{Control, ControlError};
 use reelmill_context::CACHE_LINE;
-use reelmill_graph::{DepKind, Graph, NodeKind};
+use reelmill_graph::{Approval, DepKind, Escalate, Graph, NodeKind, OnTimeout};
 use reelmill_model::{EventKind, Phase, RunId, RunState, TaskState};
 use reelmill_ports::{EventQuery, RunView, TaskFilter, TaskView};
 use serde::Serialize;
@@ -31,7 +31,7 @@ impl Control {
         let view = self.view(run).await?;
         let compiled = self.runs.graphs().get(view.new.graph).await?;
         let tasks = self.all_tasks(run, TaskFilter::default()).await?;
-        let Some(stage) = stage else { return Ok(vec![why_run(&view, &tasks)]) };
+        let Some(stage) = stage else { return Ok(vec![why_run(&compiled.graph, &view, &tasks)]) };
         let wanted: Vec<&TaskView> = tasks
             .iter()
             .filter(|task| task.path == stage || compiled.graph.node(task.node).path == stage)
@@ -68,7 +68,7 @@ impl Control {
     }
 }
 
-fn why_run(view: &RunView, tasks: &[TaskView]) -> Why {
+fn why_run(graph: &Graph, view: &RunView, tasks: &[TaskView]) -> Why {
     let mut because = Vec::new();
     let mut remedy = None;
     let id = view.new.id;
@@ -91,11 +91,13 @@ fn why_run(view: &RunView, tasks: &[TaskView]) -> Why {
                 Some(format!("mend the cause, then `reelmill retry {id}`: what succeeded is not done again"));
         }
         RunState::Running => {
-            because.extend(what_goes_on(tasks));
+            because.extend(what_goes_on(graph, tasks));
             if view.phase != Phase::Main {
                 because.push(format!("it is in its `{}` part", view.phase));
             }
-            if tasks.iter().all(|task| task.state != TaskState::Leased) {
+            if let Some(asks) = tasks.iter().find(|task| question(graph, task).is_some()) {
+                remedy = Some(approve(view, asks));
+            } else if tasks.iter().all(|task| task.state != TaskState::Leased) {
                 remedy = Some(format!("no worker is at it; `reelmill run --resume {id}` goes on with it"));
             }
         }
@@ -103,8 +105,39 @@ fn why_run(view: &RunView, tasks: &[TaskView]) -> Why {
     Why { subject: id.to_string(), state: view.state.word(), because, remedy }
 }
 
+/// What a task asks a person, when it waits for one.
+fn question<'g>(graph: &'g Graph, task: &TaskView) -> Option<&'g Approval> {
+    match &graph.node(task.node).kind {
+        NodeKind::Approval(approval) if task.state == TaskState::Delayed => Some(approval),
+        _ => None,
+    }
+}
+
+fn approve(view: &RunView, task: &TaskView) -> String {
+    format!("`reelmill approve {} '{}'` lets it go on, with --reject it fails", view.new.id, task.path)
+}
+
+/// What is asked, of whom, and until when.
+fn asks(approval: &Approval, task: &TaskView) -> Vec<String> {
+    let of = match approval.roles.as_slice() {
+        [] => "someone".to_owned(),
+        roles => format!("one of {}", roles.join(", ")),
+    };
+    let mut lines = vec![format!("it waits for {of} to approve it")];
+    lines.extend(task.outputs["message"].as_str().map(|message| format!("it asks: {message}")));
+    lines.extend(task.due_ms.map(|until_ms| {
+        let word = match approval.on_timeout {
+            OnTimeout::Reject => "rejected",
+            OnTimeout::Approve => "approved",
+        };
+        let at = std::time::UNIX_EPOCH + std::time::Duration::from_millis(until_ms);
+        format!("it is {word} by itself at {}", humantime::format_rfc3339_seconds(at))
+    }));
+    lines
+}
+
 /// What an unfinished run is doing, in sentences.
-fn what_goes_on(tasks: &[TaskView]) -> Vec<String> {
+fn what_goes_on(graph: &Graph, tasks: &[TaskView]) -> Vec<String> {
     let of = |state| tasks.iter().filter(move |task| task.state == state);
     let mut lines: Vec<String> = of(TaskState::Leased)
         .take(TASKS_EXPLAINED_MAX)
@@ -114,6 +147,7 @@ fn what_goes_on(tasks: &[TaskView]) -> Vec<String> {
         })
         .collect();
     lines.extend(of(TaskState::Delayed).take(TASKS_EXPLAINED_MAX).map(|task| match &task.failure {
+        _ if question(graph, task).is_some() => format!("`{}` waits for an approval", task.path),
         Some(failure) => format!("`{}` waits for its next attempt: {failure}", task.path),
         None => format!("`{}` waits for its next attempt", task.path),
     }));
@@ -130,7 +164,16 @@ fn why_task(graph: &Graph, view: &RunView, task: &TaskView, tasks: &[TaskView]) 
     match task.state {
         TaskState::Pending => because.extend(waits_for(graph, task, tasks)),
         TaskState::Ready => {
-            because.push("nothing is missing: it waits for a worker with a free slot".to_owned());
+            let needs = &graph.node(task.node).settings.requires;
+            because.push(if needs.is_empty() {
+                "nothing is missing: it waits for a worker with a free slot".to_owned()
+            } else {
+                format!("it waits for a worker with a free slot that has {needs}")
+            });
+        }
+        TaskState::Delayed if question(graph, task).is_some() => {
+            because.extend(question(graph, task).into_iter().flat_map(|approval| asks(approval, task)));
+            remedy = Some(approve(view, task));
         }
         TaskState::Delayed => {
             because
@@ -153,10 +196,27 @@ fn why_task(graph: &Graph, view: &RunView, task: &TaskView, tasks: &[TaskView]) 
             None => "its fan-out gave up because another item failed".to_owned(),
         }),
     }
+    because.extend(growth(graph, task));
+    let undone = tasks.iter().find(|other| other.path.strip_suffix(".compensate") == Some(&task.path));
+    because.extend(undone.map(|other| format!("`{}`, which undoes it, is {}", other.path, other.state)));
     if task.attempts > 1 && task.state == TaskState::Succeeded {
         because.extend(task.failure.as_ref().map(|failure| format!("the attempt before failed: {failure}")));
     }
     Why { subject: task.path.clone(), state: task.state.word(), because, remedy }
+}
+
+/// What the present or next attempt has more of than the first one had.
+fn growth(graph: &Graph, task: &TaskView) -> Option<String> {
+    let factors = graph.node(task.node).settings.retry.escalate.factors();
+    let grown: Vec<String> = factors
+        .into_iter()
+        .filter(|(_, factor)| factor.is_some() && task.escalated > 0)
+        .map(|(name, factor)| format!("{name} ×{}", Escalate::times(factor, task.escalated)))
+        .collect();
+    let failures = task.escalated;
+    (!grown.is_empty()).then(|| {
+        format!("{failures} attempts failed for want of resources; since then it has {}", grown.join(", "))
+    })
 }
 
 fn attempts_max(graph: &Graph, task: &TaskView) -> u32 {

@@ -1,14 +1,17 @@
 //! A state with plugins and a worker.
 
 use crate::state::{FleetStores, State};
-use crate::{OpenError, identity, scratch};
+use crate::{OpenError, capacity, identity, scratch};
 use prometheus::Registry;
 use reelmill_archive::Retention;
 use reelmill_context::Runs;
 use reelmill_graph::compile::Catalog;
+use reelmill_graph::{Node, placement};
 use reelmill_host::{Host, HostConfig, Plugin, discover};
-use reelmill_ports::{Only, ResultCache, RunStore};
+use reelmill_model::{RunState, WorkerCapacity, limits};
+use reelmill_ports::{Only, ResultCache, RunFilter, RunStore, StoreError};
 use reelmill_runtime::{Capacity, Executor, Metrics, Plugins, Secrets, Slots, Worker, WorkerConfig, bury};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,6 +30,10 @@ pub struct Options {
     pub use_cache: bool,
     /// Whether the folders of attempts are left for debugging.
     pub keep_scratch: bool,
+    /// Labels of this machine, for stages that ask for them.
+    pub labels: BTreeMap<String, String>,
+    /// Hardware encoders of this machine.
+    pub encoders: Vec<String>,
     /// Folder with one file a secret; `secrets` in the home folder when none.
     pub secrets_dir: Option<PathBuf>,
 }
@@ -41,6 +48,8 @@ pub struct Engine {
     pub problems: Vec<String>,
     /// Figures of this process.
     pub registry: Registry,
+    /// What this machine has.
+    pub machine: WorkerCapacity,
     host: Arc<Host>,
     executor: Arc<Executor>,
 }
@@ -57,6 +66,7 @@ impl Engine {
         let (plugins, problems) =
             discover(&options.plugin_dirs, &state.home.join("plugins"), &options.runner).await;
         let plugins: Vec<Arc<Plugin>> = plugins.into_iter().map(Arc::new).collect();
+        let machine = capacity::of_this_machine(&state.home, options.labels, options.encoders);
         let host = HostConfig::new(
             options.runner,
             scratch.root().to_owned(),
@@ -75,12 +85,12 @@ impl Engine {
             secrets: Secrets {
                 folder: Some(options.secrets_dir.unwrap_or_else(|| state.home.join("secrets"))),
             },
-            slots: Slots::new(capacity(options.slots)),
+            slots: Slots::new(slots(options.slots, &machine)),
             scratch,
             metrics: Metrics::register(&registry)?,
         };
         let problems = problems.iter().map(ToString::to_string).collect();
-        Ok(Self { state, plugins, problems, registry, host, executor: Arc::new(executor) })
+        Ok(Self { state, plugins, problems, registry, machine, host, executor: Arc::new(executor) })
     }
 
     /// What pipelines are compiled against.
@@ -101,6 +111,7 @@ impl Engine {
         bury(&**store, &**store, identity::is_dead, &self.state.home.join("scratch")).await?;
         let config = WorkerConfig {
             worker: identity::worker_id(),
+            lanes: self.lanes(&queues, &only).await?,
             queues,
             only,
             lease: WorkerConfig::LEASE,
@@ -123,15 +134,41 @@ impl Engine {
         self.host.shutdown().await;
         scratch::close(self.executor.scratch.root());
     }
+
+    /// Lanes of tasks with needs, of the runs it works for, that this machine serves.
+    async fn lanes(&self, queues: &[String], only: &Only) -> Result<Vec<String>, StoreError> {
+        let store = &self.state.store;
+        let mut graphs = BTreeSet::new();
+        let mut filter = RunFilter {
+            states: vec![RunState::Running],
+            batch: if let Only::Batch(batch) = only { Some(batch.clone()) } else { None },
+            limit: limits::PAGE_ROWS_MAX,
+            ..RunFilter::default()
+        };
+        loop {
+            let runs = store.runs(filter.clone()).await?;
+            let Some(last) = runs.last() else { break };
+            filter.before = Some(last.new.id);
+            let wanted = runs.iter().filter(|run| !matches!(only, Only::Run(id) if run.new.id != *id));
+            graphs.extend(wanted.map(|run| run.new.graph));
+        }
+        let mut lanes = BTreeSet::new();
+        for digest in graphs {
+            let graph = store.graph(digest).await?;
+            let needy = graph.nodes.iter().filter(|node| !node.settings.requires.is_empty());
+            lanes.extend(needy.map(Node::lane).filter(|lane| placement::serves(&self.machine, queues, lane)));
+        }
+        Ok(lanes.into_iter().collect())
+    }
 }
 
 /// The machine's room, unless the number of slots is given.
-fn capacity(given: Option<u32>) -> Capacity {
-    let machine = reelmill_hardware::Machine::look();
-    let slots = reelmill_hardware::slots(machine.cpus, machine.memory_total_bytes);
-    let memory_mib = machine.memory_total_bytes >> 20;
+fn slots(given: Option<u32>, machine: &WorkerCapacity) -> Capacity {
+    let slots = reelmill_hardware::slots(machine.cpus as usize, machine.memory_bytes);
+    let memory_mib = machine.memory_bytes >> 20;
     Capacity {
         slots: given.unwrap_or_else(|| u32::try_from(slots).unwrap_or(u32::MAX)),
         memory_mib: u32::try_from(memory_mib).unwrap_or(u32::MAX),
+        gpus: machine.gpus,
     }
 }

@@ -3,6 +3,7 @@
 //!
 //! [`State`] is what readers need (`status`, `why`, `cancel`); [`Engine`] is a state with plugins and a worker.
 
+mod capacity;
 mod engine;
 mod exposition;
 mod identity;

@@ -7,10 +7,13 @@
 //! At run time a scope is copied once for every item of its fan-out; such a copy is an *instance*, and a node
 //! in an instance is a *task*. The tasks of an instance are numbered in the order of `Scope::nodes`.
 
+use crate::placement;
 use indexmap::IndexMap;
-use reelmill_model::{Digest, NodeNo, ScopeNo};
+use reelmill_model::{Digest, NodeNo, Requirements, ScopeNo};
 pub use reelmill_spec::inputs::{InputDef, InputType};
-pub use reelmill_spec::settings::{Backoff, CacheMode, ItemFailure, Jitter, MinSuccess, Retry, Timeout};
+pub use reelmill_spec::settings::{
+    Backoff, CacheMode, Escalate, ItemFailure, Jitter, MinSuccess, OnTimeout, Retry, Timeout,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -57,6 +60,45 @@ impl Graph {
         &self.scopes[no.index()]
     }
 
+    /// The folder against which paths in a node's `with` are resolved, seen from that of the pipeline file.
+    #[must_use]
+    pub fn folder_of(&self, node: &Node) -> &str {
+        let mut owner = self.scope(node.scope).owner;
+        while let Some(around) = owner.map(|no| self.node(no)) {
+            if let NodeKind::Body { of: BodyKind::Pipeline(call), .. } = &around.kind {
+                return &call.folder;
+            }
+            owner = self.scope(around.scope).owner;
+        }
+        ""
+    }
+
+    /// Whether a stage of a body, or of one within it, can be undone.
+    #[must_use]
+    pub fn can_be_undone(&self, scope: ScopeNo) -> bool {
+        self.scope(scope).nodes.iter().map(|no| self.node(*no)).any(|node| {
+            let inner = if let NodeKind::Body { scope, .. } = &node.kind { Some(*scope) } else { None };
+            node.compensate.is_some() || inner.is_some_and(|scope| self.can_be_undone(scope))
+        })
+    }
+
+    /// Whether a node undoes another one.
+    #[must_use]
+    pub fn undoes(&self, node: &Node) -> Option<NodeNo> {
+        let scope = self.scope(node.scope);
+        scope.owner.filter(|_| scope.kind == ScopeKind::Compensate)
+    }
+
+    /// Whether the failure of a node that this one waits for is what it is there for.
+    #[must_use]
+    pub fn answers(&self, node: &Node, upstream: NodeNo) -> bool {
+        match node.trigger {
+            Trigger::FailureOf(watched) => watched == upstream,
+            Trigger::FailureInScope => self.node(upstream).trigger != Trigger::FailureInScope,
+            Trigger::Success | Trigger::Always => false,
+        }
+    }
+
     /// The first scope of a kind, for `on_failure` and `finally`.
     #[must_use]
     pub fn scope_of_kind(&self, kind: ScopeKind) -> Option<ScopeNo> {
@@ -76,6 +118,8 @@ pub enum ScopeKind {
     Finally,
     /// The body of a group, a `for_each` or a `matrix`.
     Body,
+    /// The one node that undoes a stage.
+    Compensate,
 }
 
 /// A body.
@@ -83,7 +127,7 @@ pub enum ScopeKind {
 pub struct Scope {
     /// What it is.
     pub kind: ScopeKind,
-    /// The node whose body it is; none for main, `on_failure` and `finally`.
+    /// The node whose body it is, or that it undoes; none for main, `on_failure` and `finally`.
     pub owner: Option<NodeNo>,
     /// Its nodes, dependencies before dependents.
     pub nodes: Vec<NodeNo>,
@@ -114,23 +158,30 @@ pub struct Node {
     pub trigger: Trigger,
     /// Its `if`.
     pub condition: Option<Expr>,
+    /// The scope with the node that undoes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compensate: Option<ScopeNo>,
     /// Its modifiers, with the pipeline's `defaults` filled in.
     pub settings: Settings,
 }
 
 impl Node {
-    /// The ready list its tasks stand in: the queue, and apart from it a lane for work that takes a worker
+    /// The ready list its tasks stand in: the queue, with what the machine must have, and apart from it a lane for work that takes a worker
     /// microseconds (expanding a body, inline stages), so that such tasks are leased by the hundred while
     /// others are leased by the slot.
     #[must_use]
     pub fn lane(&self) -> String {
-        if self.is_light() { light_lane(&self.settings.queue) } else { self.settings.queue.clone() }
+        let Settings { queue, requires, .. } = &self.settings;
+        if self.is_light() { light_lane(queue) } else { placement::lane(queue, requires) }
     }
 
     /// Whether its tasks take a worker microseconds.
     #[must_use]
     pub fn is_light(&self) -> bool {
-        !matches!(self.kind, NodeKind::Work { plugin: PluginLock { inline: false, .. }, .. })
+        match &self.kind {
+            NodeKind::Work { plugin, .. } => plugin.inline && self.settings.requires.is_empty(),
+            NodeKind::Approval(_) | NodeKind::Body { .. } => true,
+        }
     }
 }
 
@@ -151,6 +202,8 @@ pub enum NodeKind {
         /// Its `with`, by property.
         with: IndexMap<String, Template>,
     },
+    /// Waits for a person.
+    Approval(Approval),
     /// Becomes one instance of a body for every item.
     Body {
         /// The body.
@@ -167,6 +220,19 @@ pub enum NodeKind {
     },
 }
 
+/// A question to a person. The answer is what the stage puts out: `approved`, `by` and `reason`.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Approval {
+    /// Who may decide; empty means everyone.
+    pub roles: Vec<String>,
+    /// How long it waits, in milliseconds; none means for ever.
+    pub timeout_ms: Option<u64>,
+    /// What happens then.
+    pub on_timeout: OnTimeout,
+    /// What the person is told.
+    pub message: Option<Template>,
+}
+
 /// Where the items of a body come from.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "of")]
@@ -180,11 +246,38 @@ pub enum BodyKind {
         /// Evaluates, with `item` and `index`, to an item's key; none means the index.
         key: Option<Expr>,
     },
+    /// Another pipeline: as a group, with inputs and vars of its own. Its one item has the inputs for a value.
+    Pipeline(Box<Call>),
     /// `matrix`: as `for_each`, over combinations known when the graph is compiled.
     Matrix {
         /// The combinations, in order, each with its key (`9:16`, `16:9,hevc`).
         rows: Vec<reelmill_model::Item>,
     },
+}
+
+/// The use of another pipeline. Nothing that is around it is seen within.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Call {
+    /// That pipeline's `name`.
+    pub name: String,
+    /// The folder of its file, seen from that of the first one: paths in its `with` are resolved there.
+    pub folder: String,
+    /// Its `inputs`.
+    pub inputs: IndexMap<String, InputDef>,
+    /// Its `vars`.
+    pub vars: IndexMap<String, Template>,
+    /// What it is given, evaluated outside of it.
+    pub with: IndexMap<String, Template>,
+    /// The line in which that stands.
+    pub line: u32,
+}
+
+impl BodyKind {
+    /// Whether the body has one item, with an empty key, and is seen from outside as one stage.
+    #[must_use]
+    pub fn is_one(&self) -> bool {
+        matches!(self, Self::Group | Self::Pipeline(_))
+    }
 }
 
 /// How items are run and judged.
@@ -236,6 +329,9 @@ pub enum Trigger {
     Success,
     /// When that stage failed (a stage's `on_failure`).
     FailureOf(NodeNo),
+    /// When one of the stages it waits for failed that is no such handler itself (`on_failure` of a pipeline that
+    /// another one runs).
+    FailureInScope,
     /// Whatever became of them (a stage's `finally`).
     Always,
 }
@@ -274,6 +370,9 @@ pub struct Settings {
     pub cache: CacheMode,
     /// Whether the run may succeed although this failed.
     pub allow_failure: bool,
+    /// What the machine must have.
+    #[serde(default, skip_serializing_if = "Requirements::is_empty")]
+    pub requires: Requirements,
 }
 
 /// A CEL expression and where it stands in the pipeline file.

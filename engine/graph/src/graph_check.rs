@@ -56,6 +56,12 @@ fn check_node(graph: &Graph, no: NodeNo) -> Result<(), String> {
     {
         return Err(format!("{path} does not wait for the stage whose failure it handles"));
     }
+    if node.trigger == Trigger::FailureInScope && !node.deps.iter().any(|dep| graph.answers(node, dep.node)) {
+        return Err(format!("{path} waits for no stage whose failure it handles"));
+    }
+    if node.compensate.is_some_and(|scope| graph.scope(scope).owner != Some(no)) {
+        return Err(format!("what undoes {path} belongs to another"));
+    }
     check_reads(graph, no)
 }
 
@@ -65,13 +71,17 @@ fn check_reads(graph: &Graph, no: NodeNo) -> Result<(), String> {
     let node = graph.node(no);
     for read in node.reads.values() {
         let mut waiter = Some(node);
+        let mut over = false;
         for _ in 0..read.levels_up {
+            over |= waiter.is_some_and(|inner| graph.undoes(inner).is_some());
             waiter = waiter.and_then(|inner| graph.scope(inner.scope).owner).map(|owner| graph.node(owner));
         }
         let target = graph.node(read.node);
         match waiter {
             Some(waiter) if waiter.deps.iter().any(|dep| dep.node == read.node) => {}
             None if target.scope == Graph::MAIN => {}
+            // What is undone is over, and so is everything that could be read.
+            Some(_) if over => {}
             _ => return Err(format!("{} reads {} without waiting for it", node.path, target.path)),
         }
     }

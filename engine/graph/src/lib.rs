@@ -7,13 +7,14 @@ pub mod compile;
 pub mod expr;
 pub mod graph;
 pub mod graph_check;
+pub mod placement;
 pub mod render;
 pub mod sketch;
 
 pub use reelmill_spec::inputs;
 
 pub use graph::{
-    Backoff, BodyKind, CacheMode, Dep, DepKind, Expr, FanOut, Graph, InputDef, InputType, ItemFailure,
-    Jitter, MinSuccess, Node, NodeKind, PluginLock, Read, Retry, Scope, ScopeKind, Settings, Template,
-    TextPart, Timeout, Trigger, light_lane,
+    Approval, Backoff, BodyKind, CacheMode, Call, Dep, DepKind, Escalate, Expr, FanOut, Graph, InputDef,
+    InputType, ItemFailure, Jitter, MinSuccess, Node, NodeKind, OnTimeout, PluginLock, Read, Retry, Scope,
+    ScopeKind, Settings, Template, TextPart, Timeout, Trigger, light_lane,
 };

@@ -1,11 +1,12 @@
 //! Graphs drawn by hand, for tests and benchmarks of what runs graphs. No pipeline text, no plugin.
 
 use crate::graph::{
-    Backoff, BodyKind, CacheMode, Dep, DepKind, Expr, FanOut, Graph, ItemFailure, Jitter, MinSuccess, Node,
-    NodeKind, PluginLock, Retry, Scope, ScopeKind, Settings, Timeout, Trigger,
+    Approval, Backoff, BodyKind, CacheMode, Call, Dep, DepKind, Escalate, Expr, FanOut, Graph, ItemFailure,
+    Jitter, MinSuccess, Node, NodeKind, OnTimeout, PluginLock, Retry, Scope, ScopeKind, Settings, Timeout,
+    Trigger,
 };
 use indexmap::IndexMap;
-use reelmill_model::{Digest, Item, NodeNo, ScopeNo};
+use reelmill_model::{Digest, Item, NodeNo, Requirements, ScopeNo};
 
 /// A graph in the making. Nodes are appended to their scope, so a dependency is drawn before its dependents.
 #[derive(Clone, Debug)]
@@ -33,9 +34,11 @@ fn settings() -> Settings {
             max_ms: 0,
             jitter: Jitter::None,
             on: Vec::new(),
+            escalate: Escalate::default(),
         },
         cache: CacheMode::Never,
         allow_failure: false,
+        requires: Requirements::default(),
     }
 }
 
@@ -86,9 +89,29 @@ impl Sketch {
         node
     }
 
+    /// Adds an approval that is rejected when its time is over.
+    pub fn approval(&mut self, scope: ScopeNo, name: &str, timeout_ms: Option<u64>) -> NodeNo {
+        let on_timeout = OnTimeout::Reject;
+        let approval = Approval { roles: Vec::new(), timeout_ms, on_timeout, message: None };
+        self.node(scope, name, NodeKind::Approval(approval))
+    }
+
     /// Adds a group, and says its node and its body.
     pub fn group(&mut self, scope: ScopeNo, name: &str) -> (NodeNo, ScopeNo) {
         self.body(scope, name, BodyKind::Group)
+    }
+
+    /// Adds another pipeline without inputs, and says its node and its body.
+    pub fn pipeline(&mut self, scope: ScopeNo, name: &str) -> (NodeNo, ScopeNo) {
+        let call = Call {
+            name: name.into(),
+            folder: String::new(),
+            inputs: IndexMap::new(),
+            vars: IndexMap::new(),
+            with: IndexMap::new(),
+            line: 0,
+        };
+        self.body(scope, name, BodyKind::Pipeline(Box::new(call)))
     }
 
     /// Adds a `for_each` that fails fast and runs all items at once, and says its node and its body.
@@ -141,15 +164,30 @@ impl Sketch {
             reads: IndexMap::new(),
             trigger: Trigger::Success,
             condition: None,
+            compensate: None,
             settings: settings(),
         });
         no
+    }
+
+    /// Adds what undoes a node.
+    pub fn compensate(&mut self, node: NodeNo) -> NodeNo {
+        let scope = ScopeNo(number(self.0.scopes.len()));
+        self.0.scopes.push(Scope { kind: ScopeKind::Compensate, owner: Some(node), nodes: Vec::new() });
+        self.0.nodes[node.index()].compensate = Some(scope);
+        self.work(scope, "compensate")
     }
 
     /// Lets a node wait for another of its scope.
     pub fn after(&mut self, node: NodeNo, upstream: NodeNo, kind: DepKind) {
         self.0.nodes[node.index()].deps.push(Dep { node: upstream, kind });
         self.0.nodes[upstream.index()].dependents.push(node);
+    }
+
+    /// The nodes of a scope so far.
+    #[must_use]
+    pub fn nodes_of(&self, scope: ScopeNo) -> Vec<NodeNo> {
+        self.0.scopes[scope.index()].nodes.clone()
     }
 
     /// A node, to be changed.
@@ -161,7 +199,7 @@ impl Sketch {
     pub fn fan_out(&mut self, node: NodeNo) -> Option<&mut FanOut> {
         match &mut self.0.nodes[node.index()].kind {
             NodeKind::Body { fan_out, .. } => Some(fan_out),
-            NodeKind::Work { .. } => None,
+            NodeKind::Work { .. } | NodeKind::Approval(_) => None,
         }
     }
 

@@ -591,8 +591,78 @@ stages:
 
 #[test]
 fn every_code_of_compiling_has_a_case() {
-    let cases = include_str!("compile.rs");
+    let cases = concat!(include_str!("compile.rs"), include_str!("pipelines.rs"));
     for code in reelmill_spec::Code::ALL.iter().filter(|code| code.id() > "RM-0200") {
         assert!(cases.contains(&format!("[{}]", code.id())), "{}: {}", code.id(), code.title());
     }
+}
+
+#[test]
+fn compensations() {
+    check(
+        r#"  source: { uses: script.write@1, with: { topic: x } }
+  post:
+    for_each: { in: stages.source.outputs.scenes, key: item.id }
+    uses: publish.post@1
+    with: { videos: [] }
+    compensate:
+      uses: notify.webhook@1
+      with: { text: "${{ self.outputs.id + item.id + stages.source.outputs.title }}" }
+  wrong:
+    uses: publish.post@1
+    with: { videos: "${{ self.outputs.id }}" }
+    compensate: { uses: notify.webhook@1, with: { text: "${{ self.outputs.ip + self.state + item.id }}" } }
+  unknown: { uses: publish.post@1, with: { videos: [] }, compensate: { uses: notify.webhooks@1, with: { text: a } } }
+  values: { uses: publish.post@1, with: { videos: [] }, compensate: { uses: notify.webhook@1, with: { txt: a } } }
+"#,
+        &expect![[r#"
+            error[RM-0209]: `self` exists in `compensate` only
+              --> p.yaml:14:26
+               |
+            14 |     with: { videos: "${{ self.outputs.id }}" }
+               |                          ^^^^
+               |
+               = help: read a stage by its name
+
+            error[RM-0209]: `self` has no `state`
+              --> p.yaml:15:85
+               |
+            15 |     compensate: { uses: notify.webhook@1, with: { text: "${{ self.outputs.ip + self.state + item.id }}" } }
+               |                                                                                     ^^^^^
+               |
+               = help: known: `outputs`
+
+            error[RM-0209]: `item` exists within a stage with `for_each` only
+              --> p.yaml:15:93
+               |
+            15 |     compensate: { uses: notify.webhook@1, with: { text: "${{ self.outputs.ip + self.state + item.id }}" } }
+               |                                                                                             ^^^^
+               |
+               = help: add a `for_each`; its own `in` and `if` come before its items
+
+            error[RM-0202]: plugin `notify` has no stage `webhooks`
+              --> p.yaml:16:78
+               |
+            16 |   unknown: { uses: publish.post@1, with: { videos: [] }, compensate: { uses: notify.webhooks@1, with: { text: a } } }
+               |                                                                              ^^^^^^^^^^^^^^^^^
+               |
+               = help: did you mean `webhook`?
+
+            error[RM-0212]: `with` of `notify.webhook@1` needs the property `text`
+              --> p.yaml:17:95
+               |
+            17 |   values: { uses: publish.post@1, with: { videos: [] }, compensate: { uses: notify.webhook@1, with: { txt: a } } }
+               |                                                                                               ^^^^
+
+            error[RM-0212]: `with` of `notify.webhook@1` has no property `txt`
+              --> p.yaml:17:103
+               |
+            17 |   values: { uses: publish.post@1, with: { videos: [] }, compensate: { uses: notify.webhook@1, with: { txt: a } } }
+               |                                                                                                       ^^^
+               |
+               = help: did you mean `text`?
+
+            6 errors
+        "#]],
+    );
 }

@@ -169,3 +169,30 @@ fn values_without_expressions_are_folded_and_secrets_stay_names() {
     assert_eq!(clips[0], Template::Literal(json!({ "x": 1 })));
     assert!(matches!(&clips[1], Template::Map(_)));
 }
+
+#[test]
+fn what_undoes_a_stage_stands_in_a_scope_of_its_own() {
+    let yaml = r#"version: 1
+name: p
+defaults: { retry: 3 }
+stages:
+  source: { uses: script.write@1, with: { topic: x } }
+  scene:
+    for_each: { in: stages.source.outputs.scenes }
+    uses: tts.speak@1
+    with: { text: "${{ item.narration }}" }
+    compensate: { uses: notify.webhook@1, with: { text: "${{ stages.source.outputs.title }}" }, timeout: 5m }
+"#;
+    let (graph, diagnostics) = load(yaml, &support::catalog());
+    let graph = graph.unwrap_or_else(|| panic!("{diagnostics:#?}"));
+    assert_eq!(reelmill_graph::graph_check::check(&graph), Ok(()));
+    let undo = node(&graph, "scene.compensate");
+    let undone = graph.node(graph.undoes(undo).expect("it undoes something"));
+    assert_eq!((undone.path.as_str(), undone.compensate), ("scene", Some(undo.scope)));
+    assert!(matches!(undone.kind, NodeKind::Work { .. }), "each item is undone");
+    assert_eq!(undone.settings.cache, CacheMode::Never);
+    assert_eq!(undo.reads["source"].levels_up, 2);
+    assert!(undo.deps.is_empty());
+    assert_eq!((undo.settings.retry.max_attempts, undo.settings.timeout.run_ms), (3, Some(300_000)));
+    assert!(graph.can_be_undone(Graph::MAIN));
+}

@@ -18,17 +18,28 @@ pub enum Admit {
 pub fn admit(graph: &Graph, node: &Node, deps: &[TaskState]) -> Admit {
     let reason = match node.trigger {
         Trigger::Always => None,
-        Trigger::Success => blocked(graph, &node.deps, deps, None),
+        Trigger::Success => blocked(graph, node, deps),
         Trigger::FailureOf(watched) => {
             let failed = state_of(&node.deps, deps, watched) == Some(TaskState::Failed);
-            if failed {
-                blocked(graph, &node.deps, deps, Some(watched))
+            if failed { blocked(graph, node, deps) } else { Some(no_failure(graph.node(watched))) }
+        }
+        Trigger::FailureInScope => {
+            let broke = |(dep, state): (&Dep, &TaskState)| {
+                let allowed = graph.node(dep.node).settings.allow_failure;
+                graph.answers(node, dep.node) && *state == TaskState::Failed && !allowed
+            };
+            if node.deps.iter().zip(deps).any(broke) {
+                blocked(graph, node, deps)
             } else {
-                Some(SkipReason::NoFailure { stage: graph.node(watched).path.clone() })
+                graph.scope(node.scope).owner.map(|owner| no_failure(graph.node(owner)))
             }
         }
     };
     reason.map_or(Admit::Run, Admit::Skip)
+}
+
+fn no_failure(stage: &Node) -> SkipReason {
+    SkipReason::NoFailure { stage: stage.path.clone() }
 }
 
 fn state_of(deps: &[Dep], states: &[TaskState], wanted: NodeNo) -> Option<TaskState> {
@@ -37,10 +48,11 @@ fn state_of(deps: &[Dep], states: &[TaskState], wanted: NodeNo) -> Option<TaskSt
 
 /// The gravest reason among the upstream nodes: a failure explains more than a cancellation, and that more than
 /// a skipped stage.
-fn blocked(graph: &Graph, deps: &[Dep], states: &[TaskState], except: Option<NodeNo>) -> Option<SkipReason> {
-    deps.iter()
+fn blocked(graph: &Graph, node: &Node, states: &[TaskState]) -> Option<SkipReason> {
+    node.deps
+        .iter()
         .zip(states)
-        .filter(|(dep, _)| Some(dep.node) != except)
+        .filter(|(dep, _)| !graph.answers(node, dep.node))
         .filter_map(|(dep, state)| verdict(graph, *dep, *state))
         .min_by_key(|reason| match reason {
             SkipReason::UpstreamFailed { .. } => 0,

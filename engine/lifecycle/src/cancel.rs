@@ -7,7 +7,7 @@ use reelmill_model::{EventKind, InstanceNo, InstanceState, Phase, RunState, Task
 use serde_json::json;
 
 /// Asks for a run to be cancelled. An ended run, and one that was asked before, is left as it is; the
-/// pipeline's `finally` is not stopped.
+/// pipeline's `finally` and what undoes its stages are not stopped.
 pub fn run<S: Source>(work: &mut Work<'_, S>, reason: &str) -> Result<RunState, S::Error> {
     let run = work.run();
     if run.state.is_terminal() || run.cancel_reason.is_some() {
@@ -16,7 +16,7 @@ pub fn run<S: Source>(work: &mut Work<'_, S>, reason: &str) -> Result<RunState, 
     let stopped = match run.phase {
         Phase::Main => Some(InstanceNo(0)),
         Phase::OnFailure => run.on_failure,
-        Phase::Finally | Phase::Done => None,
+        Phase::Compensate | Phase::Finally | Phase::Done => None,
     };
     work.run_mut().cancel_reason = Some(reason.to_owned());
     work.event(EventKind::RunCancelRequested, json!({ "reason": reason }));

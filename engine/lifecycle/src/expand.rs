@@ -15,8 +15,9 @@ use std::collections::HashSet;
 
 /// Whether these items keep to the limits and rules of the body.
 pub fn fits(of: &BodyKind, fan_out: &FanOut, items: &[Item]) -> bool {
-    if matches!(of, BodyKind::Group) {
-        return matches!(items, [only] if only.key.is_empty());
+    if of.is_one() {
+        let small = |only: &Item| json_bytes(&only.value) <= PAYLOAD_BYTES_MAX;
+        return matches!(items, [only] if only.key.is_empty() && small(only));
     }
     let mut keys = HashSet::with_capacity(items.len());
     items.len() <= FAN_OUT_MAX.min(fan_out.max_items as usize)
@@ -32,7 +33,7 @@ pub fn fits(of: &BodyKind, fan_out: &FanOut, items: &[Item]) -> bool {
 fn body(node: &Node) -> Option<(ScopeNo, &FanOut)> {
     match &node.kind {
         NodeKind::Body { scope, fan_out, .. } => Some((*scope, fan_out)),
-        NodeKind::Work { .. } => None,
+        NodeKind::Work { .. } | NodeKind::Approval(_) => None,
     }
 }
 

@@ -17,6 +17,8 @@ pub struct Leased {
     pub token: Token,
     /// Its number of the attempt, from 1.
     pub attempt: u32,
+    /// How many attempts failed for want of something that this one is given more of (`Retry::escalate`).
+    pub escalated: u32,
     /// The graph of its run.
     pub graph: Digest,
     /// Its node.
@@ -123,12 +125,14 @@ pub fn describe<S: Source>(work: &mut Work<'_, S>, no: TaskNo) -> Result<Option<
         return Ok(None);
     };
     let (token, attempt, node, instance) = (task.token, task.attempts, task.node, task.instance);
+    let escalated = task.escalated;
     let light = work.graph().node(node).is_light();
     let (items, chain) = surroundings(work, instance)?;
     let deps = dep_states(work, node, instance)?;
     let run = work.run();
     let task = TaskRef { run: run.id, task: no };
-    Ok(Some(Leased { task, token, attempt, graph: run.graph, node, light, instance, items, chain, deps }))
+    let graph = run.graph;
+    Ok(Some(Leased { task, token, attempt, escalated, graph, node, light, instance, items, chain, deps }))
 }
 
 /// The main body's instance, in every run.

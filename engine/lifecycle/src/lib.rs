@@ -5,12 +5,16 @@
 //! seed are arguments. All stores share these functions, so that they cannot disagree.
 
 pub mod admit;
+mod approval;
 mod cancel;
+mod compensate;
+pub mod concurrency;
 mod expand;
 mod lease;
 pub mod path;
 mod phase;
 pub mod policy;
+pub mod rate;
 mod retry;
 pub mod rows;
 mod settle;
@@ -19,6 +23,7 @@ pub mod transaction;
 mod work;
 
 pub use admit::{Admit, admit};
+pub use approval::DecisionRefused;
 pub use lease::{BeatOutcome, Lease, Leased, Only};
 pub use path::{Place, task_path};
 pub use policy::Dice;

@@ -1,6 +1,6 @@
 //! What a task is called: names and item keys from the outside in, `scene[s3].clip`.
 
-use reelmill_graph::{BodyKind, Graph, Node, NodeKind};
+use reelmill_graph::{Graph, Node, NodeKind};
 use reelmill_model::{InstanceNo, ScopeNo};
 
 /// What a path needs to know of an instance.
@@ -30,8 +30,12 @@ pub fn task_path<E>(
     };
     let owner = graph.node(owner);
     let mut path = task_path(graph, owner, outer, place)?;
+    if graph.undoes(node).is_some() {
+        path.push_str(".compensate");
+        return Ok(path);
+    }
     let NodeKind::Body { of, outputs, .. } = &owner.kind else { return Ok(path) };
-    let group = matches!(of, BodyKind::Group);
+    let group = of.is_one();
     if !group {
         path.push('[');
         path.push_str(&here.key);

@@ -1,9 +1,9 @@
-//! The parts of a run, one after another: main, `on_failure` if it failed, `finally`, the end.
+//! The parts of a run, one after another: main, undoing and `on_failure` if it failed, `finally`, the end.
 
 use crate::rows::TaskRow;
-use crate::start;
 use crate::transaction::Source;
 use crate::work::Work;
+use crate::{compensate, start};
 use reelmill_graph::ScopeKind;
 use reelmill_model::{EventKind, Failure, FailureClass, InstanceNo, InstanceState, Phase, RunState, TaskNo};
 use serde_json::json;
@@ -45,17 +45,26 @@ fn failure_of(task: &TaskRow) -> Failure {
 /// Goes on after a part whose tasks have all ended.
 pub fn part_ended<S: Source>(work: &mut Work<'_, S>, state: InstanceState) -> Result<(), S::Error> {
     let run = work.run();
-    let next = match run.phase {
-        Phase::Main if state == InstanceState::Failed && run.cancel_reason.is_none() => Phase::OnFailure,
-        Phase::Main | Phase::OnFailure => Phase::Finally,
-        Phase::Finally | Phase::Done => Phase::Done,
-    };
-    enter(work, next)
+    match run.phase {
+        Phase::Main => {
+            let good = state == InstanceState::Succeeded && run.cancel_reason.is_none();
+            if good || !compensate::begin(work)? { after_main(work) } else { Ok(()) }
+        }
+        Phase::Compensate | Phase::OnFailure => enter(work, Phase::Finally),
+        Phase::Finally | Phase::Done => enter(work, Phase::Done),
+    }
+}
+
+/// Goes on when the main part has ended and was undone where it had to be.
+pub fn after_main<S: Source>(work: &mut Work<'_, S>) -> Result<(), S::Error> {
+    let failed = work.instance(InstanceNo(0))?.state == InstanceState::Failed;
+    let cancelled = work.run().cancel_reason.is_some();
+    enter(work, if failed && !cancelled { Phase::OnFailure } else { Phase::Finally })
 }
 
 fn enter<S: Source>(work: &mut Work<'_, S>, phase: Phase) -> Result<(), S::Error> {
     let (kind, otherwise) = match phase {
-        Phase::Main | Phase::Done => return end(work),
+        Phase::Main | Phase::Compensate | Phase::Done => return end(work),
         Phase::OnFailure => (ScopeKind::OnFailure, Phase::Finally),
         Phase::Finally => (ScopeKind::Finally, Phase::Done),
     };

@@ -34,6 +34,10 @@ impl Dice {
 /// Whether another attempt may follow this failure. `attempts` counts those made under the policy so far.
 #[must_use]
 pub fn tries_again(node: &Node, class: FailureClass, attempts: u32) -> bool {
+    // An approval is asked once; what goes wrong with asking would go wrong again.
+    if matches!(node.kind, NodeKind::Approval(_)) {
+        return false;
+    }
     let retry = &node.settings.retry;
     let helps = if retry.on.is_empty() { class.is_retryable() } else { retry.on.contains(&class) };
     helps && may_repeat(node, class) && attempts < retry.max_attempts.min(ATTEMPTS_MAX)

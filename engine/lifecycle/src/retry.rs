@@ -46,8 +46,9 @@ pub fn run<S: Source>(
     }
     let main = InstanceNo(0);
     let tasks: Vec<TaskNo> = start::tasks(work, main)?.collect();
+    let undone = Undone::of(work)?;
     let mut reset = match scope {
-        RetryScope::Failed => reset_failed(work, main)?,
+        RetryScope::Failed => reset_failed(work, main, &undone)?,
         RetryScope::All => reset_from(work, main, tasks.into_iter().collect())?,
         RetryScope::From(nodes) => {
             let graph = work.graph();
@@ -55,7 +56,9 @@ pub fn run<S: Source>(
                 return Ok(Err(refused));
             }
             let from = tasks.into_iter().zip(&graph.scope(Graph::MAIN).nodes);
-            let from = from.filter(|(_, node)| nodes.contains(node)).map(|(task, _)| task).collect();
+            let wanted =
+                |(task, node): &(TaskNo, &NodeNo)| nodes.contains(node) || undone.tasks.contains(task);
+            let from = from.filter(wanted).map(|(task, _)| task).collect();
             reset_from(work, main, from)?
         }
     };
@@ -68,6 +71,32 @@ pub fn run<S: Source>(
     Ok(Ok(reset))
 }
 
+/// What was undone has to be done again, although it had succeeded.
+#[derive(Debug, Default)]
+struct Undone {
+    /// Undone tasks, and the fan-outs around them.
+    tasks: BTreeSet<TaskNo>,
+    /// The items in which they stand.
+    items: BTreeSet<InstanceNo>,
+}
+
+impl Undone {
+    fn of<S: Source>(work: &mut Work<'_, S>) -> Result<Self, S::Error> {
+        let mut undone = Self::default();
+        let undo = work.run().undo.map_or(0..0, |undo| undo.first.0..undo.first.0 + undo.next);
+        for no in undo.map(InstanceNo) {
+            let mut around = no;
+            while let (Some(task), Some(outer)) = (work.instance(around)?.owner, work.instance(around)?.outer)
+            {
+                undone.tasks.insert(task);
+                undone.items.insert(around);
+                around = outer;
+            }
+        }
+        Ok(undone)
+    }
+}
+
 fn check(graph: &Graph, nodes: &[NodeNo]) -> Result<(), RetryRefused> {
     for no in nodes {
         let node = graph.nodes.get(no.index()).ok_or(RetryRefused::NoSuchNode(*no))?;
@@ -78,13 +107,14 @@ fn check(graph: &Graph, nodes: &[NodeNo]) -> Result<(), RetryRefused> {
     Ok(())
 }
 
-/// Removes what `on_failure` and `finally` did: they run again when their turn comes. Says how many tasks that
+/// Removes what undoing, `on_failure` and `finally` did: they run again when their turn comes. Says how many tasks that
 /// were, because they are reset as well.
 fn forget_cleanup<S: Source>(work: &mut Work<'_, S>) -> Result<usize, S::Error> {
     let run = work.run_mut();
     let parts = [run.on_failure.take(), run.finally.take()];
+    let undo = run.undo.take().map_or(0..0, |undo| undo.first.0..undo.first.0 + undo.items);
     let mut removed = 0;
-    for part in parts.into_iter().flatten() {
+    for part in parts.into_iter().flatten().chain(undo.map(InstanceNo)) {
         removed += remove(work, part)?;
     }
     Ok(removed)
@@ -112,12 +142,17 @@ fn go_on<S: Source>(work: &mut Work<'_, S>, main: InstanceNo) -> Result<(), S::E
     start::resume(work, main)
 }
 
-/// Resets the failed and cancelled tasks of an instance and what depends on them. A fan-out that failed keeps
+/// Resets the failed, cancelled and undone tasks of an instance and what depends on them. A fan-out that failed keeps
 /// its succeeded items, unless something it depends on is reset too.
-fn reset_failed<S: Source>(work: &mut Work<'_, S>, no: InstanceNo) -> Result<usize, S::Error> {
+fn reset_failed<S: Source>(
+    work: &mut Work<'_, S>,
+    no: InstanceNo,
+    undone: &Undone,
+) -> Result<usize, S::Error> {
     let mut broken = BTreeSet::new();
     for task in start::tasks(work, no)? {
-        if matches!(work.task(task)?.state, TaskState::Failed | TaskState::Cancelled) {
+        let broke = matches!(work.task(task)?.state, TaskState::Failed | TaskState::Cancelled);
+        if broke || undone.tasks.contains(&task) {
             broken.insert(task);
         }
     }
@@ -126,7 +161,7 @@ fn reset_failed<S: Source>(work: &mut Work<'_, S>, no: InstanceNo) -> Result<usi
     let mut whole = after.clone();
     for task in broken.difference(&after) {
         if work.task(*task)?.fan.is_some() {
-            reset += 1 + reset_items(work, *task)?;
+            reset += 1 + reset_items(work, *task, undone)?;
         } else {
             whole.insert(*task);
         }
@@ -192,6 +227,7 @@ fn reset_whole<S: Source>(work: &mut Work<'_, S>, no: TaskNo) -> Result<usize, S
 fn clear(task: &mut TaskRow) {
     task.token.0 += 1;
     task.spent = task.attempts;
+    task.escalated = 0;
     task.cancel = false;
     task.cached = false;
     task.outputs = Value::Null;
@@ -201,14 +237,16 @@ fn clear(task: &mut TaskRow) {
     task.ended_ms = None;
 }
 
-/// Sends the items of a fan-out around again that did not succeed.
-fn reset_items<S: Source>(work: &mut Work<'_, S>, no: TaskNo) -> Result<usize, S::Error> {
+/// Sends the items of a fan-out around again that did not succeed or were undone.
+fn reset_items<S: Source>(work: &mut Work<'_, S>, no: TaskNo, undone: &Undone) -> Result<usize, S::Error> {
     let Some(mut fan) = work.task(no)?.fan else { return Ok(0) };
     let mut reset = 0;
     for offset in 0..fan.items {
         let item = InstanceNo(fan.first.0 + offset);
-        if work.instance(item)?.state != InstanceState::Succeeded {
-            reset += reset_failed(work, item)?;
+        let succeeded = work.instance(item)?.state == InstanceState::Succeeded;
+        if !succeeded || undone.items.contains(&item) {
+            fan.succeeded -= u32::from(succeeded);
+            reset += reset_failed(work, item, undone)?;
             work.instance_mut(item)?.state = InstanceState::Waiting;
         }
     }

@@ -33,9 +33,12 @@ pub struct RunRow {
     pub on_failure: Option<InstanceNo>,
     /// The instance of `finally`, once it started.
     pub finally: Option<InstanceNo>,
+    /// How far undoing has come, once it started: its items are what undoes one task each, in their order. Their
+    /// instances have that task for an owner, and its instance for the one around.
+    pub undo: Option<Fan>,
     /// Whether a task of the main part failed that was not allowed to.
     pub failed: bool,
-    /// Whether a task of `on_failure` or `finally` did.
+    /// Whether a task of `compensate`, `on_failure` or `finally` did.
     pub cleanup_failed: bool,
     /// Why it was asked to be cancelled.
     pub cancel_reason: Option<String>,
@@ -66,6 +69,7 @@ impl RunRow {
             phase: Phase::Main,
             on_failure: None,
             finally: None,
+            undo: None,
             failed: false,
             cleanup_failed: false,
             cancel_reason: None,
@@ -79,7 +83,7 @@ impl RunRow {
     }
 }
 
-/// How far a task that expanded has come with its items.
+/// How far a task that expanded has come with its items, or a run with undoing what was done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fan {
     /// The instance of its first item; the others follow without a gap.
@@ -117,6 +121,8 @@ pub struct TaskRow {
     pub attempts: u32,
     /// Attempts made before the last retry by hand; they do not use up the retry policy.
     pub spent: u32,
+    /// Attempts since then that failed for want of something that the next one was given more of.
+    pub escalated: u32,
     /// How often it reached a terminal state.
     pub settled: u32,
     /// The fencing value of its last lease.
@@ -159,6 +165,7 @@ impl TaskRow {
             waiting,
             attempts: 0,
             spent: 0,
+            escalated: 0,
             settled: 0,
             token: Token(0),
             cancel: false,
@@ -194,7 +201,7 @@ pub struct InstanceRow {
     pub scope: ScopeNo,
     /// The instance around it; none for a part of the pipeline.
     pub outer: Option<InstanceNo>,
-    /// The task that expanded into it; none for a part of the pipeline.
+    /// The task that expanded into it, or that it undoes; none for a part of the pipeline.
     pub owner: Option<TaskNo>,
     /// Its place in the fan-out, from 0.
     pub index: u32,

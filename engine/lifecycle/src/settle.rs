@@ -4,9 +4,9 @@ use crate::policy;
 use crate::rows::TaskRow;
 use crate::transaction::Source;
 use crate::work::Work;
-use crate::{expand, phase};
-use reelmill_graph::{Node, NodeKind};
-use reelmill_model::limits::PAYLOAD_BYTES_MAX;
+use crate::{approval, compensate, expand, phase};
+use reelmill_graph::{Node, NodeKind, ScopeKind};
+use reelmill_model::limits::{DECISION_BYTES_MAX, PAYLOAD_BYTES_MAX};
 use reelmill_model::{
     EventKind, Failure, FailureClass, InstanceNo, InstanceState, Outcome, TaskNo, TaskState, Token, Usage,
 };
@@ -58,8 +58,17 @@ fn fits(node: &Node, outcome: &Outcome) -> bool {
         (Outcome::Succeeded { outputs, .. }, NodeKind::Work { .. }) => {
             json_bytes(outputs) <= PAYLOAD_BYTES_MAX
         }
+        (Outcome::Await { message }, NodeKind::Approval(_)) => {
+            message.as_ref().is_none_or(|message| message.len() <= DECISION_BYTES_MAX)
+        }
         (Outcome::Expand { items }, NodeKind::Body { of, fan_out, .. }) => expand::fits(of, fan_out, items),
-        (Outcome::Succeeded { .. } | Outcome::Expand { .. } | Outcome::LeaseExpired, _) => false,
+        (
+            Outcome::Succeeded { .. }
+            | Outcome::Expand { .. }
+            | Outcome::Await { .. }
+            | Outcome::LeaseExpired,
+            _,
+        ) => false,
         (Outcome::Failed(_) | Outcome::Skipped(_) | Outcome::Cancelled | Outcome::Released, _) => true,
     }
 }
@@ -100,11 +109,14 @@ fn apply<S: Source>(work: &mut Work<'_, S>, no: TaskNo, outcome: Outcome) -> Res
             work.task_mut(no)?.failure = Some(Box::new(failure));
             finish(work, no, TaskState::Cancelled)
         }
-        Outcome::Expand { .. } | Outcome::Released | Outcome::LeaseExpired if unwanted => {
+        Outcome::Expand { .. } | Outcome::Await { .. } | Outcome::Released | Outcome::LeaseExpired
+            if unwanted =>
+        {
             finish(work, no, TaskState::Cancelled)
         }
         Outcome::Failed(failure) => failed(work, no, failure),
         Outcome::Expand { items } => expand::expand(work, no, items),
+        Outcome::Await { message } => approval::begin(work, no, message.as_deref()),
         Outcome::Released => release(work, no),
         Outcome::LeaseExpired => lost(work, no),
     }
@@ -143,6 +155,8 @@ fn failed<S: Source>(work: &mut Work<'_, S>, no: TaskNo, failure: Failure) -> Re
         work.task_mut(no)?.failure = Some(Box::new(failure));
         return finish(work, no, TaskState::Failed);
     }
+    let wants = failure.class.is_want() && !node.settings.retry.escalate.is_empty();
+    work.task_mut(no)?.escalated += u32::from(wants);
     let delay_ms = policy::delay_ms(&node.settings.retry, tried, &failure, work.dice);
     let path = work.path(no)?;
     let data = json!({ "path": path, "failure": failure, "delay_ms": delay_ms });
@@ -197,6 +211,10 @@ pub fn end_task<S: Source>(work: &mut Work<'_, S>, no: TaskNo, state: TaskState)
     task.ended_ms = Some(now_ms);
     task.settled += 1;
     task.cancel = false;
+    if state != TaskState::Succeeded {
+        // An approval that waited has its question there.
+        task.outputs = Value::Null;
+    }
     let (instance, attempt) = (task.instance, task.attempts);
     let mut data = ending(task);
     if state == TaskState::Cancelled {
@@ -252,9 +270,10 @@ pub fn end_if_over<S: Source>(work: &mut Work<'_, S>, no: InstanceNo) -> Result<
         return Ok(());
     }
     let state = verdict(row.failed_by.is_some(), row.cancelled);
-    let owner = row.owner;
+    let (owner, scope) = (row.owner, row.scope);
     work.instance_mut(no)?.state = state;
     match owner {
+        _ if work.graph().scope(scope).kind == ScopeKind::Compensate => compensate::ended(work, no),
         Some(task) => expand::item_ended(work, task, no),
         None => phase::part_ended(work, state),
     }

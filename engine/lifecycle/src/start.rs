@@ -35,7 +35,7 @@ pub fn part<S: Source>(work: &mut Work<'_, S>, phase: Phase, scope: ScopeNo) -> 
     match phase {
         Phase::OnFailure => run.on_failure = Some(root),
         Phase::Finally => run.finally = Some(root),
-        Phase::Main | Phase::Done => {}
+        Phase::Main | Phase::Compensate | Phase::Done => {}
     }
     work.event(EventKind::RunPhase, json!({ "phase": phase }));
     instance(work, root)?;

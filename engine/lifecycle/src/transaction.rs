@@ -4,16 +4,17 @@
 //! places: what the store knew before the transaction, read in order through [`Source::ready`], and what became
 //! ready within it. Both are merged, so nothing has to be written before it can be leased.
 
+use crate::approval::DecisionRefused;
 use crate::lease::{self, BeatOutcome, Leased, Only};
 use crate::policy::Dice;
 use crate::retry::{self, RetryRefused, RetryScope};
 use crate::rows::{Damage, InstanceRow, RunRow, TaskRow};
 use crate::settle::{self, Rejected};
 use crate::work::{Changes, RunSet, Work};
-use crate::{cancel, start};
+use crate::{approval, cancel, start};
 use reelmill_graph::{Graph, Node};
 use reelmill_model::{
-    InstanceNo, Outcome, RunId, RunState, TaskNo, TaskRef, TaskState, Token, Usage, WorkerId,
+    Decision, InstanceNo, Outcome, RunId, RunState, TaskNo, TaskRef, TaskState, Token, Usage, WorkerId,
 };
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
@@ -230,7 +231,8 @@ impl<S: Source> Transaction<S> {
         })
     }
 
-    /// Readies up to `limit` delayed tasks whose time has come and fails ready ones that waited too long for a
+    /// Readies up to `limit` delayed tasks whose time has come, decides approvals whose time is over, and fails ready
+    /// ones that waited too long for a
     /// worker; says how many were readied.
     pub fn promote(&mut self, limit: usize) -> Result<usize, S::Error> {
         let mut readied = 0;
@@ -252,6 +254,18 @@ impl<S: Source> Transaction<S> {
     pub fn cancel(&mut self, run: RunId, reason: &str) -> Result<Option<RunState>, S::Error> {
         match self.seq(run)? {
             Some(seq) => self.with(seq, |work| cancel::run(work, reason)).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Ends an approval that waits, as a person says; none when there is no such run.
+    pub fn approve(
+        &mut self,
+        task: TaskRef,
+        decision: &Decision,
+    ) -> Result<Option<Result<TaskState, DecisionRefused>>, S::Error> {
+        match self.seq(task.run)? {
+            Some(seq) => self.with(seq, |work| approval::decide(work, task.task, decision)).map(Some),
             None => Ok(None),
         }
     }
@@ -348,8 +362,10 @@ impl<S: Source> Transaction<S> {
 fn promote<S: Source>(work: &mut Work<'_, S>, no: TaskNo) -> Result<bool, S::Error> {
     let now_ms = work.now_ms;
     let Some(task) = work.find_task(no)? else { return Ok(false) };
-    let due = task.until_ms.is_some_and(|until| until <= now_ms);
-    match task.state {
+    let (state, due) = (task.state, task.until_ms.is_some_and(|until| until <= now_ms));
+    let asks = approval::waits(work, no)?;
+    match state {
+        TaskState::Delayed if due && asks => approval::timed_out(work, no).map(|()| false),
         TaskState::Delayed if due => work.ready(no).map(|()| true),
         TaskState::Ready if due => settle::queue_timeout(work, no).map(|()| false),
         _ => Ok(false),

@@ -1,7 +1,7 @@
 //! Delays, whatever the policy.
 
 use proptest::prelude::*;
-use reelmill_graph::{Backoff, Jitter, Retry};
+use reelmill_graph::{Backoff, Escalate, Jitter, Retry};
 use reelmill_lifecycle::Dice;
 use reelmill_lifecycle::policy::delay_ms;
 use reelmill_model::{Failure, FailureClass};
@@ -16,6 +16,7 @@ fn policies() -> impl Strategy<Value = Retry> {
         max_ms,
         jitter,
         on: Vec::new(),
+        escalate: Escalate::default(),
     })
 }
 
@@ -40,7 +41,7 @@ proptest! {
     fn without_jitter_delays_never_shrink(initial_ms in 0_u64..100_000, attempts in 1_u32..100) {
         for backoff in [Backoff::Constant, Backoff::Linear, Backoff::Exponential] {
             let retry = Retry {
-                max_attempts: 9, backoff, initial_ms, max_ms: 1_000_000, jitter: Jitter::None, on: Vec::new(),
+                max_attempts: 9, backoff, initial_ms, max_ms: 1_000_000, jitter: Jitter::None, on: Vec::new(), escalate: Escalate::default(),
             };
             let failure = Failure::new(FailureClass::Transient, "it broke");
             let delay = |attempts| delay_ms(&retry, attempts, &failure, &mut Dice::new(0));

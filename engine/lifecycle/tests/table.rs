@@ -4,7 +4,7 @@ mod common;
 
 use common::{Rows, id};
 use reelmill_graph::sketch::Sketch;
-use reelmill_graph::{Backoff, Graph, Jitter, Retry};
+use reelmill_graph::{Backoff, Escalate, Graph, Jitter, Retry};
 use reelmill_lifecycle::{BeatOutcome, Rejected};
 use reelmill_model::{
     Failure, FailureClass, Outcome, SkipReason, TaskNo, TaskRef, TaskState, Token, WorkerId,
@@ -24,6 +24,7 @@ fn graph() -> Graph {
         max_ms: 50,
         jitter: Jitter::None,
         on: Vec::new(),
+        escalate: Escalate::default(),
     };
     sketch.build()
 }

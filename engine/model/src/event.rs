@@ -34,6 +34,8 @@ words! {
         TaskLog = "task.log",
         /// A stage's progress.
         TaskProgress = "task.progress",
+        /// A task waits for a person; `data` has what the person is told, who may decide, and until when.
+        TaskAwaits = "task.awaits",
     }
 }
 

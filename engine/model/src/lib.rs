@@ -5,6 +5,7 @@
 
 pub mod artifact;
 pub mod call;
+pub mod capacity;
 pub mod event;
 pub mod ids;
 pub mod limits;
@@ -14,8 +15,9 @@ pub mod state;
 
 pub use artifact::{ArtifactRef, Digest};
 pub use call::{CallInfo, Progress};
+pub use capacity::{Requirements, WorkerCapacity};
 pub use event::{Event, EventKind, Severity};
 pub use ids::{InstanceNo, NodeNo, RunId, ScopeNo, TaskNo, TaskRef, Token, WorkerId};
 pub use manifest::{Effects, Manifest, Needs, PluginKind, Reuse, StageManifest};
-pub use outcome::{Failure, FailureClass, Item, Outcome, SkipReason, Usage};
+pub use outcome::{Decision, Failure, FailureClass, Item, Outcome, SkipReason, Usage};
 pub use state::{InstanceState, Phase, RunState, TaskState};

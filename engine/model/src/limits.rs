@@ -10,6 +10,10 @@ pub const YAML_NODES_MAX: usize = 100_000;
 pub const STAGES_MAX: usize = 1_000;
 /// Nesting of groups and fan-outs.
 pub const STAGE_DEPTH_MAX: usize = 8;
+/// Pipelines within pipelines, the first one counted.
+pub const PIPELINE_DEPTH_MAX: usize = 6;
+/// Files that one pipeline is made of.
+pub const PIPELINE_FILES_MAX: usize = 100;
 /// Characters of an id (stage, input, variable).
 pub const ID_CHARS_MAX: usize = 64;
 /// Different expressions of a pipeline.
@@ -40,6 +44,14 @@ pub const RUN_INPUTS_BYTES_MAX: usize = 1 << 20;
 pub const LOG_LINE_BYTES_MAX: usize = 8 * 1024;
 /// Log lines kept of one attempt; later ones are counted, not kept.
 pub const LOG_LINES_PER_ATTEMPT_MAX: usize = 10_000;
+/// Bytes of the name and of the reason that come with a decision about an approval, and of what is asked.
+pub const DECISION_BYTES_MAX: usize = 4 * 1024;
+/// Roles that one approval names.
+pub const APPROVAL_ROLES_MAX: usize = 32;
+/// How many times a resource is multiplied by at most, however often an attempt fails for want of it.
+pub const ESCALATION_MAX: u64 = 1_024;
+/// Labels that one stage asks of its worker.
+pub const WORKER_LABELS_MAX: usize = 16;
 /// Attempts of one task, whatever the pipeline asks for.
 pub const ATTEMPTS_MAX: u32 = 100;
 /// Attempts of a task whose workers were lost, unless the pipeline allows more: enough to outlive restarts,

@@ -44,6 +44,12 @@ words! {
 }
 
 impl FailureClass {
+    /// Whether it is for want of something that the next attempt may be given more of.
+    #[must_use]
+    pub const fn is_want(self) -> bool {
+        matches!(self, Self::Oom | Self::Resource | Self::Timeout)
+    }
+
     /// Whether another attempt can help, when the pipeline's `retry.on` does not say otherwise.
     #[must_use]
     pub const fn is_retryable(self) -> bool {
@@ -169,6 +175,17 @@ pub struct Item {
     pub value: Value,
 }
 
+/// What a person says to an approval.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, schemars::JsonSchema)]
+pub struct Decision {
+    /// Yes or no.
+    pub approved: bool,
+    /// Who says so; empty when nobody did in time.
+    pub by: String,
+    /// Why; may be empty.
+    pub reason: String,
+}
+
 /// What an attempt cost.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Usage {
@@ -204,6 +221,12 @@ pub enum Outcome {
     Expand {
         /// The items, in their order. Keys are unique. A group is one item with an empty key.
         items: Vec<Item>,
+    },
+    /// The task is an approval and waits for a person from now on, without a worker.
+    Await {
+        /// What the person is told.
+        #[serde(default)]
+        message: Option<String>,
     },
     /// The worker gives the task back untouched (it drains); no attempt is counted.
     Released,

@@ -7,6 +7,9 @@
 //!                                         │  └──release───────┘ │
 //!                                         └── delayed ◀──retry──┘
 //! ```
+//! An approval that was reached is `delayed` too, until someone decides or its time is over; it is settled from
+//! there, without being leased again.
+//!
 //! A task that expanded is `pending` until its items have ended, and is then settled without being leased again.
 
 use serde::{Deserialize, Serialize};
@@ -50,7 +53,7 @@ words! {
         Pending = "pending",
         /// May be leased now.
         Ready = "ready",
-        /// May be leased later: a retry that waits out its backoff.
+        /// May be leased later: a retry that waits out its backoff. Of an approval: waits for a person.
         Delayed = "delayed",
         /// A worker holds it.
         Leased = "leased",
@@ -122,5 +125,8 @@ words! {
         Finally = "finally",
         /// Nothing is left.
         Done = "done",
+        /// What undoes the finished stages of the main part, one after another; only when that failed or was
+        /// cancelled, and before everything else that follows.
+        Compensate = "compensate",
     }
 }

@@ -3,7 +3,9 @@
 use crate::error::StoreError;
 use async_trait::async_trait;
 pub use reelmill_lifecycle::{Lease, Leased, Only, Rejected};
-use reelmill_model::{Digest, Outcome, RunId, RunState, TaskRef, TaskState, Token, Usage, WorkerId};
+use reelmill_model::{
+    Decision, Digest, Outcome, RunId, RunState, TaskRef, TaskState, Token, Usage, WorkerId,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -132,8 +134,8 @@ pub trait TaskQueue: Send + Sync {
     /// Settles with `LeaseExpired` up to `limit` leases that ran out; says how many.
     async fn expire_leases(&self, limit: usize) -> Result<usize, StoreError>;
 
-    /// Readies up to `limit` delayed tasks whose time has come, and fails ready ones whose `timeout.queue` has
-    /// passed; says how many were readied and when, from now, the next is due.
+    /// Readies up to `limit` delayed tasks whose time has come, decides approvals whose time is over, and fails
+    /// ready ones whose `timeout.queue` has passed; says how many were readied and when, from now, the next is due.
     async fn promote_delayed(&self, limit: usize) -> Result<(usize, Option<Duration>), StoreError>;
 
     /// Gives back at once every lease of a worker that is known to be dead.
@@ -142,6 +144,10 @@ pub trait TaskQueue: Send + Sync {
     /// Asks for a run to be cancelled: tasks that wait are cancelled now, leased ones through their heartbeat.
     /// Then `on_failure` is passed over and `finally` runs. Says the state the run is in afterwards.
     async fn cancel(&self, run: RunId, reason: &str) -> Result<RunState, StoreError>;
+
+    /// Ends an approval that waits for a person, as that person says. Says the state the task is in afterwards;
+    /// refused when it does not wait.
+    async fn approve(&self, task: TaskRef, decision: Decision) -> Result<TaskState, StoreError>;
 
     /// Sends an ended run around again: tasks in `scope` become what they were before they started, and so does
     /// everything that depends on them. Succeeded tasks outside keep their outputs. Says how many tasks.

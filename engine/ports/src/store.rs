@@ -73,6 +73,8 @@ pub struct TaskView {
     pub waiting: u32,
     /// Attempts started; a released one does not count.
     pub attempts: u32,
+    /// Attempts that failed for want of something that the next one was given more of.
+    pub escalated: u32,
     /// How often it was settled into a terminal state; more than once only after a retry by hand.
     pub settled: u32,
     /// The worker that holds it or held it last.
@@ -109,6 +111,7 @@ impl TaskView {
             state: row.state,
             waiting: row.waiting,
             attempts: row.attempts,
+            escalated: row.escalated,
             settled: row.settled,
             worker: row.worker,
             outputs: row.outputs,

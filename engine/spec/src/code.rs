@@ -107,6 +107,9 @@ codes! {
     /// The expression reads an input that a run need not give and that has no default. A run without it would
     /// fail here. Read it as `inputs.?name.orValue(…)`, ask with `has(inputs.name)`, or give it a default.
     MaybeMissing = "RM-0216", "input that may be missing";
+    /// The pipeline that a stage names cannot be used: its file cannot be read, it has errors of its own, or it
+    /// names, directly or not, the pipeline that it is part of.
+    BadPipeline = "RM-0217", "unusable pipeline";
 }
 
 #[cfg(test)]

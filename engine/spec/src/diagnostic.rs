@@ -1,10 +1,12 @@
 //! Diagnostics: what is wrong with a pipeline file, where, and what to do about it.
 
 use crate::code::Code;
+use crate::files::FileText;
 use crate::span::Span;
 use crate::yaml::Node;
 use reelmill_model::limits::DIAGNOSTICS_MAX;
 use serde::Serialize;
+use std::sync::Arc;
 
 /// How much a diagnostic matters.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize)]
@@ -35,6 +37,8 @@ pub struct Diagnostic {
     pub related: Vec<(Span, String)>,
     /// JSON pointer of the value the problem is at; empty for the file as a whole.
     pub pointer: String,
+    /// The file it is in, when that is not the one that was checked but one that it names.
+    pub file: Option<Arc<FileText>>,
 }
 
 impl Diagnostic {
@@ -50,6 +54,7 @@ impl Diagnostic {
             help: None,
             related: Vec::new(),
             pointer: String::new(),
+            file: None,
         }
     }
 
@@ -90,7 +95,7 @@ impl Diagnostic {
     /// The form that the API and `-o json` give out.
     #[must_use]
     pub fn to_json(&self) -> serde_json::Value {
-        serde_json::json!({
+        let mut json = serde_json::json!({
             "code": self.code.id(),
             "severity": self.severity,
             "message": self.message,
@@ -100,7 +105,11 @@ impl Diagnostic {
             "end_column": self.span.end_column,
             "pointer": self.pointer,
             "help": self.help,
-        })
+        });
+        if let Some(file) = &self.file {
+            json["file"] = file.name.as_str().into();
+        }
+        json
     }
 }
 
@@ -110,10 +119,12 @@ impl Serialize for Diagnostic {
     }
 }
 
-/// Collects the problems of one file.
+/// Collects the problems of one file and of those that it names.
 #[derive(Debug, Default)]
 pub struct Problems {
     list: Vec<Diagnostic>,
+    /// The file that is looked at.
+    file: Option<Arc<FileText>>,
     // Invariant: counts every error ever reported, those beyond the limit included.
     errors: usize,
     beyond: usize,
@@ -121,13 +132,24 @@ pub struct Problems {
 
 impl Problems {
     /// Adds a problem.
-    pub fn push(&mut self, diagnostic: Diagnostic) {
+    pub fn push(&mut self, mut diagnostic: Diagnostic) {
+        diagnostic.file = diagnostic.file.or_else(|| self.file.clone());
+        // A file that is named twice is looked at twice, and would be complained of twice.
+        let again = diagnostic.file.is_some() && self.list.contains(&diagnostic);
         self.errors += usize::from(diagnostic.severity == Severity::Error);
+        if again {
+            return;
+        }
         if self.list.len() < DIAGNOSTICS_MAX {
             self.list.push(diagnostic);
         } else {
             self.beyond += 1;
         }
+    }
+
+    /// Looks at another file: problems pushed from now on are in it. None is the first file.
+    pub fn enter(&mut self, file: Option<Arc<FileText>>) {
+        self.file = file;
     }
 
     /// How many problems keep the pipeline from being run, those beyond the limit included.
@@ -145,16 +167,28 @@ impl Problems {
     /// The problems in the order of the file, each with its pointer.
     #[must_use]
     pub fn finish(mut self, tree: Option<&Node>) -> Vec<Diagnostic> {
-        self.list.sort_by_key(|d| (d.span.start, d.code));
-        for diagnostic in &mut self.list {
+        self.list.sort_by(in_order);
+        for diagnostic in self.list.iter_mut().filter(|diagnostic| diagnostic.file.is_none()) {
             diagnostic.pointer = tree.map(|t| t.pointer_at(diagnostic.span.start)).unwrap_or_default();
         }
         if self.beyond > 0 {
-            let span = self.list.last().map(|d| d.span).unwrap_or_default();
+            let last = self.list.last().cloned();
+            let span = last.as_ref().map(|d| d.span).unwrap_or_default();
             let message = format!("{} more problems are not shown", self.beyond);
-            self.list
-                .push(Diagnostic::error(Code::LimitExceeded, span, message).help("correct the first ones"));
+            let mut more =
+                Diagnostic::error(Code::LimitExceeded, span, message).help("correct the first ones");
+            more.file = last.and_then(|last| last.file);
+            self.list.push(more);
         }
         self.list
     }
+}
+
+/// The order in which problems are told: the first file before those that it names, each from its top.
+#[must_use]
+pub fn in_order(one: &Diagnostic, other: &Diagnostic) -> std::cmp::Ordering {
+    fn key(d: &Diagnostic) -> (Option<&str>, u32, Code) {
+        (d.file.as_ref().map(|file| file.name.as_str()), d.span.start, d.code)
+    }
+    key(one).cmp(&key(other))
 }

@@ -117,16 +117,20 @@ pub static STAGE: Record = Record {
     what: "a stage",
     keys: &[
         key("uses", Uses, "The plugin's stage that does the work: `plugin.stage@major`."),
-        later("pipeline", Text, "Another pipeline that does the work: `name@revision`."),
+        key("pipeline", Text, "Another pipeline that does the work: its file, seen from this one."),
         key("stages", Table(&Shape::Record(&STAGE)), "A group: stages with a scope of their own."),
-        later("approval", Shape::Record(&APPROVAL), "Waits for a person."),
-        key("with", Values, "What the plugin's stage is given. Checked against its own schema."),
+        key("approval", Shape::Record(&APPROVAL), "Waits for a person, who says yes or no."),
+        key(
+            "with",
+            Values,
+            "What the plugin's stage or the pipeline is given. Checked before anything runs.",
+        ),
         key("needs", List(&Id), "Stages that must have ended first. Data edges need not be listed."),
         key("if", Expr, "Runs only when this CEL expression is true."),
         key("for_each", Shape::Record(&FOR_EACH), "Runs once for every item of a list."),
         key("matrix", Matrix, "Runs once for every combination."),
         key("outputs", Values, "What the group, or each of its items, puts out."),
-        later("runs_on", Shape::Record(&RUNS_ON), "What the machine must have."),
+        key("runs_on", Shape::Record(&RUNS_ON), "What the machine must have."),
         key("queue", Id, "The queue whose workers may take it; `default` unless set."),
         key("priority", Int(0, 9), "Larger goes first; 5 unless set."),
         later("rate_limit", Shape::Record(&RATE_LIMIT), "How often it may start, over all runs."),
@@ -146,7 +150,11 @@ pub static STAGE: Record = Record {
             "Whether earlier results are used: `auto` unless set.",
         ),
         key("allow_failure", Bool, "Whether the run may succeed although this stage failed."),
-        later("compensate", Shape::Record(&COMPENSATE), "Undoes the stage when the run fails later."),
+        key(
+            "compensate",
+            Shape::Record(&COMPENSATE),
+            "Undoes the stage when the run fails or is cancelled later.",
+        ),
         key("on_failure", Table(&Shape::Record(&STAGE)), "Stages that run when this one has failed."),
         key(
             "finally",
@@ -204,7 +212,27 @@ pub static RETRY: Record = Record {
             List(&Word(FAILURE_CLASSES)),
             "Failure classes that are tried again; without it those for which it can help.",
         ),
-        later("escalate", Labels, "Resources that grow with every attempt."),
+        key(
+            "escalate",
+            Shape::Record(&ESCALATE),
+            "What the next attempt has more of when one failed for want of it (`oom`, `resource`, `timeout`).",
+        ),
+    ],
+};
+
+/// `retry.escalate`.
+pub static ESCALATE: Record = Record {
+    what: "`escalate`",
+    keys: &[
+        key("cpu", Int(2, 16), "By what the CPU cores are multiplied, as far as the worker has them."),
+        key(
+            "memory",
+            Int(2, 16),
+            "By what the memory of an attempt is multiplied, as far as the worker has it.",
+        ),
+        later("vram", Int(2, 16), "By what the memory of the GPU is multiplied."),
+        later("scratch", Int(2, 16), "By what the disk is multiplied."),
+        key("timeout", Int(2, 16), "By what `timeout.run` is multiplied."),
     ],
 };
 
@@ -326,22 +354,27 @@ static APPROVAL: Record = Record {
     what: "`approval`",
     keys: &[
         key("roles", List(&Id), "Who may approve."),
-        key("timeout", Duration, "How long it waits."),
-        key("on_timeout", Word(&["reject", "approve"]), "What happens then."),
+        key("timeout", Duration, "How long it waits; for ever unless set."),
+        key("on_timeout", Word(&["reject", "approve"]), "What happens then; `reject` unless set."),
+        key("message", TextTemplate, "What the person is told."),
     ],
 };
 
 static RUNS_ON: Record = Record {
     what: "`runs_on`",
     keys: &[
-        key("cpu", Int(1, 1_024), "CPU cores."),
-        key("memory", Bytes, "Memory."),
+        key("cpu", Int(1, 1_024), "CPU cores that an attempt keeps busy."),
+        key("memory", Bytes, "Memory that an attempt may use."),
         key("labels", Labels, "Labels the worker must have."),
         key("gpu", Int(0, 64), "GPUs."),
-        key("vram", Bytes, "Memory of the GPU."),
-        key("encoder", Text, "A hardware encoder."),
+        key("vram", Bytes, "Memory of each GPU; asks for one GPU if `gpu` does not say how many."),
+        key("encoder", Id, "A hardware encoder that the worker says it has."),
         key("scratch", Bytes, "Disk for the attempt."),
-        key("fallback", Word(&["cpu", "none"]), "What happens when no such machine is there."),
+        key(
+            "fallback",
+            Word(&["cpu", "none"]),
+            "With `cpu` it does without GPUs and encoder where no worker has them; `none` unless set.",
+        ),
     ],
 };
 
@@ -358,7 +391,17 @@ static COMPENSATE: Record = Record {
     what: "`compensate`",
     keys: &[
         required("uses", Uses, "The plugin's stage that undoes the work."),
-        key("with", Values, "What it is given; `self` is the stage that is undone."),
+        key("with", Values, "What it is given; `self.outputs` is what the stage that is undone has put out."),
+        key(
+            "timeout",
+            Either(&Duration, &TIMEOUT),
+            "Time limits of an attempt; a duration alone limits `run`.",
+        ),
+        key(
+            "retry",
+            Either(&Int(1, 100), &RETRY),
+            "What happens after a failed attempt; a number alone is `max_attempts`.",
+        ),
     ],
 };
 

@@ -142,6 +142,45 @@ pub fn resolve(
     if problems.is_empty() { Ok(resolved) } else { Err(problems) }
 }
 
+/// The same for a pipeline that another one runs: a null stands for an input that is not given, and a file is an
+/// artifact already, because its path would mean nothing within the other pipeline.
+pub fn resolve_inner(
+    defs: &IndexMap<String, InputDef>,
+    mut given: Map<String, Value>,
+) -> Result<Value, Vec<InputProblem>> {
+    given.retain(|name, value| !value.is_null() || defs.get(name).is_none_or(|def| def.required));
+    let resolved = resolve(defs, &given)?;
+    let by_path = |(name, def): &(&String, &InputDef)| {
+        def.r#type == InputType::File && resolved.get(name.as_str()).is_some_and(Value::is_string)
+    };
+    let problems: Vec<InputProblem> = defs.iter().filter(by_path).map(|(name, _)| no_path(name)).collect();
+    if problems.is_empty() { Ok(resolved) } else { Err(problems) }
+}
+
+fn no_path(name: &str) -> InputProblem {
+    InputProblem {
+        input: name.to_owned(),
+        message: "is a path; a pipeline within another one takes files that are stored".to_owned(),
+        help: Some("give it a `file` input of the outer pipeline, or what a stage puts out".to_owned()),
+    }
+}
+
+/// What is wrong with a value that is written out for an input; each with its remedy.
+#[must_use]
+pub fn check_literal(def: &InputDef, value: &Value) -> Vec<(String, Option<String>)> {
+    if value.is_null() && !def.required {
+        return Vec::new();
+    }
+    match convert_and_check(def, value) {
+        Err(found) => found,
+        Ok(Value::String(_)) if def.r#type == InputType::File => {
+            let problem = no_path("");
+            vec![(problem.message, problem.help)]
+        }
+        Ok(_) => Vec::new(),
+    }
+}
+
 fn about(def: &InputDef) -> String {
     def.description
         .as_ref()

@@ -10,6 +10,7 @@ mod check;
 pub mod code;
 pub mod cron;
 pub mod diagnostic;
+pub mod files;
 mod grammar;
 pub mod inputs;
 mod lower;
@@ -27,6 +28,7 @@ pub mod yaml;
 
 pub use code::Code;
 pub use diagnostic::{Diagnostic, Problems, Severity};
+pub use files::{FileText, Files, NoFiles};
 pub use inputs::{InputDef, InputProblem, InputType, parse_flag, resolve};
 pub use lower::parse;
 pub use render::render;

@@ -9,14 +9,18 @@ use std::ops::Range;
 /// because its work grows with the line.
 const LINE_BYTES_SHOWN: usize = 4_096;
 
-/// The diagnostics of a file, one below the other, with a closing count.
+/// The diagnostics of a file and of those that it names, one below the other, with a closing count.
 #[must_use]
 pub fn render(diagnostics: &[Diagnostic], source: &str, file_name: &str, color: bool) -> String {
     let renderer = if color { Renderer::styled() } else { Renderer::plain() };
     let renderer = renderer.decor_style(DecorStyle::Ascii);
     let mut text = String::new();
     for diagnostic in diagnostics {
-        text.push_str(&one(&renderer, diagnostic, source, file_name));
+        let (source, name) = match &diagnostic.file {
+            Some(file) => (file.text.as_str(), file.name.as_str()),
+            None => (source, file_name),
+        };
+        text.push_str(&one(&renderer, diagnostic, source, name));
         text.push_str("\n\n");
     }
     text.push_str(&count(diagnostics));

@@ -1,6 +1,7 @@
 //! The modifiers of a stage as typed values. The compiled graph carries the same types.
 
-use reelmill_model::FailureClass;
+use reelmill_model::limits::ESCALATION_MAX;
+use reelmill_model::{FailureClass, Requirements};
 use serde::{Deserialize, Serialize};
 
 /// What happens to the other items when one fails.
@@ -49,6 +50,45 @@ pub struct Retry {
     pub jitter: Jitter,
     /// Classes that are tried again; empty means those for which it can help.
     pub on: Vec<FailureClass>,
+    /// What the next attempt has more of when one failed for want of it.
+    #[serde(default, skip_serializing_if = "Escalate::is_empty")]
+    pub escalate: Escalate,
+}
+
+/// By what resources are multiplied after an attempt that failed for want of some (`oom`, `resource`, `timeout`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Escalate {
+    /// CPU cores.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cpu: Option<u32>,
+    /// Memory.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub memory: Option<u32>,
+    /// `timeout.run`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<u32>,
+}
+
+impl Escalate {
+    /// The resources and their factors, by the words of the language.
+    #[must_use]
+    pub fn factors(&self) -> [(&'static str, Option<u32>); 3] {
+        [("cpu", self.cpu), ("memory", self.memory), ("timeout", self.timeout)]
+    }
+
+    /// Whether nothing grows.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.factors().iter().all(|(_, factor)| factor.is_none())
+    }
+
+    /// By what a resource is multiplied when attempts failed so many times for want of some.
+    #[must_use]
+    pub fn times(factor: Option<u32>, failures: u32) -> u64 {
+        let factor = u64::from(factor.unwrap_or(1).max(1));
+        factor.saturating_pow(failures).min(ESCALATION_MAX)
+    }
 }
 
 /// How the delay between attempts grows.
@@ -73,6 +113,16 @@ pub enum Jitter {
     Equal,
     /// Between zero and the delay.
     Full,
+}
+
+/// What becomes of an approval that nobody decides in time.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnTimeout {
+    /// It is rejected.
+    Reject,
+    /// It is approved.
+    Approve,
 }
 
 /// Whether the result cache is used.
@@ -113,6 +163,8 @@ pub struct RetryParts {
     pub jitter: Option<Jitter>,
     /// Classes that are tried again.
     pub on: Option<Vec<FailureClass>>,
+    /// What the next attempt has more of.
+    pub escalate: Option<Escalate>,
 }
 
 /// The modifiers of a stage as far as they are written, or the pipeline's `defaults`.
@@ -130,6 +182,8 @@ pub struct Modifiers {
     pub cache: Option<CacheMode>,
     /// Whether the run may succeed although this failed.
     pub allow_failure: bool,
+    /// What the machine must have.
+    pub runs_on: Option<Requirements>,
 }
 
 impl Modifiers {
@@ -157,9 +211,11 @@ impl Modifiers {
                 max_ms: r.max_ms.or(d.max_ms),
                 jitter: r.jitter.or(d.jitter),
                 on: r.on.clone().or_else(|| d.on.clone()),
+                escalate: r.escalate.or(d.escalate),
             },
             cache: self.cache.or(defaults.cache),
             allow_failure: self.allow_failure,
+            runs_on: self.runs_on.clone(),
         }
     }
 }
@@ -176,6 +232,21 @@ impl RetryParts {
             max_ms: self.max_ms.unwrap_or(60_000).max(self.initial_ms.unwrap_or(0)),
             jitter: self.jitter.unwrap_or(Jitter::Full),
             on: self.on.clone().unwrap_or_default(),
+            escalate: self.escalate.unwrap_or_default(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Escalate;
+
+    #[test]
+    fn resources_grow_with_every_failure_up_to_a_limit() {
+        for (factor, failures, times) in
+            [(None, 3, 1), (Some(2), 0, 1), (Some(2), 1, 2), (Some(2), 3, 8), (Some(16), 99, 1_024)]
+        {
+            assert_eq!(Escalate::times(factor, failures), times, "{factor:?} {failures}");
         }
     }
 }

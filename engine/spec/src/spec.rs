@@ -1,9 +1,9 @@
 //! The parsed pipeline: what the file says, typed, each part with its place. Nothing is resolved yet.
 
 use crate::inputs::InputDef;
-use crate::settings::{ItemFailure, MinSuccess, Modifiers};
+use crate::settings::{ItemFailure, MinSuccess, Modifiers, OnTimeout};
 use crate::span::{Span, Spanned};
-use crate::template::{Expr, Templates, is_id};
+use crate::template::{Expr, Template, Templates, is_id};
 use crate::trigger::Trigger;
 use crate::yaml::Node;
 use indexmap::IndexMap;
@@ -34,6 +34,8 @@ pub struct Spec {
     pub finally: Stages,
     /// Its `outputs`.
     pub outputs: Templates,
+    /// How many stages it has, inner ones included.
+    pub stage_count: usize,
     /// Whether no error was found: only then does it say all that the file says.
     pub complete: bool,
     /// The file as a tree, for places and pointers.
@@ -60,6 +62,8 @@ pub struct Stage {
     pub outputs: Templates,
     /// Its other modifiers.
     pub modifiers: Modifiers,
+    /// Its `compensate`.
+    pub compensate: Option<Box<Compensate>>,
     /// Its `on_failure`.
     pub on_failure: Stages,
     /// Its `finally`.
@@ -76,10 +80,43 @@ pub enum StageBody {
         /// Its `with`; the span is that of the key, or of `uses` when there is none.
         with: Spanned<Templates>,
     },
+    /// Runs another pipeline.
+    Pipeline {
+        /// Its file, seen from this one.
+        file: Spanned<String>,
+        /// Its inputs; the span is that of the key, or of `pipeline` when there is none.
+        with: Spanned<Templates>,
+    },
+    /// Waits for a person.
+    Approval(Box<Approval>),
     /// Has stages of its own.
     Group(Stages),
     /// Was not understood; reported already. Others may still refer to the stage.
     Unknown,
+}
+
+/// `compensate` as written.
+#[derive(Clone, Debug)]
+pub struct Compensate {
+    /// The plugin's stage that undoes the work.
+    pub uses: Spanned<Uses>,
+    /// Its `with`; the span is that of the key, or of `uses` when there is none.
+    pub with: Spanned<Templates>,
+    /// Its modifiers.
+    pub modifiers: Modifiers,
+}
+
+/// `approval` as written.
+#[derive(Clone, Debug)]
+pub struct Approval {
+    /// Who may decide; empty means everyone.
+    pub roles: Vec<Spanned<String>>,
+    /// How long it waits, in milliseconds; none means for ever.
+    pub timeout_ms: Option<u64>,
+    /// What happens then.
+    pub on_timeout: OnTimeout,
+    /// What the person is told.
+    pub message: Option<Template>,
 }
 
 /// `plugin.stage@major`.

@@ -309,14 +309,6 @@ stages:
               |
               = help: did you mean `round_robin`?
 
-            error[RM-0111]: `runs_on` is part of the language but not available yet
-              --> p.yaml:10:5
-               |
-            10 |     runs_on: { gpu: 1, vram: 6Gi, fallback: cpu }
-               |     ^^^^^^^
-               |
-               = help: remove it: ignoring it would run something else than what is written
-
             error[RM-0111]: `rate_limit` is part of the language but not available yet
               --> p.yaml:11:5
                |
@@ -325,39 +317,15 @@ stages:
                |
                = help: remove it: ignoring it would run something else than what is written
 
-            error[RM-0111]: `escalate` is part of the language but not available yet
-              --> p.yaml:12:31
+            error[RM-0111]: `vram` is part of the language but not available yet
+              --> p.yaml:12:43
                |
             12 |     retry: { max_attempts: 2, escalate: { vram: 2 } }
-               |                               ^^^^^^^^
+               |                                           ^^^^
                |
                = help: remove it: ignoring it would run something else than what is written
 
-            error[RM-0111]: `compensate` is part of the language but not available yet
-              --> p.yaml:13:5
-               |
-            13 |     compensate: { uses: x.z@1 }
-               |     ^^^^^^^^^^
-               |
-               = help: remove it: ignoring it would run something else than what is written
-
-            error[RM-0111]: `approval` is part of the language but not available yet
-              --> p.yaml:14:8
-               |
-            14 |   b: { approval: { roles: [editor], timeout: 24h } }
-               |        ^^^^^^^^
-               |
-               = help: remove it: ignoring it would run something else than what is written
-
-            error[RM-0111]: `pipeline` is part of the language but not available yet
-              --> p.yaml:15:8
-               |
-            15 |   c: { pipeline: other@1 }
-               |        ^^^^^^^^
-               |
-               = help: remove it: ignoring it would run something else than what is written
-
-            9 errors
+            5 errors
         "#]],
     );
 }
@@ -820,4 +788,301 @@ fn diagnostics_as_json_point_into_the_document() {
         "pointer": "/stages/a/tymeout", "help": "did you mean `timeout`?",
     });
     assert_eq!(serde_json::to_value(&found[1]).expect("JSON"), expected);
+}
+
+#[test]
+fn approvals() {
+    check(
+        r#"version: 1
+name: p
+stages:
+  fine: { approval: { roles: [editor, owner], timeout: 24h, on_timeout: approve, message: "Is ${{ inputs.x }} fine?" } }
+  bare: { approval: {} }
+  timeless: { approval: { on_timeout: reject } }
+  wrong: { approval: { roles: editor, timeout: 1, on_timeout: skip, massage: a } }
+  both: { approval: {}, uses: a.b@1 }
+  more: { approval: {}, with: { a: 1 }, retry: 2, timeout: 1h, outputs: { a: 1 } }
+  named: { approval: yes }
+"#,
+        &expect![[r#"
+            error[RM-0110]: `on_timeout` has no meaning without `timeout`
+             --> p.yaml:6:27
+              |
+            6 |   timeless: { approval: { on_timeout: reject } }
+              |                           ^^^^^^^^^^
+              |
+              = help: add a `timeout`, or remove it: without one it waits until someone decides
+
+            error[RM-0105]: `roles` must be a list, this is a string
+             --> p.yaml:7:31
+              |
+            7 |   wrong: { approval: { roles: editor, timeout: 1, on_timeout: skip, massage: a } }
+              |                               ^^^^^^
+
+            error[RM-0106]: `timeout` is 1, without a unit
+             --> p.yaml:7:48
+              |
+            7 |   wrong: { approval: { roles: editor, timeout: 1, on_timeout: skip, massage: a } }
+              |                                                ^
+              |
+              = help: for example `90s`, `10m` or `1h30m`
+
+            error[RM-0106]: `on_timeout` cannot be `skip`
+             --> p.yaml:7:63
+              |
+            7 |   wrong: { approval: { roles: editor, timeout: 1, on_timeout: skip, massage: a } }
+              |                                                               ^^^^
+              |
+              = help: known: `reject`, `approve`
+
+            error[RM-0103]: `approval` has no key `massage`
+             --> p.yaml:7:69
+              |
+            7 |   wrong: { approval: { roles: editor, timeout: 1, on_timeout: skip, massage: a } }
+              |                                                                     ^^^^^^^
+              |
+              = help: did you mean `message`?
+
+            error[RM-0109]: stage `both` has both `approval` and `uses`
+             --> p.yaml:8:25
+              |
+            8 |   both: { approval: {}, uses: a.b@1 }
+              |           --------      ^^^^
+              |           |
+              |           the first
+              |
+              = help: a stage has exactly one of `uses`, `stages`, `pipeline` and `approval`; make two stages
+
+            error[RM-0110]: `with` has no meaning for an approval
+             --> p.yaml:9:25
+              |
+            9 |   more: { approval: {}, with: { a: 1 }, retry: 2, timeout: 1h, outputs: { a: 1 } }
+              |                         ^^^^
+              |
+              = help: remove it; how long it waits is said by `approval.timeout`
+
+            error[RM-0110]: `retry` has no meaning for an approval
+             --> p.yaml:9:41
+              |
+            9 |   more: { approval: {}, with: { a: 1 }, retry: 2, timeout: 1h, outputs: { a: 1 } }
+              |                                         ^^^^^
+              |
+              = help: remove it; how long it waits is said by `approval.timeout`
+
+            error[RM-0110]: `timeout` has no meaning for an approval
+             --> p.yaml:9:51
+              |
+            9 |   more: { approval: {}, with: { a: 1 }, retry: 2, timeout: 1h, outputs: { a: 1 } }
+              |                                                   ^^^^^^^
+              |
+              = help: remove it; how long it waits is said by `approval.timeout`
+
+            error[RM-0110]: `outputs` belongs to a stage with `stages`
+             --> p.yaml:9:64
+              |
+            9 |   more: { approval: {}, with: { a: 1 }, retry: 2, timeout: 1h, outputs: { a: 1 } }
+              |                                                                ^^^^^^^
+              |
+              = help: its outputs are those of the person's answer: `approved`, `by` and `reason`; remove the key, or make a group with `stages`
+
+            error[RM-0105]: `approval` must be a map, this is a string
+              --> p.yaml:10:22
+               |
+            10 |   named: { approval: yes }
+               |                      ^^^
+
+            11 errors
+        "#]],
+    );
+}
+
+#[test]
+fn compensations() {
+    check(
+        r#"version: 1
+name: p
+stages:
+  fine: { uses: a.b@1, compensate: { uses: a.c@1, with: { id: "${{ self.outputs.id }}" }, retry: 3, timeout: 5m } }
+  empty: { uses: a.b@1, compensate: {} }
+  wrong: { uses: a.b@1, compensate: { uses: a.c, if: true } }
+  group: { stages: { a: { uses: a.b@1 } }, compensate: { uses: a.c@1 } }
+  asks: { approval: {}, compensate: { uses: a.c@1 } }
+  handled:
+    uses: a.b@1
+    on_failure: { x: { uses: a.b@1, compensate: { uses: a.c@1 } } }
+finally:
+  last: { uses: a.b@1, compensate: { uses: a.c@1 } }
+"#,
+        &expect![[r#"
+            error[RM-0104]: `compensate` needs the key `uses`
+             --> p.yaml:5:37
+              |
+            5 |   empty: { uses: a.b@1, compensate: {} }
+              |                                     ^^
+              |
+              = help: The plugin's stage that undoes the work.
+
+            error[RM-0106]: `a.c` does not name a plugin's stage
+             --> p.yaml:6:45
+              |
+            6 |   wrong: { uses: a.b@1, compensate: { uses: a.c, if: true } }
+              |                                             ^^^
+              |
+              = help: write `plugin.stage@major`, for example `video.clip@1`
+
+            error[RM-0103]: `compensate` has no key `if`
+             --> p.yaml:6:50
+              |
+            6 |   wrong: { uses: a.b@1, compensate: { uses: a.c, if: true } }
+              |                                                  ^^
+              |
+              = help: its keys are `uses`, `with`, `timeout`, `retry`
+
+            error[RM-0110]: `compensate` belongs to a stage with `uses`
+             --> p.yaml:7:44
+              |
+            7 |   group: { stages: { a: { uses: a.b@1 } }, compensate: { uses: a.c@1 } }
+              |                                            ^^^^^^^^^^
+              |
+              = help: put it on the stages inside that have effects
+
+            error[RM-0110]: `compensate` belongs to a stage with `uses`
+             --> p.yaml:8:25
+              |
+            8 |   asks: { approval: {}, compensate: { uses: a.c@1 } }
+              |                         ^^^^^^^^^^
+              |
+              = help: put it on the stages inside that have effects
+
+            error[RM-0110]: `compensate` has no meaning in the pipeline's `on_failure` and `finally`
+              --> p.yaml:13:24
+               |
+            13 |   last: { uses: a.b@1, compensate: { uses: a.c@1 } }
+               |                        ^^^^^^^^^^
+               |
+               = help: they run after everything was undone; remove it
+
+            6 errors
+        "#]],
+    );
+}
+
+#[test]
+fn escalations() {
+    check(
+        r#"version: 1
+name: p
+stages:
+  fine: { uses: a.b@1, retry: { max_attempts: 3, on: [oom, worker_lost], escalate: { memory: 2, timeout: 4 } } }
+  wrong: { uses: a.b@1, retry: { max_attempts: 3, escalate: { memory: 1, timeout: 2s, disk: 2 } } }
+  never: { uses: a.b@1, retry: { max_attempts: 3, on: [transient], escalate: { memory: 2 } } }
+"#,
+        &expect![[r#"
+            error[RM-0106]: `memory` is 1
+             --> p.yaml:5:71
+              |
+            5 |   wrong: { uses: a.b@1, retry: { max_attempts: 3, escalate: { memory: 1, timeout: 2s, disk: 2 } } }
+              |                                                                       ^
+              |
+              = help: a whole number from 2 to 16
+
+            error[RM-0105]: `timeout` must be a whole number, this is a string
+             --> p.yaml:5:83
+              |
+            5 |   wrong: { uses: a.b@1, retry: { max_attempts: 3, escalate: { memory: 1, timeout: 2s, disk: 2 } } }
+              |                                                                                   ^^
+
+            error[RM-0103]: `escalate` has no key `disk`
+             --> p.yaml:5:87
+              |
+            5 |   wrong: { uses: a.b@1, retry: { max_attempts: 3, escalate: { memory: 1, timeout: 2s, disk: 2 } } }
+              |                                                                                       ^^^^
+              |
+              = help: its keys are `cpu`, `memory`, `vram`, `scratch`, `timeout`
+
+            error[RM-0110]: `escalate` has no meaning: no class is tried again that it answers
+             --> p.yaml:6:68
+              |
+            6 |   never: { uses: a.b@1, retry: { max_attempts: 3, on: [transient], escalate: { memory: 2 } } }
+              |                                                                    ^^^^^^^^
+              |
+              = help: add `oom`, `resource` or `timeout` to `on`
+
+            4 errors
+        "#]],
+    );
+}
+
+#[test]
+fn machines() {
+    check(
+        r#"version: 1
+name: p
+stages:
+  fine: { uses: a.b@1, runs_on: { gpu: 1, vram: 6Gi, encoder: av1, scratch: 20Gi, labels: { zone: eu }, fallback: cpu } }
+  wrong: { uses: a.b@1, runs_on: { cpu: 0, memory: 6, encoder: h.264, fallback: gpu } }
+  none: { uses: a.b@1, runs_on: { gpu: 0, vram: 1Gi } }
+  nothing: { uses: a.b@1, runs_on: { cpu: 4, fallback: cpu } }
+  group: { runs_on: { cpu: 4 }, stages: { a: { uses: a.b@1 } } }
+"#,
+        &expect![[r#"
+            error[RM-0106]: `cpu` is 0
+             --> p.yaml:5:41
+              |
+            5 |   wrong: { uses: a.b@1, runs_on: { cpu: 0, memory: 6, encoder: h.264, fallback: gpu } }
+              |                                         ^
+              |
+              = help: a whole number from 1 to 1024
+
+            error[RM-0106]: `memory` is 6, without a unit
+             --> p.yaml:5:52
+              |
+            5 |   wrong: { uses: a.b@1, runs_on: { cpu: 0, memory: 6, encoder: h.264, fallback: gpu } }
+              |                                                    ^
+              |
+              = help: for example `500M` or `6Gi`
+
+            error[RM-0107]: `h.264` is no id
+             --> p.yaml:5:64
+              |
+            5 |   wrong: { uses: a.b@1, runs_on: { cpu: 0, memory: 6, encoder: h.264, fallback: gpu } }
+              |                                                                ^^^^^
+              |
+              = help: small letters, digits and `_`, a letter first: `h_264`
+
+            error[RM-0106]: `fallback` cannot be `gpu`
+             --> p.yaml:5:81
+              |
+            5 |   wrong: { uses: a.b@1, runs_on: { cpu: 0, memory: 6, encoder: h.264, fallback: gpu } }
+              |                                                                                 ^^^
+              |
+              = help: did you mean `cpu`?
+
+            error[RM-0110]: `vram` without a GPU
+             --> p.yaml:6:43
+              |
+            6 |   none: { uses: a.b@1, runs_on: { gpu: 0, vram: 1Gi } }
+              |                                           ^^^^
+              |
+              = help: ask for a `gpu`, or remove it
+
+            error[RM-0110]: `fallback` has nothing to fall back from
+             --> p.yaml:7:46
+              |
+            7 |   nothing: { uses: a.b@1, runs_on: { cpu: 4, fallback: cpu } }
+              |                                              ^^^^^^^^
+              |
+              = help: ask for a `gpu` or an `encoder`, or remove it
+
+            error[RM-0110]: `runs_on` has no meaning for a group
+             --> p.yaml:8:12
+              |
+            8 |   group: { runs_on: { cpu: 4 }, stages: { a: { uses: a.b@1 } } }
+              |            ^^^^^^^
+              |
+              = help: put it on the stages inside, or into the pipeline's `defaults`
+
+            7 errors
+        "#]],
+    );
 }

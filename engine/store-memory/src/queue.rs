@@ -5,7 +5,7 @@ use crate::store::MemoryStore;
 use async_trait::async_trait;
 use reelmill_lifecycle::{BeatOutcome, RetryScope, RunRow, Source, Wish};
 use reelmill_model::limits::{RUN_INPUTS_BYTES_MAX, STEP_BATCH_MAX};
-use reelmill_model::{RunId, RunState, TaskState, WorkerId};
+use reelmill_model::{Decision, RunId, RunState, TaskRef, TaskState, WorkerId};
 use reelmill_ports::{
     Beat, HeartbeatReply, LeaseRequest, NewRun, Only, Settled, StepReply, StepRequest, StoreError, TaskQueue,
 };
@@ -122,6 +122,13 @@ impl TaskQueue for MemoryStore {
 
     async fn cancel(&self, run: RunId, reason: &str) -> Result<RunState, StoreError> {
         self.transact(None, |tx| tx.cancel(run, reason)?.ok_or(StoreError::NoSuchRun(run)))
+    }
+
+    async fn approve(&self, task: TaskRef, decision: Decision) -> Result<TaskState, StoreError> {
+        self.transact(None, |tx| {
+            let decided = tx.approve(task, &decision)?.ok_or(StoreError::NoSuchRun(task.run))?;
+            decided.map_err(|refused| StoreError::Refused(refused.to_string()))
+        })
     }
 
     async fn retry(&self, run: RunId, scope: RetryScope) -> Result<usize, StoreError> {

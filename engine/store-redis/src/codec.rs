@@ -234,6 +234,10 @@ pub fn write_run(run: &RunRow) -> Vec<u8> {
     pen.byte(flags([run.failed, run.cleanup_failed, run.cancel_reason.is_some(), run.failure.is_some()]));
     pen.maybe(run.on_failure.map(|no| no.0));
     pen.maybe(run.finally.map(|no| no.0));
+    pen.byte(run.undo.is_some().into());
+    if let Some(undo) = &run.undo {
+        write_fan(&mut pen, undo);
+    }
     pen.maybe(run.ended_ms);
     pen.number(run.next_task.into());
     pen.number(run.next_instance.into());
@@ -265,6 +269,7 @@ pub fn read_run(bytes: &[u8], new: &NewRun, started_ms: Option<u64>, leased: u64
     run.cleanup_failed = set & 2 != 0;
     run.on_failure = eye.maybe_small()?.map(InstanceNo);
     run.finally = eye.maybe_small()?.map(InstanceNo);
+    run.undo = if eye.byte()? == 0 { None } else { Some(read_fan(&mut eye)?) };
     run.ended_ms = eye.maybe()?;
     run.next_task = eye.small()?;
     run.next_instance = eye.small()?;
@@ -307,6 +312,7 @@ pub fn write_task(task: &TaskRow) -> Vec<u8> {
     pen.number(task.node.0.into());
     pen.number(task.waiting.into());
     pen.number(task.spent.into());
+    pen.number(task.escalated.into());
     pen.number(task.settled.into());
     pen.number(task.token.0);
     for time in [if leased { None } else { task.until_ms }, task.ready_ms, task.leased_ms, task.ended_ms] {
@@ -350,6 +356,7 @@ pub fn read_task(no: TaskNo, bytes: &[u8]) -> Read<TaskRow> {
     task.cancel = has(0);
     task.cached = has(1);
     task.spent = eye.small()?;
+    task.escalated = eye.small()?;
     task.settled = eye.small()?;
     task.token = Token(eye.number()?);
     task.until_ms = eye.maybe()?;
@@ -501,6 +508,7 @@ mod tests {
         let mut task = TaskRow::new(TaskNo(300), NodeNo(7), InstanceNo(70_000), 2);
         task.attempts = 3;
         task.spent = 1;
+        task.escalated = 7;
         task.settled = 2;
         task.token = Token(1 << 50);
         task.until_ms = Some(1_700_000_000_000);
@@ -591,6 +599,7 @@ mod tests {
         (run.on_failure, run.ended_ms, run.next_task, run.next_instance) =
             (Some(InstanceNo(6)), Some(77), 36, 9);
         run.started_ms = Some(8);
+        run.undo = task().fan;
         assert_eq!(read_run(&write_run(&run), &new, Some(8), 4), Ok(run));
 
         let graph = reelmill_graph::sketch::Sketch::new("pipeline").build();

@@ -5,7 +5,7 @@ use crate::error::Trouble;
 use crate::source::Rows;
 use reelmill_graph::Graph;
 use reelmill_lifecycle::{RetryScope, RunRow, Transaction};
-use reelmill_model::{RunId, RunState, TaskRef, TaskState, WorkerId};
+use reelmill_model::{Decision, RunId, RunState, TaskRef, TaskState, WorkerId};
 use reelmill_ports::{NewRun, Rejected, Settle};
 use std::sync::Arc;
 
@@ -33,6 +33,8 @@ pub enum Deed {
     Release(TaskRef, WorkerId),
     /// Ask for a run to be cancelled.
     Cancel(RunId, String),
+    /// End an approval as a person says.
+    Approve(TaskRef, Decision),
     /// Send an ended run around again.
     Retry(RunId, RetryScope),
     /// Remove an ended run.
@@ -50,6 +52,8 @@ pub enum Done {
     Did(bool),
     /// The state the run is in.
     State(RunState),
+    /// The state an approval ended in, or why it was not decided.
+    Decided(Result<TaskState, String>),
     /// Tasks that were reset, or why none may be.
     Reset(Result<usize, String>),
     /// There is no such run.
@@ -61,7 +65,12 @@ impl Done {
     pub fn is_refusal(&self) -> bool {
         matches!(
             self,
-            Self::Settled(Err(_)) | Self::Did(false) | Self::State(_) | Self::Reset(Err(_)) | Self::NoSuchRun
+            Self::Settled(Err(_))
+                | Self::Did(false)
+                | Self::State(_)
+                | Self::Decided(Err(_))
+                | Self::Reset(Err(_))
+                | Self::NoSuchRun
         )
     }
 }
@@ -72,7 +81,9 @@ impl Deed {
         match self {
             Self::Submit(new, _) => new.id,
             Self::Settle(settle) => settle.task.run,
-            Self::Expire(task, _) | Self::Promote(task) | Self::Release(task, _) => task.run,
+            Self::Expire(task, _) | Self::Promote(task) | Self::Release(task, _) | Self::Approve(task, _) => {
+                task.run
+            }
             Self::Cancel(run, _) | Self::Retry(run, _) | Self::Remove(run, _) => *run,
         }
     }
@@ -95,6 +106,10 @@ impl Deed {
                 Done::Did(tx.lose_lease(*task, |row| row.worker.as_ref() == Some(worker))?)
             }
             Self::Cancel(run, reason) => tx.cancel(*run, reason)?.map_or(Done::NoSuchRun, Done::State),
+            Self::Approve(task, decision) => match tx.approve(*task, decision)? {
+                None => Done::NoSuchRun,
+                Some(ended) => Done::Decided(ended.map_err(|refused| refused.to_string())),
+            },
             Self::Retry(run, scope) => match tx.retry(*run, scope)? {
                 None => Done::NoSuchRun,
                 Some(reset) => Done::Reset(reset.map_err(|refused| refused.to_string())),

@@ -6,7 +6,7 @@ use crate::store::RedisStore;
 use async_trait::async_trait;
 use reelmill_lifecycle::RetryScope;
 use reelmill_model::limits::{RUN_INPUTS_BYTES_MAX, STEP_BATCH_MAX};
-use reelmill_model::{RunId, RunState, TaskRef, WorkerId};
+use reelmill_model::{Decision, RunId, RunState, TaskRef, TaskState, WorkerId};
 use reelmill_ports::{
     Beat, HeartbeatReply, LeaseRequest, Leased, NewRun, Only, Settle, Settled, StepReply, StepRequest,
     StoreError, TaskQueue,
@@ -173,6 +173,14 @@ impl TaskQueue for RedisStore {
         match self.desk(run).deed(Deed::Cancel(run, reason.to_owned())).await? {
             Done::State(state) => Ok(state),
             Done::NoSuchRun => Err(StoreError::NoSuchRun(run)),
+            _ => Err(mixed_up()),
+        }
+    }
+
+    async fn approve(&self, task: TaskRef, decision: Decision) -> Result<TaskState, StoreError> {
+        match self.desk(task.run).deed(Deed::Approve(task, decision)).await? {
+            Done::Decided(ended) => ended.map_err(StoreError::Refused),
+            Done::NoSuchRun => Err(StoreError::NoSuchRun(task.run)),
             _ => Err(mixed_up()),
         }
     }

@@ -49,7 +49,7 @@ pub fn update_run(conn: &Connection, run: &RunRow) -> Result<(), Trouble> {
     let mut update = conn.prepare_cached(
         "UPDATE run SET state = ?2, phase = ?3, on_failure = ?4, finally = ?5, failed = ?6, \
          cleanup_failed = ?7, cancel_reason = ?8, failure = ?9, started_ms = ?10, ended_ms = ?11, \
-         counts = ?12, next_task = ?13, next_instance = ?14 WHERE seq = ?1",
+         counts = ?12, next_task = ?13, next_instance = ?14, undo = ?15 WHERE seq = ?1",
     )?;
     update.execute(params![
         int(run.seq),
@@ -66,6 +66,7 @@ pub fn update_run(conn: &Connection, run: &RunRow) -> Result<(), Trouble> {
         counts_bytes(&run.counts),
         run.next_task,
         run.next_instance,
+        json_of(run.undo.as_ref())?,
     ])?;
     Ok(())
 }
@@ -120,14 +121,14 @@ fn task(conn: &Connection, seq: u64, change: Change, row: &TaskRow, graph: &Grap
             let mut insert = conn.prepare_cached(
                 "INSERT INTO task (id, state, waiting, attempts, spent, settled, token, cancel, cached, \
                  until_ms, ready_ms, leased_ms, ended_ms, cpu_ms, rss_peak, execute_ms, store_ms, worker, fan, \
-                 failure, skipped, outputs, node, instance, lane, rank) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, \
-                 ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26)",
+                 failure, skipped, outputs, escalated, node, instance, lane, rank) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, \
+                 ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27)",
             )?;
             bind_task(&mut insert, id, row)?;
-            insert.raw_bind_parameter(23, row.node.0)?;
-            insert.raw_bind_parameter(24, row.instance.0)?;
-            insert.raw_bind_parameter(25, node.lane())?;
-            insert.raw_bind_parameter(26, rank(node))?;
+            insert.raw_bind_parameter(24, row.node.0)?;
+            insert.raw_bind_parameter(25, row.instance.0)?;
+            insert.raw_bind_parameter(26, node.lane())?;
+            insert.raw_bind_parameter(27, rank(node))?;
             insert.raw_execute()?;
         }
         Change::Update => {
@@ -135,7 +136,7 @@ fn task(conn: &Connection, seq: u64, change: Change, row: &TaskRow, graph: &Grap
                 "UPDATE task SET state = ?2, waiting = ?3, attempts = ?4, spent = ?5, settled = ?6, token = ?7, \
                  cancel = ?8, cached = ?9, until_ms = ?10, ready_ms = ?11, leased_ms = ?12, ended_ms = ?13, \
                  cpu_ms = ?14, rss_peak = ?15, execute_ms = ?16, store_ms = ?17, worker = ?18, fan = ?19, \
-                 failure = ?20, skipped = ?21, outputs = ?22 WHERE id = ?1",
+                 failure = ?20, skipped = ?21, outputs = ?22, escalated = ?23 WHERE id = ?1",
             )?;
             bind_task(&mut update, id, row)?;
             update.raw_execute()?;
@@ -172,6 +173,7 @@ fn bind_task(statement: &mut rusqlite::CachedStatement<'_>, id: i64, row: &TaskR
     statement.raw_bind_parameter(20, json_of(row.failure.as_deref())?)?;
     statement.raw_bind_parameter(21, json_of(row.skipped.as_deref())?)?;
     statement.raw_bind_parameter(22, json(&row.outputs)?)?;
+    statement.raw_bind_parameter(23, row.escalated)?;
     Ok(())
 }
 

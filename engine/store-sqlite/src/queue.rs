@@ -8,7 +8,7 @@ use crate::unit::Unit;
 use async_trait::async_trait;
 use reelmill_lifecycle::{BeatOutcome, RetryScope, RunRow, Wish};
 use reelmill_model::limits::{RUN_INPUTS_BYTES_MAX, STEP_BATCH_MAX};
-use reelmill_model::{RunId, RunState, TaskState, WorkerId};
+use reelmill_model::{Decision, RunId, RunState, TaskRef, TaskState, WorkerId};
 use reelmill_ports::{
     Beat, HeartbeatReply, LeaseRequest, NewRun, Only, Settled, StepReply, StepRequest, StoreError, TaskQueue,
 };
@@ -158,6 +158,18 @@ impl TaskQueue for SqliteStore {
         let reason = reason.to_owned();
         self.writer
             .write(move |unit| Ok(unit.tx.cancel(run, &reason)?.ok_or(StoreError::NoSuchRun(run))))
+            .await
+    }
+
+    async fn approve(&self, task: TaskRef, decision: Decision) -> Result<TaskState, StoreError> {
+        self.writer
+            .write(move |unit| {
+                Ok(match unit.tx.approve(task, &decision)? {
+                    None => Err(StoreError::NoSuchRun(task.run)),
+                    Some(Err(refused)) => Err(StoreError::Refused(refused.to_string())),
+                    Some(Ok(state)) => Ok(state),
+                })
+            })
             .await
     }
 

@@ -14,7 +14,7 @@ macro_rules! select_run {
     ($rest:literal) => {
         concat!(
             "SELECT seq, id, graph, batch, state, phase, on_failure, finally, failed, cleanup_failed, cancel_reason, \
-             failure, started_ms, ended_ms, counts, next_task, next_instance ",
+             failure, started_ms, ended_ms, counts, next_task, next_instance, undo ",
             $rest
         )
     };
@@ -26,7 +26,7 @@ macro_rules! select_task {
         concat!(
             "SELECT task.id, node, instance, task.state, waiting, attempts, spent, settled, token, cancel, \
              cached, until_ms, ready_ms, leased_ms, ended_ms, cpu_ms, rss_peak, execute_ms, store_ms, worker, \
-             fan, failure, skipped, outputs ",
+             fan, failure, skipped, outputs, escalated ",
             $rest
         )
     };
@@ -66,6 +66,7 @@ pub fn run(row: &Row<'_>) -> Result<RunRow, Trouble> {
         counts: counts(row.get_ref(14)?.as_blob().map_err(rusqlite::Error::from)?)?,
         next_task: row.get(15)?,
         next_instance: row.get(16)?,
+        undo: parse(text(row, 17)?)?,
     })
 }
 
@@ -100,6 +101,7 @@ pub fn task(row: &Row<'_>) -> Result<TaskRow, Trouble> {
         failure: parse(text(row, 21)?)?.map(Box::new),
         skipped: parse(text(row, 22)?)?.map(Box::new),
         outputs: parse(text(row, 23)?)?.unwrap_or(Value::Null),
+        escalated: row.get(24)?,
     })
 }
 

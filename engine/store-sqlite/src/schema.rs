@@ -10,7 +10,13 @@ use std::time::Duration;
 const BUSY: Duration = Duration::from_secs(10);
 
 /// Each step takes a file from the version of its place to the next one.
-const STEPS: &[&str] = &[V1, V2];
+const STEPS: &[&str] = &[V1, V2, V3];
+
+/// What undoes a run's stages, and attempts that failed for want of something.
+const V3: &str = "
+ALTER TABLE run ADD COLUMN undo TEXT;
+ALTER TABLE task ADD COLUMN escalated INTEGER NOT NULL DEFAULT 0;
+";
 
 /// Ids: a task is `run << 32 | number`, and so is an instance; `run` is the place in the order of submission.
 /// So a run's rows lie together, items of a fan-out lie together, and neither needs an index.

@@ -26,10 +26,10 @@ fn words_keep_their_places() {
     assert_eq!(words(TaskState::ALL), tasks);
     assert_eq!(words(InstanceState::ALL), "waiting running succeeded failed cancelled");
     assert_eq!(words(RunState::ALL), "running succeeded failed cancelled");
-    assert_eq!(words(Phase::ALL), "main on_failure finally done");
+    assert_eq!(words(Phase::ALL), "main on_failure finally done compensate");
     assert_eq!(words(Severity::ALL), "debug info warn error");
     let events = "run.submitted run.phase run.ended run.cancel_requested run.retried task.leased task.expanded \
-                  task.settled task.retried task.lease_expired task.released task.log task.progress";
+                  task.settled task.retried task.lease_expired task.released task.log task.progress task.awaits";
     assert_eq!(words(EventKind::ALL), events);
 }
 
@@ -79,7 +79,7 @@ async fn another_process_wakes() {
     let lanes = reelmill_ports::conformance::lanes();
     let long = Duration::from_hours(1);
     let submit = Rig::new(&bed, one_stage());
-    let ((), (), rig) = tokio::join!(store.wait(&lanes, &Only::Any, long), store.wait_event(0, long), submit);
+    let ((), _, rig) = tokio::join!(store.wait(&lanes, &Only::Any, long), store.wait_event(0, long), submit);
     let events = store.events(EventQuery::default()).await.expect("events are read");
     assert_eq!(events[0].run, rig.run);
 }

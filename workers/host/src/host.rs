@@ -10,7 +10,9 @@ use crate::process::Process;
 use crate::quarantine::Quarantine;
 use crate::usage::{self, Memory};
 use crate::verdict::{self, Seen};
-use reelmill_model::{CallInfo, Failure, FailureClass, PluginKind, Reuse, StageManifest, Usage, limits};
+use reelmill_model::{
+    CallInfo, Failure, FailureClass, Needs, PluginKind, Reuse, StageManifest, Usage, limits,
+};
 use reelmill_protocol::Load;
 use serde::Serialize;
 use serde_json::Value;
@@ -147,11 +149,7 @@ impl Host {
         parts.check_input(stage, &attempt.with)?;
         let config = &self.inner.config;
         let program = plugin.program()?;
-        let memory_bytes = match (attempt.memory_bytes, stage.needs.memory_mib) {
-            (Some(bytes), _) => bytes,
-            (None, 0) => config.default_memory_bytes,
-            (None, mib) => mib << 20,
-        };
+        let memory_bytes = attempt.memory_bytes.unwrap_or_else(|| self.memory_of(&stage.needs));
         let mut write = vec![config.scratch_root.clone()];
         if !attempt.scratch.starts_with(&config.scratch_root) {
             write.push(attempt.scratch.clone());
@@ -170,6 +168,12 @@ impl Host {
             .map_err(|error| Box::new(Failure::new(FailureClass::InvalidInput, error.to_string())))?;
         let load = Load { program, stage: Some(stage.id.clone()), confinement };
         Ok(Prepared { attempt, stage, parts, load, key, input })
+    }
+
+    /// Memory an attempt of a stage may use when nothing else is said, in bytes.
+    #[must_use]
+    pub fn memory_of(&self, needs: &Needs) -> u64 {
+        if needs.memory_mib == 0 { self.inner.config.default_memory_bytes } else { needs.memory_mib << 20 }
     }
 
     /// Starts a process and waits until its stage is open.

@@ -13,10 +13,12 @@ use crate::slots::Slots;
 use reelmill_artifacts::Artifacts;
 use reelmill_context::{CACHE_LINE, ContextError, RunFacts, Runs, artifacts_in, cache_parts, task_context};
 use reelmill_graph::expr::{self, Bindings};
-use reelmill_graph::{CacheMode, Node, NodeKind, PluginLock, Template, canonical};
+use reelmill_graph::{CacheMode, Escalate, Node, NodeKind, PluginLock, Template, canonical};
 use reelmill_host::{Attempt, AttemptEnd, CallInfo, Host, Plugin};
 use reelmill_lifecycle::{Admit, admit};
-use reelmill_model::{Failure, FailureClass, Outcome, Severity, SkipReason, StageManifest, Usage, limits};
+use reelmill_model::{
+    Failure, FailureClass, Needs, Outcome, Severity, SkipReason, StageManifest, Usage, limits,
+};
 use reelmill_ports::{CacheEntry, EventLog, Leased, LogLine, ResultCache};
 use serde_json::Value;
 use std::collections::HashMap;
@@ -117,7 +119,13 @@ impl Executor {
         };
         // Whatever it says of itself, an attempt that was told to stop ended because of that.
         let outcome = match (job.stop.reason(), outcome) {
-            (_, done @ (Outcome::Succeeded { .. } | Outcome::Expand { .. } | Outcome::Skipped(_))) => done,
+            (
+                _,
+                done @ (Outcome::Succeeded { .. }
+                | Outcome::Expand { .. }
+                | Outcome::Await { .. }
+                | Outcome::Skipped(_)),
+            ) => done,
             (Some(Stop::Cancelled), _) => Outcome::Cancelled,
             (Some(Stop::Drained | Stop::Lost), _) => Outcome::Released,
             (None, outcome) => outcome,
@@ -142,6 +150,11 @@ impl Executor {
             return Ok(Outcome::Skipped(SkipReason::Condition { expression: condition.source.clone() }));
         }
         match &node.kind {
+            NodeKind::Approval(approval) => {
+                let message = approval.message.as_ref();
+                let text = message.map(|text| facts.compiled.programs.render(text, &bindings)).transpose()?;
+                Ok(Outcome::Await { message: text.map(|text| question(&text)) })
+            }
             NodeKind::Body { of, fan_out, .. } => {
                 let items = facts.compiled.programs.expand(of, fan_out, &context)?;
                 Ok(Outcome::Expand { items })
@@ -188,11 +201,12 @@ impl Executor {
         usage: &mut Usage,
     ) -> Result<Value, Early> {
         let stop = work.job.stop.token().clone();
+        let needs = self.grown(work, &stage.needs);
         let occupied = tokio::select! {
-            occupied = self.slots.occupy(&stage.needs) => occupied,
+            occupied = self.slots.occupy(&needs, work.node.settings.requires.gpus) => occupied,
             () = stop.cancelled() => return Err(Early::Outcome(Outcome::Released)),
         };
-        let base_dir = PathBuf::from(&work.facts.new.base_dir);
+        let base_dir = work.folder();
         let inputs = files::resolve_inputs(&mut with, &stage.input, &base_dir, &self.artifacts).await?;
         let redactor = self.secrets.resolve(&mut with)?;
         let scratch = self.scratch.attempt(work.leased()).map_err(|error| {
@@ -213,9 +227,11 @@ impl Executor {
             call: work.call(),
             scratch: scratch.path().to_owned(),
             read_paths: inputs.read_paths.clone(),
-            run_timeout: timeout.run_ms.map(Duration::from_millis),
+            run_timeout: timeout
+                .run_ms
+                .map(|ms| Duration::from_millis(ms.saturating_mul(work.timeout_times()))),
             idle_timeout: timeout.idle_ms.map(Duration::from_millis),
-            memory_bytes: None,
+            memory_bytes: Some(self.host.memory_of(&needs)),
             cancel: stop,
             events: reporter.events(),
         };
@@ -224,6 +240,24 @@ impl Executor {
         drop(occupied);
         *usage = end.usage;
         self.store(end, scratch.path(), &inputs, &redactor, usage).await.map_err(Early::Failed)
+    }
+
+    /// What an attempt needs: what the pipeline asks for or its stage says, and more memory after attempts that failed for want of it, as far
+    /// as this worker has it.
+    fn grown(&self, work: &Work<'_>, needs: &Needs) -> Needs {
+        let (asked, escalate) = (&work.node.settings.requires, work.node.settings.retry.escalate);
+        let cpus = if asked.cpus > 0 { asked.cpus } else { needs.cpus.max(1) };
+        let cores = u64::from(cpus).saturating_mul(Escalate::times(escalate.cpu, work.leased().escalated));
+        let asked_mib = asked.memory_bytes.div_ceil(1 << 20);
+        let memory_mib = if asked_mib > 0 { asked_mib } else { needs.memory_mib };
+        let needs = Needs { cpus: u32::try_from(cores).unwrap_or(u32::MAX), memory_mib, ..needs.clone() };
+        let times = Escalate::times(escalate.memory, work.leased().escalated);
+        if times == 1 {
+            return needs;
+        }
+        let said_mib = self.host.memory_of(&needs) >> 20;
+        let most_mib = u64::from(self.slots.capacity().memory_mib).max(said_mib);
+        Needs { memory_mib: said_mib.saturating_mul(times).min(most_mib), ..needs }
     }
 
     /// Makes artifacts of the files a stage put out; they are durable before the task is settled.
@@ -249,8 +283,7 @@ impl Executor {
         if work.node.settings.cache == CacheMode::Never || stage.inline {
             return None;
         }
-        let base_dir = Path::new(&work.facts.new.base_dir);
-        let parts = cache_parts(work.lock, stage, with, base_dir)?;
+        let parts = cache_parts(work.lock, stage, with, &work.folder())?;
         Some(CacheEntry {
             key: canonical::cache_key(&parts),
             parts,
@@ -338,6 +371,16 @@ impl Work<'_> {
         &self.job.leased
     }
 
+    /// By what its time limit is multiplied after attempts that failed for want of something.
+    fn timeout_times(&self) -> u64 {
+        Escalate::times(self.node.settings.retry.escalate.timeout, self.leased().escalated)
+    }
+
+    /// Where paths in its `with` are resolved: beside the file in which the stage stands.
+    fn folder(&self) -> PathBuf {
+        Path::new(&self.facts.new.base_dir).join(self.facts.compiled.graph.folder_of(self.node))
+    }
+
     fn call(&self) -> CallInfo {
         let leased = self.leased();
         CallInfo {
@@ -351,6 +394,12 @@ impl Work<'_> {
             seed: self.facts.new.seed ^ (u64::from(leased.task.task.0) << 32),
         }
     }
+}
+
+/// What a person is told: a text, cut to its limit.
+fn question(value: &Value) -> String {
+    let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    text[..text.floor_char_boundary(limits::DECISION_BYTES_MAX)].to_owned()
 }
 
 fn render(

@@ -69,6 +69,7 @@ impl Metrics {
             Outcome::Skipped(_) => "skipped",
             Outcome::Cancelled => "cancelled",
             Outcome::Expand { .. } => "expanded",
+            Outcome::Await { .. } => "awaits",
             Outcome::Released => "released",
             Outcome::LeaseExpired => "lease_expired",
         };

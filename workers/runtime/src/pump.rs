@@ -34,6 +34,8 @@ pub struct PumpConfig {
     pub worker: WorkerId,
     /// Queues it serves.
     pub queues: Vec<String>,
+    /// Lanes of tasks with needs that it serves.
+    pub lanes: Vec<String>,
     /// Whose tasks it takes.
     pub only: Only,
     /// How long a lease lasts without a heartbeat.
@@ -74,7 +76,7 @@ impl Pump {
     ) -> (Self, mpsc::UnboundedReceiver<Job>, Ends) {
         let (jobs, jobs_out) = mpsc::unbounded_channel();
         let (ends_in, ends) = mpsc::unbounded_channel();
-        let heavy_lanes = config.queues.clone();
+        let heavy_lanes = config.queues.iter().chain(&config.lanes).cloned().collect();
         let light_lanes = config.queues.iter().map(|queue| light_lane(queue)).collect();
         let pump =
             Self { config, heavy_lanes, light_lanes, held, jobs, ends, draining, light_held: HashSet::new() };

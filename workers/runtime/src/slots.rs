@@ -15,6 +15,8 @@ pub struct Capacity {
     pub slots: u32,
     /// Memory that attempts may use together, in MiB.
     pub memory_mib: u32,
+    /// GPUs; each is used by one attempt at a time.
+    pub gpus: u32,
 }
 
 /// The slots of one worker.
@@ -23,6 +25,7 @@ pub struct Slots {
     capacity: Capacity,
     cores: Arc<Semaphore>,
     memory: Arc<Semaphore>,
+    gpus: Arc<Semaphore>,
 }
 
 /// Held while an attempt runs.
@@ -30,6 +33,7 @@ pub struct Slots {
 pub struct Occupied {
     _cores: OwnedSemaphorePermit,
     _memory: OwnedSemaphorePermit,
+    _gpus: OwnedSemaphorePermit,
 }
 
 /// How many slots and how much memory an attempt takes: what it asks for, but never more than there is, so that
@@ -45,12 +49,16 @@ impl Slots {
     /// Slots of a capacity.
     #[must_use]
     pub fn new(capacity: Capacity) -> Self {
-        let capacity =
-            Capacity { slots: capacity.slots.max(1), memory_mib: capacity.memory_mib.clamp(1, 1 << 28) };
+        let capacity = Capacity {
+            slots: capacity.slots.max(1),
+            memory_mib: capacity.memory_mib.clamp(1, 1 << 28),
+            ..capacity
+        };
         Self {
             capacity,
             cores: Arc::new(Semaphore::new(capacity.slots as usize)),
             memory: Arc::new(Semaphore::new(capacity.memory_mib as usize)),
+            gpus: Arc::new(Semaphore::new(capacity.gpus as usize)),
         }
     }
 
@@ -67,13 +75,17 @@ impl Slots {
     }
 
     /// Waits until there is room, first come first served.
-    pub async fn occupy(&self, needs: &Needs) -> Occupied {
+    pub async fn occupy(&self, needs: &Needs, gpus: u32) -> Occupied {
         let (cores, memory) = share(needs, self.capacity);
         // The semaphores are never closed.
         let take = async |semaphore: &Arc<Semaphore>, count| {
             Arc::clone(semaphore).acquire_many_owned(count).await.expect("slots are never closed")
         };
-        Occupied { _cores: take(&self.cores, cores).await, _memory: take(&self.memory, memory).await }
+        Occupied {
+            _cores: take(&self.cores, cores).await,
+            _memory: take(&self.memory, memory).await,
+            _gpus: take(&self.gpus, gpus.min(self.capacity.gpus)).await,
+        }
     }
 }
 
@@ -83,7 +95,7 @@ mod tests {
 
     #[test]
     fn an_attempt_never_asks_for_more_than_there_is() {
-        let capacity = Capacity { slots: 2, memory_mib: 1024 };
+        let capacity = Capacity { slots: 2, memory_mib: 1024, gpus: 0 };
         let needs = |cpus, memory_mib| Needs { cpus, memory_mib, ..Needs::default() };
         assert_eq!(share(&needs(0, 0), capacity), (1, 256));
         assert_eq!(share(&needs(8, 4096), capacity), (2, 1024));
@@ -91,8 +103,8 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_occupied_comes_back() {
-        let slots = Slots::new(Capacity { slots: 3, memory_mib: 1000 });
-        let two = slots.occupy(&Needs { cpus: 2, ..Needs::default() }).await;
+        let slots = Slots::new(Capacity { slots: 3, memory_mib: 1000, gpus: 1 });
+        let two = slots.occupy(&Needs { cpus: 2, ..Needs::default() }, 9).await;
         assert_eq!(slots.free(), 1);
         drop(two);
         assert_eq!(slots.free(), 3);

@@ -27,6 +27,8 @@ pub struct WorkerConfig {
     pub worker: WorkerId,
     /// Queues it serves.
     pub queues: Vec<String>,
+    /// Lanes of tasks with needs that it serves (`placement::serves`).
+    pub lanes: Vec<String>,
     /// Whose tasks it takes.
     pub only: Only,
     /// How long a lease lasts without a heartbeat.
@@ -75,6 +77,7 @@ impl Worker {
             queue: Arc::clone(&queue),
             worker: config.worker.clone(),
             queues: config.queues,
+            lanes: config.lanes,
             only: config.only,
             lease: config.lease,
             slots: executor.slots.capacity().slots as usize,

@@ -1,5 +1,6 @@
 //! The commands, one a file. Each has its flags beside what it does; none decides what the engine should.
 
+mod approve;
 mod cache;
 mod cancel;
 mod completions;
@@ -75,6 +76,8 @@ pub enum Command {
     Logs(logs::Logs),
     /// Explain why a run or a stage is as it is
     Why(why::Why),
+    /// Let a stage that waits for an approval go on, or reject it
+    Approve(approve::Approve),
     /// Send an ended run around again: what failed, and what depends on it
     Retry(retry::Retry),
     /// Stop a run; its `finally` still runs
@@ -110,6 +113,7 @@ impl Command {
             Self::Watch(command) => command.run(cx),
             Self::Logs(command) => command.run(cx),
             Self::Why(command) => command.run(cx),
+            Self::Approve(command) => command.run(cx),
             Self::Retry(command) => command.run(cx),
             Self::Cancel(command) => command.run(cx),
             Self::Plugins(command) => command.run(cx),

@@ -37,7 +37,7 @@ impl Validate {
         for file in &self.files {
             let source = Source::read(file)?;
             let found = plugins::find(cx, &source.folder)?;
-            let (valid, diagnostics) = match prepare(&source.text, &found.catalog()) {
+            let (valid, diagnostics) = match prepare(&source.text, &found.catalog(), &source) {
                 Ok(pipeline) => (true, pipeline.warnings),
                 Err(invalid) => (false, invalid.0),
             };

@@ -18,7 +18,7 @@ use reelmill_ports::{EventLog, EventQuery, RunStore, RunView, StoreError, TaskFi
 use std::time::Duration;
 
 /// Events that are told about; logs and progress have their own ways.
-const KINDS: [EventKind; 10] = [
+const KINDS: [EventKind; 11] = [
     EventKind::RunSubmitted,
     EventKind::RunPhase,
     EventKind::RunEnded,
@@ -29,6 +29,7 @@ const KINDS: [EventKind; 10] = [
     EventKind::TaskRetried,
     EventKind::TaskLeaseExpired,
     EventKind::TaskReleased,
+    EventKind::TaskAwaits,
 ];
 
 /// Events read at once.

@@ -28,10 +28,18 @@ pub fn sentence(event: &Event, path: &str) -> Option<Sentence> {
             (Tone::Faint, format!("{path} became {}", words::count(items, "item")))
         }
         EventKind::TaskLeaseExpired => (Tone::Warn, format!("{path} lost its worker")),
+        EventKind::TaskAwaits => {
+            let asks = Some(text_of("message")).filter(|text| !text.is_empty());
+            let asks = asks.map_or_else(String::new, |text| format!(": {text}"));
+            (
+                Tone::Strong,
+                format!("{path} waits for an approval (reelmill approve {} '{path}'){asks}", event.run),
+            )
+        }
         EventKind::TaskReleased => (Tone::Faint, format!("{path} was given back")),
         EventKind::RunSubmitted => (Tone::Strong, format!("run {} was submitted", event.run)),
         EventKind::RunPhase => match text_of("phase") {
-            phase @ ("on_failure" | "finally") => (Tone::Faint, format!("`{phase}` begins")),
+            phase @ ("compensate" | "on_failure" | "finally") => (Tone::Faint, format!("`{phase}` begins")),
             _ => return None,
         },
         EventKind::RunCancelRequested => {

@@ -3,8 +3,8 @@
 use super::layout::{Numbers, Role, When};
 use super::session::Session;
 use crate::graph::{
-    BodyKind, CacheMode, Dep, Expr, FanOut, Graph, ItemFailure, MinSuccess, Node, NodeKind, PluginLock, Read,
-    Scope, Settings, Template, TextPart, Timeout, Trigger,
+    Approval, BodyKind, CacheMode, Call, Dep, Expr, FanOut, Graph, ItemFailure, MinSuccess, Node, NodeKind,
+    PluginLock, Read, Scope, Settings, Template, TextPart, Timeout, Trigger,
 };
 use indexmap::IndexMap;
 use reelmill_model::limits::FAN_OUT_DEFAULT_MAX;
@@ -33,7 +33,7 @@ pub fn emit(session: &Session<'_>, orders: &[Vec<usize>]) -> Option<Graph> {
         owner: session.layout.areas[area].owner.map(|owner| emitter.numbers[&owner]),
         nodes: order.iter().map(|site| emitter.numbers[site]).collect(),
     };
-    let spec = session.spec;
+    let spec = &session.units[0].spec;
     Some(Graph {
         format: Graph::FORMAT,
         name: spec.name.clone(),
@@ -73,7 +73,11 @@ impl Emitter<'_, '_> {
         let reads = self.session.reads[site].iter();
         Some(Node {
             no: self.numbers[&site],
-            name: from.stage.name.value.clone(),
+            name: if self.session.layout.undoes(site).is_some() {
+                "compensate".to_owned()
+            } else {
+                from.stage.name.value.clone()
+            },
             path: from.path.clone(),
             scope: ScopeNo(number(from.area)),
             offset,
@@ -88,9 +92,11 @@ impl Emitter<'_, '_> {
             trigger: match from.when {
                 When::Success => Trigger::Success,
                 When::FailureOf(stage) => Trigger::FailureOf(self.numbers[&stage]),
-                When::After(_) => Trigger::Always,
+                When::FailureOfScope => Trigger::FailureInScope,
+                When::After(_) | When::AfterScope => Trigger::Always,
             },
             condition: from.stage.condition.as_ref().filter(|_| !inner).map(expr),
+            compensate: from.compensate.map(|area| ScopeNo(number(area))),
             settings: self.settings(site),
         })
     }
@@ -119,6 +125,29 @@ impl Emitter<'_, '_> {
                     .then(|| templates(&from.stage.outputs, false)),
                 output_reads: self.output_reads(area),
             }),
+            Role::Pipeline(area, with) => {
+                let unit = &self.session.units[self.session.layout.areas[area].unit];
+                Some(NodeKind::Body {
+                    scope: ScopeNo(number(area)),
+                    of: BodyKind::Pipeline(Box::new(Call {
+                        name: unit.spec.name.clone(),
+                        folder: unit.folder.clone(),
+                        inputs: unit.spec.inputs.clone(),
+                        vars: templates(&unit.spec.vars, false),
+                        with: templates(&with.value, false),
+                        line: with.span.line,
+                    })),
+                    fan_out: fan_out(None),
+                    outputs: Some(templates(&unit.spec.outputs, false)),
+                    output_reads: self.output_reads(area),
+                })
+            }
+            Role::Approval(approval) => Some(NodeKind::Approval(Approval {
+                roles: approval.roles.iter().map(|role| role.value.clone()).collect(),
+                timeout_ms: approval.timeout_ms,
+                on_timeout: approval.on_timeout,
+                message: approval.message.as_ref().map(|message| template(message, false)),
+            })),
             Role::Unknown => None,
         }
     }
@@ -138,13 +167,16 @@ impl Emitter<'_, '_> {
         reads.map(|(name, site)| (name.clone(), self.numbers[site])).collect()
     }
 
-    /// A body makes no attempts of its own beyond finding its items; a node within a fan-out over one `uses`
+    /// A body makes no attempts of its own beyond finding its items, an approval none beyond asking; a node within a fan-out over one `uses`
     /// leaves it to the fan-out whether failing is allowed.
     fn settings(&self, site: usize) -> Settings {
         let layout = &self.session.layout;
         let from = &layout.sites[site];
-        let merged = from.stage.modifiers.over(&self.session.spec.defaults);
-        let body = matches!(from.role, Role::Body(_));
+        let undoes = layout.undoes(site).and(from.stage.compensate.as_ref());
+        let written = undoes.map_or(&from.stage.modifiers, |compensate| &compensate.modifiers);
+        let merged = written.over(&self.session.units[from.unit].spec.defaults);
+        let kept = undoes.is_some() || from.compensate.is_some();
+        let body = !matches!(from.role, Role::Work(..));
         let external =
             self.session.plugins[site].is_some_and(|found| found.stage.effects == Effects::External);
         Settings {
@@ -153,10 +185,12 @@ impl Emitter<'_, '_> {
             timeout: if body { Timeout::default() } else { merged.timeout },
             retry: if body { RetryParts::default().finish() } else { merged.retry.finish() },
             cache: match merged.cache {
-                _ if external || body => CacheMode::Never,
+                // A result that was taken from the cache would not be there to be undone.
+                _ if external || body || kept => CacheMode::Never,
                 cache => cache.unwrap_or(CacheMode::Auto),
             },
             allow_failure: merged.allow_failure && !layout.is_single(site),
+            requires: merged.runs_on.filter(|_| !body).unwrap_or_default(),
         }
     }
 }

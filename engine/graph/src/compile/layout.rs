@@ -1,8 +1,10 @@
 //! Spec -> scopes and sites, before anything is resolved: which stage stands where, and what can see what.
 
+use super::units::Units;
 use reelmill_model::NodeNo;
+use reelmill_model::limits::STAGES_MAX;
 use reelmill_spec::Spanned;
-use reelmill_spec::spec::{FanOut, Spec, Stage, StageBody, Stages, Uses};
+use reelmill_spec::spec::{Approval, FanOut, Stage, StageBody, Stages, Uses};
 use reelmill_spec::template::Templates;
 use std::collections::HashMap;
 
@@ -19,6 +21,10 @@ pub struct Layout<'s> {
     pub handlers: Vec<HashMap<&'s str, usize>>,
     /// What names mean in each scope.
     pub names: Vec<HashMap<&'s str, usize>>,
+    /// The first site whose pipeline makes the stages too many.
+    pub too_many: Option<usize>,
+    /// Stages so far, as they are written, those of a pipeline that runs twice counted twice.
+    stages: usize,
 }
 
 /// A scope to be.
@@ -32,8 +38,12 @@ pub struct Area {
     pub outward: Option<usize>,
     /// Its sites, in the order of the file.
     pub sites: Vec<usize>,
-    /// Whether it is the body of the single `uses` of a fan-out.
+    /// Whether it is the body of the single `uses` of a fan-out, or the node that undoes one.
     pub single: bool,
+    /// The file its stages stand in.
+    pub unit: usize,
+    /// Whether it is the body of another pipeline: nothing of what is around it is seen within.
+    pub sealed: bool,
 }
 
 /// A node to be.
@@ -51,6 +61,10 @@ pub struct Site<'s> {
     pub fellows: Option<usize>,
     /// When it runs.
     pub when: When,
+    /// The file it stands in.
+    pub unit: usize,
+    /// The scope with the node that undoes it.
+    pub compensate: Option<usize>,
 }
 
 /// What a node to be does.
@@ -60,6 +74,10 @@ pub enum Role<'s> {
     Work(&'s Spanned<Uses>, &'s Spanned<Templates>),
     /// Has a body.
     Body(usize),
+    /// Has another pipeline for a body, which is given these inputs.
+    Pipeline(usize, &'s Spanned<Templates>),
+    /// Waits for a person.
+    Approval(&'s Approval),
     /// Not understood by the parser.
     Unknown,
 }
@@ -73,53 +91,84 @@ pub enum When {
     FailureOf(usize),
     /// After that site, whatever became of it.
     After(usize),
+    /// When a stage of its pipeline failed, which is not the first one.
+    FailureOfScope,
+    /// After the stages of its pipeline, which is not the first one, whatever became of them.
+    AfterScope,
+}
+
+impl Area {
+    fn new(kind: ScopeKind, owner: Option<usize>, outward: Option<usize>, unit: usize) -> Self {
+        Self { kind, owner, outward, sites: Vec::new(), single: false, unit, sealed: false }
+    }
 }
 
 impl<'s> Layout<'s> {
-    /// The layout of a spec.
+    /// The layout of a pipeline and of those that it names.
     #[must_use]
-    pub fn new(spec: &'s Spec) -> Self {
-        let mut layout = Self::default();
-        layout.area(ScopeKind::Main, None, None, &spec.stages, "");
+    pub fn new(units: &'s Units) -> Self {
+        let spec = &units.all[0].spec;
+        let mut layout = Self { stages: spec.stage_count, ..Self::default() };
+        let mut part = |kind, outward, stages: &'s Stages, path: &str| {
+            let area = layout.empty_area(Area::new(kind, None, outward, 0));
+            layout.fill(units, area, stages, path);
+        };
+        part(ScopeKind::Main, None, &spec.stages, "");
         if !spec.on_failure.is_empty() {
-            layout.area(ScopeKind::OnFailure, None, Some(0), &spec.on_failure, "on_failure.");
+            part(ScopeKind::OnFailure, Some(0), &spec.on_failure, "on_failure.");
         }
         if !spec.finally.is_empty() {
-            layout.area(ScopeKind::Finally, None, Some(0), &spec.finally, "finally.");
+            part(ScopeKind::Finally, Some(0), &spec.finally, "finally.");
         }
         layout
     }
 
-    fn area(
-        &mut self,
-        kind: ScopeKind,
-        owner: Option<usize>,
-        outward: Option<usize>,
-        stages: &'s Stages,
-        path: &str,
-    ) -> usize {
-        let area = self.empty_area(kind, owner, outward, false);
+    fn fill(&mut self, units: &'s Units, area: usize, stages: &'s Stages, path: &str) {
         for stage in stages.values() {
-            let site = self.site(stage, area, format!("{path}{}", stage.name.value), None, When::Success);
+            let path = format!("{path}{}", stage.name.value);
+            let site = self.site(units, stage, area, path, None, When::Success);
             self.names[area].insert(&stage.name.value, site);
-            self.handlers_of(stage, site);
+            self.handlers_of(units, stage, site);
         }
-        area
     }
 
-    fn empty_area(
-        &mut self,
-        kind: ScopeKind,
-        owner: Option<usize>,
-        outward: Option<usize>,
-        single: bool,
-    ) -> usize {
-        self.areas.push(Area { kind, owner, outward, sites: Vec::new(), single });
+    fn empty_area(&mut self, area: Area) -> usize {
+        self.areas.push(area);
         self.names.push(HashMap::new());
         self.areas.len() - 1
     }
 
     fn site(
+        &mut self,
+        units: &'s Units,
+        stage: &'s Stage,
+        area: usize,
+        path: String,
+        fellows: Option<usize>,
+        when: When,
+    ) -> usize {
+        let site = self.bare_site(stage, area, path, fellows, when);
+        self.sites[site].role = match &stage.body {
+            StageBody::Group(stages) => {
+                let inner = self.body_of(site);
+                let path = format!("{}.", self.sites[site].path);
+                self.fill(units, inner, stages, &path);
+                Role::Body(inner)
+            }
+            // What runs many times and is no group has a body with a single node in it.
+            _ if stage.fan_out.is_some() => {
+                let inner = self.body_of(site);
+                self.areas[inner].single = true;
+                let only = self.bare_site(stage, inner, self.sites[site].path.clone(), None, When::Success);
+                self.sites[only].role = self.role(units, only);
+                Role::Body(inner)
+            }
+            _ => self.role(units, site),
+        };
+        site
+    }
+
+    fn bare_site(
         &mut self,
         stage: &'s Stage,
         area: usize,
@@ -127,46 +176,92 @@ impl<'s> Layout<'s> {
         fellows: Option<usize>,
         when: When,
     ) -> usize {
-        let site = self.sites.len();
-        self.sites.push(Site { stage, path: path.clone(), area, role: Role::Unknown, fellows, when });
-        self.areas[area].sites.push(site);
-        let role = match &stage.body {
-            StageBody::Uses { uses, with } if stage.fan_out.is_none() => Role::Work(uses, with),
+        let unit = self.areas[area].unit;
+        self.areas[area].sites.push(self.sites.len());
+        let role = Role::Unknown;
+        self.sites.push(Site { stage, path, area, role, fellows, when, unit, compensate: None });
+        self.sites.len() - 1
+    }
+
+    fn body_of(&mut self, site: usize) -> usize {
+        let Site { area, unit, .. } = self.sites[site];
+        self.empty_area(Area::new(ScopeKind::Body, Some(site), Some(area), unit))
+    }
+
+    /// What a site does that is no group and no fan-out.
+    fn role(&mut self, units: &'s Units, site: usize) -> Role<'s> {
+        match &self.sites[site].stage.body {
             StageBody::Uses { uses, with } => {
-                let inner = self.empty_area(ScopeKind::Body, Some(site), Some(area), true);
-                self.areas[inner].sites.push(self.sites.len());
-                let role = Role::Work(uses, with);
-                self.sites.push(Site { stage, path, area: inner, role, fellows: None, when: When::Success });
-                Role::Body(inner)
+                self.compensate(site);
+                Role::Work(uses, with)
             }
-            StageBody::Group(stages) => {
-                Role::Body(self.area(ScopeKind::Body, Some(site), Some(area), stages, &format!("{path}.")))
+            StageBody::Pipeline { file, with } => {
+                let called = units.called(self.sites[site].unit, file);
+                match called.and_then(|unit| self.pipeline(units, unit, site)) {
+                    Some(area) => Role::Pipeline(area, with),
+                    None => Role::Unknown,
+                }
             }
-            StageBody::Unknown => Role::Unknown,
-        };
-        self.sites[site].role = role;
-        site
+            StageBody::Approval(approval) => Role::Approval(approval),
+            StageBody::Group(_) | StageBody::Unknown => Role::Unknown,
+        }
+    }
+
+    /// What undoes a site stands in a scope of its own and sees what the site sees.
+    fn compensate(&mut self, site: usize) {
+        let Site { stage, area, unit, .. } = self.sites[site];
+        let Some(compensate) = &stage.compensate else { return };
+        let inner = self.empty_area(Area {
+            single: true,
+            ..Area::new(ScopeKind::Compensate, Some(site), Some(area), unit)
+        });
+        let path = format!("{}.compensate", self.sites[site].path);
+        let made = self.bare_site(stage, inner, path, None, When::Success);
+        self.sites[made].role = Role::Work(&compensate.uses, &compensate.with);
+        self.sites[site].compensate = Some(inner);
+    }
+
+    /// Another pipeline becomes the body of a site: its stages, and beside them those of its `on_failure` and
+    /// `finally`, which wait for all of them.
+    fn pipeline(&mut self, units: &'s Units, unit: usize, site: usize) -> Option<usize> {
+        let spec = &units.all[unit].spec;
+        self.stages += spec.stage_count;
+        if self.stages > STAGES_MAX {
+            self.too_many = self.too_many.or(Some(site));
+            return None;
+        }
+        let area =
+            self.empty_area(Area { sealed: true, ..Area::new(ScopeKind::Body, Some(site), None, unit) });
+        let path = self.sites[site].path.clone();
+        self.fill(units, area, &spec.stages, &format!("{path}."));
+        for (key, stages, when) in [
+            ("on_failure", &spec.on_failure, When::FailureOfScope),
+            ("finally", &spec.finally, When::AfterScope),
+        ] {
+            self.handlers(units, area, &format!("{path}.{key}."), stages, when);
+        }
+        Some(area)
     }
 
     /// A stage's `on_failure` and `finally` become nodes beside it.
-    fn handlers_of(&mut self, stage: &'s Stage, site: usize) {
-        let area = self.sites[site].area;
-        let mut on_failure = Vec::new();
+    fn handlers_of(&mut self, units: &'s Units, stage: &'s Stage, site: usize) {
+        let (area, path) = (self.sites[site].area, self.sites[site].path.clone());
         for (key, stages, when) in [
             ("on_failure", &stage.on_failure, When::FailureOf(site)),
             ("finally", &stage.finally, When::After(site)),
         ] {
-            let fellows = self.handlers.len();
-            self.handlers.push(HashMap::new());
-            for handler in stages.values() {
-                let path = format!("{}.{key}.{}", self.sites[site].path, handler.name.value);
-                let made = self.site(handler, area, path, Some(fellows), when);
-                self.handlers[fellows].insert(&handler.name.value, made);
-                if when == When::FailureOf(site) {
-                    on_failure.push(made);
-                }
-                self.handlers_of(handler, made);
-            }
+            self.handlers(units, area, &format!("{path}.{key}."), stages, when);
+        }
+    }
+
+    fn handlers(&mut self, units: &'s Units, area: usize, path: &str, stages: &'s Stages, when: When) {
+        let fellows = self.handlers.len();
+        self.handlers.push(HashMap::new());
+        for handler in stages.values() {
+            let path = format!("{path}{}", handler.name.value);
+            let made = self.site(units, handler, area, path, Some(fellows), when);
+            self.handlers[fellows].insert(&handler.name.value, made);
+            self.handlers_of(units, handler, made);
         }
     }
 
@@ -182,6 +277,24 @@ impl<'s> Layout<'s> {
                 let fellows = self.areas[self.sites[site].area].sites.iter().copied().filter(of_failure);
                 std::iter::once(stage).chain(fellows).collect()
             }
+            When::FailureOfScope => self.beside(site, &[When::FailureOfScope, When::AfterScope]),
+            When::AfterScope => self.beside(site, &[When::AfterScope]),
+        }
+    }
+
+    /// The sites of the same area, without those of these kinds and what belongs to them.
+    fn beside(&self, site: usize, without: &[When]) -> Vec<usize> {
+        let sites = self.areas[self.sites[site].area].sites.iter().copied();
+        sites.filter(|other| !without.contains(&self.occasion(*other))).collect()
+    }
+
+    /// When a site runs, seen from the handlers of its pipeline: a handler of a handler belongs to that one.
+    fn occasion(&self, mut site: usize) -> When {
+        loop {
+            match self.sites[site].when {
+                When::FailureOf(stage) | When::After(stage) => site = stage,
+                when => return when,
+            }
         }
     }
 
@@ -196,10 +309,11 @@ impl<'s> Layout<'s> {
     pub fn sees_failure(&self, mut site: usize) -> bool {
         loop {
             let area = &self.areas[self.sites[site].area];
-            if matches!(self.sites[site].when, When::FailureOf(_)) || area.kind == ScopeKind::OnFailure {
+            let handles = matches!(self.sites[site].when, When::FailureOf(_) | When::FailureOfScope);
+            if handles || area.kind == ScopeKind::OnFailure {
                 return true;
             }
-            let Some(owner) = area.owner else { return false };
+            let Some(owner) = area.owner.filter(|_| !area.sealed) else { return false };
             site = owner;
         }
     }
@@ -208,11 +322,19 @@ impl<'s> Layout<'s> {
     pub fn fan_outs(&self, area: usize) -> impl Iterator<Item = &'s FanOut> + '_ {
         let mut next = Some(area);
         std::iter::from_fn(move || {
-            let owner = self.areas[next?].owner;
+            let here = &self.areas[next?];
+            let owner = here.owner.filter(|_| !here.sealed);
             next = owner.map(|owner| self.sites[owner].area);
             owner.map(|owner| self.sites[owner].stage.fan_out.as_ref())
         })
         .flatten()
+    }
+
+    /// The site that a site undoes.
+    #[must_use]
+    pub fn undoes(&self, site: usize) -> Option<usize> {
+        let area = &self.areas[self.sites[site].area];
+        area.owner.filter(|_| area.kind == ScopeKind::Compensate)
     }
 
     /// Whether a site is the node within a fan-out over a single `uses`: its other modifiers are on the outside.

@@ -1,6 +1,6 @@
 //! What `stages.name` means at a place: the stage, and the node whose edge makes the reader wait for it.
 
-use super::layout::Layout;
+use super::layout::{Layout, When};
 use crate::graph::ScopeKind;
 use reelmill_spec::suggest;
 use reelmill_spec::{Code, Diagnostic, Span};
@@ -29,7 +29,8 @@ pub fn find(layout: &Layout<'_>, reader: usize, name: &str, span: Span) -> Resul
         let Some(outward) = here.outward else { return Err(unknown(layout, reader, name, span)) };
         // A handler's fellows stay visible from within its body.
         let owner = here.owner;
-        waiter = waiter.and(owner);
+        // What is undone is over, and so is everything around it.
+        waiter = waiter.and(owner).filter(|_| here.kind != ScopeKind::Compensate);
         levels_up += 1;
         area = outward;
         let fellows = owner.and_then(|owner| layout.sites[owner].fellows);
@@ -58,12 +59,23 @@ pub fn find_in(layout: &Layout<'_>, area: usize, name: &str, span: Span) -> Resu
     if let Some(site) = finally.and_then(|area| layout.names[area].get(name)) {
         return Ok(*site);
     }
-    if area != 0 && layout.areas[area].kind == ScopeKind::Body && elsewhere(layout, name).is_some() {
+    if layout.areas[area].sealed {
+        let last = layout.areas[area].sites.iter().find(|site| layout.sites[**site].when == When::AfterScope);
+        let fellows = last.and_then(|site| layout.sites[*site].fellows);
+        if let Some(site) = fellows.and_then(|fellows| layout.handlers[fellows].get(name)) {
+            return Ok(*site);
+        }
+    }
+    let unit = layout.areas[area].unit;
+    if layout.areas[area].owner.is_some()
+        && !layout.areas[area].sealed
+        && elsewhere(layout, unit, name).is_some()
+    {
         let message = format!("`outputs` of a group cannot read stage `{name}`, which is outside of it");
         let help = "read it in a stage inside and put out what that stage puts out";
         return Err(Diagnostic::error(Code::NotVisible, span, message).help(help).into());
     }
-    Err(missing(layout, name, span, &mut layout.names[area].keys().copied()))
+    Err(missing(layout, unit, name, span, &mut layout.names[area].keys().copied()))
 }
 
 fn unknown(layout: &Layout<'_>, reader: usize, name: &str, span: Span) -> Box<Diagnostic> {
@@ -72,17 +84,18 @@ fn unknown(layout: &Layout<'_>, reader: usize, name: &str, span: Span) -> Box<Di
         areas.push(outward);
     }
     let mut names = areas.iter().flat_map(|area| layout.names[*area].keys().copied());
-    missing(layout, name, span, &mut names)
+    missing(layout, layout.sites[reader].unit, name, span, &mut names)
 }
 
 /// The stage is out of reach or there is none.
 fn missing(
     layout: &Layout<'_>,
+    unit: usize,
     name: &str,
     span: Span,
     visible: &mut dyn Iterator<Item = &str>,
 ) -> Box<Diagnostic> {
-    if let Some(site) = elsewhere(layout, name) {
+    if let Some(site) = elsewhere(layout, unit, name) {
         let path = &layout.sites[site].path;
         let message = format!("stage `{name}` cannot be read from here: it is `{path}`");
         let area = &layout.areas[layout.sites[site].area];
@@ -104,7 +117,7 @@ fn missing(
     Diagnostic::error(Code::UnknownStage, span, format!("there is no stage `{name}`")).maybe_help(help).into()
 }
 
-/// A stage of that name anywhere.
-fn elsewhere(layout: &Layout<'_>, name: &str) -> Option<usize> {
-    layout.sites.iter().position(|site| site.stage.name.value == name)
+/// A stage of that name anywhere in the same file.
+fn elsewhere(layout: &Layout<'_>, unit: usize, name: &str) -> Option<usize> {
+    layout.sites.iter().position(|site| site.unit == unit && site.stage.name.value == name)
 }

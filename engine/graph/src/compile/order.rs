@@ -8,6 +8,7 @@ impl Session<'_> {
     /// The sites of an area in an order in which each comes after what it waits for; among those that could
     /// come next, the order of the file. Circles are reported, and their stages left out.
     pub fn order(&mut self, area: usize) -> Vec<usize> {
+        self.enter(self.layout.areas[area].unit);
         let sites = self.layout.areas[area].sites.clone();
         let mut order = Vec::with_capacity(sites.len());
         let mut done: HashSet<usize> = HashSet::new();

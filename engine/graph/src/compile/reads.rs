@@ -10,7 +10,7 @@ use reelmill_spec::spec::FanOut;
 use reelmill_spec::suggest;
 use reelmill_spec::template::{Expr, Template, TemplateKind, Templates};
 use reelmill_spec::yaml::Node;
-use reelmill_spec::{Code, Diagnostic, Span};
+use reelmill_spec::{Code, Diagnostic, Span, Spanned};
 
 /// Where an expression stands; this says what it may read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -23,15 +23,17 @@ pub enum Place {
     With(usize),
     /// `outputs` of the owner of an area, or of the pipeline for area 0.
     Outputs(usize),
-    /// `vars`, with the number of those before it.
-    Vars(usize),
+    /// `with` of a stage that runs another pipeline.
+    Inputs(usize),
+    /// `vars` of a file, with the number of those before it.
+    Vars(usize, usize),
 }
 
 impl Place {
     fn site(self) -> Option<usize> {
         match self {
-            Self::Site(site) | Self::Key(site) | Self::With(site) => Some(site),
-            Self::Outputs(_) | Self::Vars(_) => None,
+            Self::Site(site) | Self::Key(site) | Self::With(site) | Self::Inputs(site) => Some(site),
+            Self::Outputs(_) | Self::Vars(..) => None,
         }
     }
 }
@@ -44,20 +46,44 @@ const FAILURE: [&str; 4] = ["stage", "class", "code", "message"];
 impl<'s> Session<'s> {
     /// Looks through all expressions.
     pub fn read_all(&mut self) {
-        let spec = self.spec;
-        for (index, var) in spec.vars.values().enumerate() {
-            self.template(&var.value, Place::Vars(index), "");
+        let units = self.units;
+        for (number, unit) in units.iter().enumerate() {
+            self.enter(number);
+            for (index, var) in unit.spec.vars.values().enumerate() {
+                self.template(&var.value, Place::Vars(number, index), "");
+            }
         }
         for site in 0..self.layout.sites.len() {
+            self.enter(self.layout.sites[site].unit);
             self.read_site(site);
         }
-        self.templates(&spec.outputs, Place::Outputs(0), "");
+        self.enter(0);
+        self.templates(&units[0].spec.outputs, Place::Outputs(0), "");
+    }
+
+    /// The file that a place is in.
+    pub(super) fn unit_of(&self, place: Place) -> usize {
+        match place {
+            Place::Outputs(area) => self.layout.areas[area].unit,
+            Place::Vars(unit, _) => unit,
+            Place::Site(site) | Place::Key(site) | Place::With(site) | Place::Inputs(site) => {
+                self.layout.sites[site].unit
+            }
+        }
     }
 
     fn read_site(&mut self, site: usize) {
         let stage = self.layout.sites[site].stage;
         if let Role::Work(_, with) = self.layout.sites[site].role {
             self.templates(&with.value, Place::With(site), "");
+        }
+        if let Role::Approval(approval) = self.layout.sites[site].role
+            && let Some(message) = &approval.message
+        {
+            self.template(message, Place::Site(site), "");
+        }
+        if let Role::Pipeline(area, with) = self.layout.sites[site].role {
+            self.read_call(site, area, with);
         }
         if self.layout.is_single(site) {
             return;
@@ -78,6 +104,16 @@ impl<'s> Session<'s> {
         for watched in self.layout.watched(site) {
             self.edge(site, watched, DepKind::Order, stage.name.span);
         }
+    }
+
+    /// What a stage gives to another pipeline, and what it gets from there.
+    fn read_call(&mut self, site: usize, area: usize, with: &'s Spanned<Templates>) {
+        self.check_inputs(site, area, with);
+        self.templates(&with.value, Place::Inputs(site), "");
+        let called = self.layout.areas[area].unit;
+        self.enter(called);
+        self.templates(&self.units[called].spec.outputs, Place::Outputs(area), "");
+        self.enter(self.layout.sites[site].unit);
     }
 
     fn needs(&mut self, site: usize) {
@@ -107,7 +143,7 @@ impl<'s> Session<'s> {
         match &template.kind {
             TemplateKind::Literal(_) => {}
             TemplateKind::Expr(expr) if expr.secret().is_some() && matches!(place, Place::With(_)) => {
-                self.secret(expr);
+                self.secret(expr, place);
             }
             TemplateKind::Expr(expr) => self.expression(expr, place, Purpose::With(pointer.to_owned())),
             TemplateKind::Text(_) => {
@@ -125,10 +161,11 @@ impl<'s> Session<'s> {
         }
     }
 
-    fn secret(&mut self, expr: &Expr) {
+    fn secret(&mut self, expr: &Expr, place: Place) {
         let name = expr.secret().unwrap_or_default();
-        if !self.spec.secrets.iter().any(|secret| secret.value == name) {
-            let known = self.spec.secrets.iter().map(|secret| secret.value.as_str());
+        let secrets = &self.units[self.unit_of(place)].spec.secrets;
+        if !secrets.iter().any(|secret| secret.value == name) {
+            let known = secrets.iter().map(|secret| secret.value.as_str());
             let near = suggest::nearest(name, known).map(|near| format!("did you mean `{near}`?"));
             let help = near.unwrap_or_else(|| format!("add `{name}` to the pipeline's `secrets`"));
             self.error(Code::UnknownSecret, expr.span, format!("secret `{name}` is not declared"), help);
@@ -147,16 +184,17 @@ impl<'s> Session<'s> {
         }
         // An expression that reads what is not there has no type worth speaking of.
         if self.problems.errors() == before {
-            self.maybe_missing(expr, parsed.references());
+            self.maybe_missing(expr, parsed.references(), place);
             self.typed.push(Typed { expr, parsed, place, purpose });
         }
     }
 
     /// Warns of inputs that a run may leave out, where the expression never asks whether they are there.
-    fn maybe_missing(&mut self, expr: &Expr, references: &[Reference]) {
+    fn maybe_missing(&mut self, expr: &Expr, references: &[Reference], place: Place) {
+        let spec = &self.units[self.unit_of(place)].spec;
         for reference in references.iter().filter(|reference| reference.root() == "inputs") {
             let Some(step) = reference.path.get(1) else { continue };
-            let def = self.spec.inputs.get(&step.name);
+            let def = spec.inputs.get(&step.name);
             if def.is_none_or(|def| def.required || def.default.is_some()) {
                 continue;
             }
@@ -176,17 +214,18 @@ impl<'s> Session<'s> {
 
     fn reference(&mut self, expr: &Expr, reference: &Reference, place: Place) {
         let span = step_span(expr, reference, 0);
+        let spec = &self.units[self.unit_of(place)].spec;
         match reference.root() {
             "inputs" => {
                 // As written: an input whose definition is wrong has been complained about and is there.
-                let written = self.spec.tree.get("inputs").map(Node::entries).unwrap_or_default();
+                let written = spec.tree.get("inputs").map(Node::entries).unwrap_or_default();
                 let known = |name: &str| written.iter().any(|entry| entry.key == name);
                 let names = written.iter().map(|entry| entry.key.as_str());
                 self.member(expr, reference, Code::UnknownInput, "the pipeline has no input", known, names);
             }
             "vars" => {
-                let vars = &self.spec.vars;
-                let before = if let Place::Vars(before) = place { before } else { vars.len() };
+                let vars = &spec.vars;
+                let before = if let Place::Vars(_, before) = place { before } else { vars.len() };
                 let known = |name: &str| vars.get_index_of(name).is_some_and(|index| index < before);
                 let what = if before < vars.len() {
                     "no variable before this one is"
@@ -198,6 +237,10 @@ impl<'s> Session<'s> {
             }
             "run" => self.word(expr, reference, "`run` has no", &RUN),
             "stages" => self.stage(expr, reference, place),
+            "secrets" if matches!(place, Place::Inputs(_)) => {
+                let help = "list it in `secrets` of both pipelines; the stage that needs it names it itself";
+                self.error(Code::SecretMisuse, span, "a secret cannot be an input", help);
+            }
             "secrets" => {
                 let help = "give it to a stage as a whole value of `with`: `key: ${{ secrets.name }}`";
                 self.error(Code::SecretMisuse, span, "a secret can only be a whole value of `with`", help);
@@ -209,6 +252,9 @@ impl<'s> Session<'s> {
                     "`trigger` is part of the language but not available yet",
                     "use an input",
                 );
+            }
+            "self" if place.site().is_some_and(|site| self.layout.undoes(site).is_some()) => {
+                self.word(expr, reference, "`self` has no", &["outputs"]);
             }
             "self" => self.error(
                 Code::UnknownContext,
@@ -283,9 +329,11 @@ impl<'s> Session<'s> {
     /// The fan-outs whose items an expression sees, innermost first.
     pub(super) fn fan_outs(&self, place: Place) -> Vec<&'s FanOut> {
         let area = match place {
-            Place::Site(site) | Place::Key(site) | Place::With(site) => self.layout.sites[site].area,
+            Place::Site(site) | Place::Key(site) | Place::With(site) | Place::Inputs(site) => {
+                self.layout.sites[site].area
+            }
             Place::Outputs(area) => area,
-            Place::Vars(_) => return Vec::new(),
+            Place::Vars(..) => return Vec::new(),
         };
         self.layout.fan_outs(area).collect()
     }
@@ -319,7 +367,7 @@ impl<'s> Session<'s> {
         let Some(name) = reference.path.get(1).map(|step| step.name.clone()) else { return };
         let span = step_span(expr, reference, 1);
         let found = match place {
-            Place::Vars(_) => {
+            Place::Vars(..) => {
                 let help = "read the stage where the variable is used";
                 self.error(
                     Code::NotVisible,
@@ -332,8 +380,8 @@ impl<'s> Session<'s> {
             Place::Outputs(area) => find_in(&self.layout, area, &name, span).inspect(|site| {
                 self.output_reads[area].insert(name, *site);
             }),
-            Place::Site(site) | Place::Key(site) | Place::With(site) => find(&self.layout, site, &name, span)
-                .map(|target| {
+            Place::Site(site) | Place::Key(site) | Place::With(site) | Place::Inputs(site) => {
+                find(&self.layout, site, &name, span).map(|target| {
                     self.reads[site].insert(name, target);
                     if let Some(waiter) = target.waiter {
                         let kind = if self.layout.is_handler(waiter) {
@@ -344,7 +392,8 @@ impl<'s> Session<'s> {
                         self.edge(waiter, target.site, kind, span);
                     }
                     target.site
-                }),
+                })
+            }
         };
         match found {
             Ok(site) => self.stage_member(expr, reference, site),

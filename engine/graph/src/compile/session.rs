@@ -4,13 +4,13 @@ use super::catalog::{Catalog, Found};
 use super::layout::Layout;
 use super::names::Target;
 use super::types::{Typed, Types};
+use super::units::{Unit, Units};
 use crate::expr::{self, Parsed};
 use crate::graph::DepKind;
 use indexmap::IndexMap;
 use indexmap::map::Entry;
 use reelmill_model::Item;
 use reelmill_model::limits::EXPRESSIONS_MAX;
-use reelmill_spec::spec::Spec;
 use reelmill_spec::template::Expr;
 use reelmill_spec::{Code, Diagnostic, Problems, Span};
 use std::collections::HashMap;
@@ -18,8 +18,8 @@ use std::rc::Rc;
 
 /// What is known of the compilation.
 pub struct Session<'s> {
-    /// The parsed pipeline.
-    pub spec: &'s Spec,
+    /// The parsed pipeline and those that it names.
+    pub units: &'s [Unit],
     /// The known plugins.
     pub catalog: &'s Catalog,
     /// Where everything stands.
@@ -53,12 +53,12 @@ pub struct Edge {
 }
 
 impl<'s> Session<'s> {
-    /// A compilation of a spec, nothing looked at yet.
-    pub fn new(spec: &'s Spec, catalog: &'s Catalog) -> Self {
-        let layout = Layout::new(spec);
+    /// A compilation of these files, nothing looked at yet.
+    pub fn new(units: &'s Units, catalog: &'s Catalog) -> Self {
+        let layout = Layout::new(units);
         let (sites, areas) = (layout.sites.len(), layout.areas.len());
         Self {
-            spec,
+            units: &units.all,
             catalog,
             layout,
             problems: Problems::default(),
@@ -71,6 +71,11 @@ impl<'s> Session<'s> {
             types: Types::default(),
             parsed: HashMap::new(),
         }
+    }
+
+    /// Looks at another file: what is reported from now on is in it.
+    pub fn enter(&mut self, unit: usize) {
+        self.problems.enter(self.units[unit].file.clone());
     }
 
     /// Adds an edge; a data edge outweighs an order edge.

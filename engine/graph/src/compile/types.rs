@@ -7,7 +7,7 @@ use super::session::Session;
 use crate::expr::{Parsed, Type, TypeEnv, static_type};
 use reelmill_spec::inputs::InputDef;
 use reelmill_spec::spec::FanOut;
-use reelmill_spec::template::{Expr, Template, TemplateKind};
+use reelmill_spec::template::{Expr, Template, TemplateKind, Templates};
 use reelmill_spec::values::schema_at;
 use reelmill_spec::yaml::Node;
 use reelmill_spec::{Code, InputType, Span};
@@ -46,16 +46,24 @@ pub enum Purpose {
 pub struct Types {
     outputs: Vec<Option<Type>>,
     items: Vec<Option<Type>>,
-    inputs: Option<Type>,
-    vars: Option<Type>,
+    // By file.
+    inputs: Vec<Option<Type>>,
+    vars: Vec<Option<Type>>,
 }
 
 impl<'s> Session<'s> {
     /// Reports every expression that cannot have the type it needs.
     pub fn check_types(&mut self) {
         let sites = self.layout.sites.len();
-        self.types = Types { outputs: vec![None; sites], items: vec![None; sites], ..Types::default() };
+        let units = self.units.len();
+        self.types = Types {
+            outputs: vec![None; sites],
+            items: vec![None; sites],
+            inputs: vec![None; units],
+            vars: vec![None; units],
+        };
         for typed in std::mem::take(&mut self.typed) {
+            self.enter(self.unit_of(typed.place));
             let env = self.env(&typed.parsed, typed.place);
             match static_type(&typed.parsed, &env) {
                 Ok(found) => self.judge(&typed, &found),
@@ -103,9 +111,14 @@ impl<'s> Session<'s> {
 
     /// Reports a value of `with` that its property can never take.
     pub(super) fn judge_with(&mut self, place: Place, pointer: &str, found: &Type, span: Span) {
-        let Place::With(site) = place else { return };
-        let Some(plugin) = self.plugins[site] else { return };
-        let wanted = schema_at(&plugin.stage.input, pointer).map(Type::from_schema).unwrap_or_default();
+        let wanted = match place {
+            Place::With(site) => {
+                let Some(plugin) = self.plugins[site] else { return };
+                schema_at(&plugin.stage.input, pointer).map(Type::from_schema).unwrap_or_default()
+            }
+            Place::Inputs(site) => self.wanted_input(site, pointer),
+            _ => return,
+        };
         // A schema that takes null beside something else is described by the something else.
         if *found == Type::Null || found.could_be(&wanted) {
             return;
@@ -127,7 +140,7 @@ impl<'s> Session<'s> {
         let mut env = TypeEnv::new();
         for reference in parsed.references() {
             let kind = match reference.root() {
-                "inputs" => self.inputs_type(),
+                "inputs" => self.inputs_type(self.unit_of(place)),
                 "vars" => self.vars_type(place),
                 "run" => texts(
                     "member of run",
@@ -135,6 +148,7 @@ impl<'s> Session<'s> {
                     &RUN_OTHERS,
                 ),
                 "failure" => texts("member of failure", &["stage", "class", "code", "message"], &[]),
+                "self" => self.own_type(place),
                 "index" => Type::Int,
                 "item" => self.item_type(place),
                 "matrix" => self.matrix_type(place),
@@ -146,32 +160,58 @@ impl<'s> Session<'s> {
         env
     }
 
-    fn inputs_type(&mut self) -> Type {
-        let spec = self.spec;
+    /// The type that another pipeline's input must have.
+    fn wanted_input(&self, site: usize, pointer: &str) -> Type {
+        let Role::Pipeline(area, _) = self.layout.sites[site].role else { return Type::Any };
+        let name = pointer.trim_start_matches('/');
+        // What is within a list or a map is checked when the value is there.
+        match self.units[self.layout.areas[area].unit].spec.inputs.get(name) {
+            Some(def) if matches!(def.r#type, InputType::Duration | InputType::Bytes) => Type::Any,
+            Some(def) => input_type(def),
+            None => Type::Any,
+        }
+    }
+
+    /// What a stage that is undone has put out.
+    fn own_type(&mut self, place: Place) -> Type {
+        let undone = match place {
+            Place::With(site) => self.layout.undoes(site),
+            _ => None,
+        };
+        let Some(site) = undone else { return Type::Any };
+        let outputs = self.outputs_type(site);
+        Type::object("member of self", [("outputs".to_owned(), outputs)])
+    }
+
+    fn inputs_type(&mut self, unit: usize) -> Type {
+        let spec = &self.units[unit].spec;
         // An input whose definition is wrong is there all the same, of whatever type.
         let written = || spec.tree.get("inputs").map(Node::entries).unwrap_or_default().iter();
         let inputs = || {
             written()
                 .map(|entry| (entry.key.clone(), spec.inputs.get(&entry.key).map_or(Type::Any, input_type)))
         };
-        self.types.inputs.get_or_insert_with(|| Type::object("input of this pipeline", inputs())).clone()
+        self.types.inputs[unit]
+            .get_or_insert_with(|| Type::object("input of this pipeline", inputs()))
+            .clone()
     }
 
     fn vars_type(&mut self, place: Place) -> Type {
-        if matches!(place, Place::Vars(_)) {
+        if matches!(place, Place::Vars(..)) {
             return Type::Any;
         }
-        if self.types.vars.is_none() {
-            let spec = self.spec;
+        let unit = self.unit_of(place);
+        if self.types.vars[unit].is_none() {
+            let spec = &self.units[unit].spec;
             let vars = spec.vars.iter().enumerate();
             let types: Vec<(String, Type)> = vars
                 .map(|(index, (name, var))| {
-                    (name.clone(), self.template_type(&var.value, Place::Vars(index)))
+                    (name.clone(), self.template_type(&var.value, Place::Vars(unit, index)))
                 })
                 .collect();
-            self.types.vars = Some(Type::object("variable of this pipeline", types));
+            self.types.vars[unit] = Some(Type::object("variable of this pipeline", types));
         }
-        self.types.vars.clone().unwrap_or_default()
+        self.types.vars[unit].clone().unwrap_or_default()
     }
 
     /// The item of the innermost `for_each`.
@@ -180,7 +220,8 @@ impl<'s> Session<'s> {
             return self.element_type(site);
         }
         let mut area = self.area_of(place);
-        while let Some(owner) = area.and_then(|area| self.layout.areas[area].owner) {
+        let owner_of = |area: &super::layout::Area| area.owner.filter(|_| !area.sealed);
+        while let Some(owner) = area.and_then(|area| owner_of(&self.layout.areas[area])) {
             if matches!(self.layout.sites[owner].stage.fan_out, Some(FanOut::ForEach(_))) {
                 return self.element_type(owner);
             }
@@ -223,9 +264,11 @@ impl<'s> Session<'s> {
 
     fn area_of(&self, place: Place) -> Option<usize> {
         match place {
-            Place::Site(site) | Place::Key(site) | Place::With(site) => Some(self.layout.sites[site].area),
+            Place::Site(site) | Place::Key(site) | Place::With(site) | Place::Inputs(site) => {
+                Some(self.layout.sites[site].area)
+            }
             Place::Outputs(area) => Some(area),
-            Place::Vars(_) => None,
+            Place::Vars(..) => None,
         }
     }
 
@@ -234,11 +277,11 @@ impl<'s> Session<'s> {
         for reference in parsed.references().iter().filter(|reference| reference.root() == "stages") {
             let Some(name) = reference.path.get(1).map(|step| &step.name) else { continue };
             let site = match place {
-                Place::Site(site) | Place::Key(site) | Place::With(site) => {
+                Place::Site(site) | Place::Key(site) | Place::With(site) | Place::Inputs(site) => {
                     self.reads[site].get(name).map(|t| t.site)
                 }
                 Place::Outputs(area) => self.output_reads[area].get(name).copied(),
-                Place::Vars(_) => None,
+                Place::Vars(..) => None,
             };
             let kind = site.map(|site| self.stage_type(site)).unwrap_or_default();
             stages.push((name.clone(), kind));
@@ -273,18 +316,25 @@ impl<'s> Session<'s> {
                 inner.map(|inner| self.outputs_type(inner)).unwrap_or_default()
             }
             Role::Body(area) => {
-                let outputs = stage.outputs.iter();
-                let types: Vec<(String, Type)> = outputs
-                    .map(|(name, output)| {
-                        (name.clone(), self.template_type(&output.value, Place::Outputs(area)))
-                    })
-                    .collect();
-                Type::object(format!("output of `{}`", stage.name.value), types)
+                self.rendered_type(&stage.outputs, area, format!("output of `{}`", stage.name.value))
             }
+            Role::Pipeline(area, _) => {
+                let spec = &self.units[self.layout.areas[area].unit].spec;
+                self.rendered_type(&spec.outputs, area, format!("output of pipeline `{}`", spec.name))
+            }
+            Role::Approval(_) => Type::object("member of a person's answer", answer()),
             Role::Unknown => Type::Any,
         };
         self.types.outputs[site] = Some(found.clone());
         found
+    }
+
+    fn rendered_type(&mut self, outputs: &'s Templates, area: usize, what: String) -> Type {
+        let types: Vec<(String, Type)> = outputs
+            .iter()
+            .map(|(name, output)| (name.clone(), self.template_type(&output.value, Place::Outputs(area))))
+            .collect();
+        Type::object(what, types)
     }
 
     fn template_type(&mut self, template: &'s Template, place: Place) -> Type {
@@ -330,6 +380,12 @@ fn span_at(typed: &Typed<'_>, offset: usize) -> Span {
 fn reads_output_at(parsed: &Parsed, offset: usize) -> bool {
     let outputs = parsed.references().iter().filter(|reference| reference.root() == "stages");
     outputs.flat_map(|reference| reference.path.iter().skip(3)).any(|step| step.offset == offset)
+}
+
+/// What an approval puts out.
+fn answer() -> [(String, Type); 3] {
+    [("approved", Type::Bool), ("by", Type::String), ("reason", Type::String)]
+        .map(|(name, kind)| (name.to_owned(), kind))
 }
 
 /// Members of `run` that are no texts; what they are is the engine's business.

@@ -14,6 +14,7 @@ impl Session<'_> {
     pub fn check_plugins(&mut self) {
         for site in 0..self.layout.sites.len() {
             let Role::Work(uses, with) = self.layout.sites[site].role else { continue };
+            self.enter(self.layout.sites[site].unit);
             let catalog = self.catalog;
             match catalog.find(uses) {
                 Ok(found) => {

@@ -1,17 +1,18 @@
 //! From a node with a body to its items: evaluated, named, counted.
 
-use super::context::{Bindings, Context};
+use super::context::{Bindings, Context, within_item};
 use super::error::EvalError;
 use super::programs::{Programs, kind};
-use crate::graph::{BodyKind, Expr, FanOut};
+use crate::graph::{BodyKind, Call, Expr, FanOut};
 use reelmill_model::Item;
-use reelmill_model::limits::{FAN_OUT_MAX, ITEM_KEY_BYTES_MAX};
+use reelmill_model::limits::{FAN_OUT_MAX, ITEM_KEY_BYTES_MAX, PAYLOAD_BYTES_MAX};
+use reelmill_spec::inputs::resolve_inner;
 use serde_json::Value;
 use std::collections::HashMap;
 use std::sync::Arc;
 
 impl Programs {
-    /// The items of a body: one with an empty key for a group, the rows of a matrix, or what `for_each` gives.
+    /// The items of a body: one with an empty key for a group or another pipeline, the rows of a matrix, or what `for_each` gives.
     ///
     /// # Errors
     /// `for_each.in` is no list or has too many items, or a key is no key or not unique.
@@ -23,6 +24,9 @@ impl Programs {
     ) -> Result<Vec<Item>, EvalError> {
         match body {
             BodyKind::Group => Ok(vec![Item { key: String::new(), value: Value::Null }]),
+            BodyKind::Pipeline(call) => {
+                Ok(vec![Item { key: String::new(), value: self.given(call, context)? }])
+            }
             BodyKind::Matrix { rows } => Ok(rows.clone()),
             BodyKind::ForEach { items, key } => {
                 let values = self.values(items, fan_out, context)?;
@@ -30,6 +34,56 @@ impl Programs {
                 self.name(items, key.as_ref(), context)
             }
         }
+    }
+
+    /// What another pipeline is given: its inputs, checked, with defaults filled in.
+    fn given(&self, call: &Call, context: &Context) -> Result<Value, EvalError> {
+        let wrong = |message: String| {
+            let source = format!("with of pipeline {}", call.name);
+            EvalError::new(&Expr { source, line: call.line }, message)
+        };
+        let Value::Object(given) = self.render_all(&call.with, &Bindings::new(context))? else {
+            return Err(wrong("it is no map".to_owned()));
+        };
+        let resolved = resolve_inner(&call.inputs, given).map_err(|problems| {
+            wrong(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
+        })?;
+        let bytes = resolved.to_string().len();
+        if bytes > PAYLOAD_BYTES_MAX {
+            let message =
+                format!("the inputs are {bytes} bytes of JSON, over the limit of {PAYLOAD_BYTES_MAX}");
+            return Err(wrong(message));
+        }
+        Ok(resolved)
+    }
+
+    /// The context within one item of a body, from the one around the body.
+    ///
+    /// # Errors
+    /// A variable of another pipeline has no value.
+    pub fn within(
+        &self,
+        of: &BodyKind,
+        index: u32,
+        item: &Item,
+        outer: &Context,
+    ) -> Result<Context, EvalError> {
+        Ok(match of {
+            BodyKind::Group => outer.clone(),
+            BodyKind::ForEach { .. } => within_item(outer, item, index, false),
+            BodyKind::Matrix { .. } => within_item(outer, item, index, true),
+            BodyKind::Pipeline(call) => {
+                let mut inner = Context {
+                    inputs: Some(Arc::new(item.value.clone())),
+                    run: outer.run.clone(),
+                    trigger: outer.trigger.clone(),
+                    attempt: outer.attempt.clone(),
+                    ..Context::default()
+                };
+                self.set_vars(&call.vars, &mut inner)?;
+                inner
+            }
+        })
     }
 
     fn values(&self, items: &Expr, fan_out: &FanOut, context: &Context) -> Result<Vec<Value>, EvalError> {

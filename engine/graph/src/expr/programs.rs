@@ -198,10 +198,20 @@ fn node_expressions<'g>(node: &'g Node, all: &mut Vec<&'g Expr>) {
     all.extend(&node.condition);
     match &node.kind {
         NodeKind::Work { with, .. } => with.values().for_each(|template| expressions(template, all)),
+        NodeKind::Approval(approval) => {
+            approval.message.iter().for_each(|message| expressions(message, all));
+        }
         NodeKind::Body { of, outputs, .. } => {
-            if let BodyKind::ForEach { items, key } = of {
-                all.push(items);
-                all.extend(key);
+            match of {
+                BodyKind::ForEach { items, key } => {
+                    all.push(items);
+                    all.extend(key);
+                }
+                BodyKind::Pipeline(call) => {
+                    let values = call.with.values().chain(call.vars.values());
+                    values.for_each(|template| expressions(template, all));
+                }
+                BodyKind::Group | BodyKind::Matrix { .. } => {}
             }
             outputs.iter().flat_map(IndexMap::values).for_each(|template| expressions(template, all));
         }

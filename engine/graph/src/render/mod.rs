@@ -18,7 +18,9 @@ fn width(node: &Node) -> String {
     match &node.kind {
         NodeKind::Body { of: BodyKind::Matrix { rows }, .. } => format!("×{}", rows.len()),
         NodeKind::Body { of: BodyKind::ForEach { .. }, fan_out, .. } => format!("×≤{}", fan_out.max_items),
-        NodeKind::Body { of: BodyKind::Group, .. } | NodeKind::Work { .. } => String::new(),
+        NodeKind::Body { of: BodyKind::Group | BodyKind::Pipeline(_), .. }
+        | NodeKind::Work { .. }
+        | NodeKind::Approval(_) => String::new(),
     }
 }
 
@@ -35,9 +37,11 @@ fn work(graph: &Graph, node: &Node) -> String {
             let major = plugin.version.split('.').next().unwrap_or_default();
             format!("{}.{}@{major}", plugin.plugin, plugin.stage)
         }
+        NodeKind::Approval(_) => "approval".to_owned(),
         NodeKind::Body { scope, outputs: None, .. } => {
             graph.scope(*scope).nodes.first().map(|inner| work(graph, graph.node(*inner))).unwrap_or_default()
         }
+        NodeKind::Body { of: BodyKind::Pipeline(call), .. } => format!("pipeline {}", call.name),
         NodeKind::Body { .. } => String::new(),
     }
 }
@@ -55,6 +59,7 @@ fn occasion(graph: &Graph, node: &Node) -> Option<String> {
     match node.trigger {
         Trigger::Success => None,
         Trigger::FailureOf(watched) => Some(format!("when {} failed", graph.node(watched).name)),
+        Trigger::FailureInScope => Some("when one of them failed".to_owned()),
         Trigger::Always => Some("always".to_owned()),
     }
 }

@@ -2,8 +2,8 @@
 
 use super::bed::Store;
 use super::rig::all_tasks;
-use crate::{InstanceView, TaskView};
-use reelmill_graph::{Graph, NodeKind};
+use crate::{InstanceView, RunView, TaskView};
+use reelmill_graph::{Graph, NodeKind, ScopeKind};
 use reelmill_model::{InstanceNo, InstanceState, NodeNo, Phase, RunId, TaskRef, TaskState};
 use std::collections::HashMap;
 
@@ -24,6 +24,7 @@ pub async fn audit(store: &dyn Store, id: RunId) {
     assert_eq!(run.state.is_terminal(), open == 0, "a run is over when no task is open: {tasks:#?}");
     assert_eq!(run.state.is_terminal(), run.phase == Phase::Done);
     assert_eq!(run.state.is_terminal(), run.ended_ms.is_some());
+    check_undoing(&graph, &run, &tasks);
     let mut fans = HashMap::new();
     for task in tasks.iter().filter(|task| matches!(graph.node(task.node).kind, NodeKind::Body { .. })) {
         let items = store.items(TaskRef { run: id, task: task.task }, &[]).await.expect("items are read");
@@ -38,6 +39,36 @@ pub async fn audit(store: &dyn Store, id: RunId) {
             book.check_items(owner, items);
         }
     }
+}
+
+/// What undoes a stage runs after the main part, one at a time, and for every stage that succeeded in a run that
+/// failed.
+fn check_undoing(graph: &Graph, run: &RunView, tasks: &[TaskView]) {
+    let undoing: Vec<_> = tasks.iter().filter(|task| graph.undoes(graph.node(task.node)).is_some()).collect();
+    let open = undoing.iter().filter(|task| !task.state.is_terminal()).count();
+    assert!(
+        open <= usize::from(run.phase == Phase::Compensate),
+        "one stage is undone at a time: {undoing:#?}"
+    );
+    assert!(
+        run.phase != Phase::Main || undoing.is_empty(),
+        "nothing is undone before its time: {undoing:#?}"
+    );
+    if !run.failed || !run.state.is_terminal() {
+        return;
+    }
+    for task in tasks.iter().filter(|task| part_of(graph, task.node) == ScopeKind::Main) {
+        if task.state == TaskState::Succeeded && graph.node(task.node).compensate.is_some() {
+            let path = format!("{}.compensate", task.path);
+            assert!(undoing.iter().any(|undo| undo.path == path), "{} was not undone", task.path);
+        }
+    }
+}
+
+/// The part of the pipeline that a node belongs to.
+fn part_of(graph: &Graph, node: NodeNo) -> ScopeKind {
+    let scope = graph.scope(graph.node(node).scope);
+    scope.owner.map_or(scope.kind, |owner| part_of(graph, owner))
 }
 
 /// The tasks of a run, to be looked up.
@@ -90,7 +121,10 @@ impl<'t> Book<'t> {
                 assert!(task.settled > 0 && task.ended_ms.is_some(), "{path} has ended");
             }
         }
-        assert_eq!(task.due_ms.is_some(), task.state == TaskState::Delayed, "{path}");
+        // An approval may wait for ever; everything else that is delayed is due some time.
+        let asks = matches!(self.graph.node(task.node).kind, NodeKind::Approval(_));
+        assert!(task.due_ms.is_none() || task.state == TaskState::Delayed, "{path}");
+        assert!(task.state != TaskState::Delayed || task.due_ms.is_some() || asks, "{path} is never due");
         assert!(task.state != TaskState::Failed || task.failure.is_some(), "{path} failed for no reason");
         assert!(task.state != TaskState::Skipped || task.skipped.is_some(), "{path} skipped for no reason");
     }

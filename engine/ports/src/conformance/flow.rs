@@ -1,11 +1,11 @@
 //! Cases: the order in which things run.
 
 use super::bed::Bed;
-use super::rig::{Rig, broken, done, lanes, new_run};
+use super::rig::{LEASE, Rig, broken, done, lanes, new_run};
 use crate::{LeaseRequest, Only, StepRequest, StoreError};
 use reelmill_graph::sketch::Sketch;
 use reelmill_graph::{DepKind, Graph, ScopeKind, light_lane};
-use reelmill_model::{Digest, FailureClass, Phase, RunState, TaskState, WorkerId};
+use reelmill_model::{Digest, FailureClass, Phase, Requirements, RunState, TaskState, WorkerId};
 use serde_json::json;
 use std::time::Duration;
 
@@ -182,4 +182,28 @@ pub async fn waiting_ends_when_a_task_becomes_ready(bed: &impl Bed) {
     let lanes = lanes();
     let waiting = rig.store.wait(&lanes, &Only::Any, long);
     let ((), ()) = tokio::join!(waiting, rig.succeed(&first));
+}
+
+/// A task that needs something stands in a lane that says so, and a worker that does not serve it never gets it.
+pub async fn needs_have_lanes_of_their_own(bed: &impl Bed) {
+    let mut sketch = Sketch::default();
+    let plain = sketch.work(Graph::MAIN, "plain");
+    let needy = sketch.work(Graph::MAIN, "needy");
+    sketch.after(needy, plain, DepKind::Order);
+    sketch.at(needy).settings.requires = Requirements { gpus: 1, ..Requirements::default() };
+    let rig = Rig::new(bed, sketch.build()).await;
+    let lease = async |lanes: &[&str]| {
+        let lanes = lanes.iter().map(|lane| (*lane).to_owned()).collect();
+        let lease = LeaseRequest { lanes, want: 9, lease: LEASE, only: Only::Any };
+        let worker = WorkerId("w1".into());
+        let request = StepRequest { worker, settles: Vec::new(), leases: vec![lease] };
+        rig.store.step(request).await.expect("the step is made").leased
+    };
+    let leased = lease(&["default", "default/light"]).await;
+    assert_eq!(rig.names(&leased), ["plain"]);
+    rig.succeed(&leased[0]).await;
+    assert!(lease(&["default", "default/light", "default;gpu=2"]).await.is_empty());
+    let leased = lease(&["default;gpu=1"]).await;
+    assert_eq!(rig.names(&leased), ["needy"]);
+    rig.succeed(&leased[0]).await;
 }

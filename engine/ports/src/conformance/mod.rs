@@ -3,8 +3,10 @@
 //! A store's tests implement [`Bed`] and call [`conformance_suite!`](crate::conformance_suite); every case is a
 //! function of this module that panics when the store does not do what the traits promise.
 
+pub mod approvals;
 mod audit;
 mod bed;
+pub mod compensation;
 pub mod fans;
 pub mod fences;
 pub mod fleet;
@@ -25,7 +27,7 @@ macro_rules! conformance_suite {
     ($bed:expr) => {
         $crate::conformance_suite!(@ $bed;
             flow: a_chain_runs_in_order, a_run_is_submitted_once, an_unknown_graph_is_refused,
-                higher_priority_then_age, only_what_was_asked_for_is_leased, light_work_has_its_own_lane,
+                higher_priority_then_age, only_what_was_asked_for_is_leased, light_work_has_its_own_lane, needs_have_lanes_of_their_own,
                 parts_follow_one_another, a_failing_finally_fails_the_run, an_allowed_failure_is_allowed,
                 waiting_ends_when_a_task_becomes_ready;
             fans: items_keep_their_order, no_items_is_a_success, max_parallel_holds, fail_fast_stops_the_others,
@@ -34,8 +36,13 @@ macro_rules! conformance_suite {
             fences: a_stale_token_changes_nothing, a_lost_lease_is_leased_again, a_killer_task_ends,
                 an_external_stage_is_not_repeated, a_heartbeat_extends, a_released_task_counts_no_attempt,
                 a_dead_worker_gives_back_everything, leases_survive_a_crash;
-            repair: a_failed_attempt_waits_out_its_backoff, a_provider_says_when, hopeless_failures_end_at_once,
+            repair: a_failed_attempt_waits_out_its_backoff, want_is_counted, a_provider_says_when, hopeless_failures_end_at_once,
                 a_ready_task_waits_only_so_long;
+            approvals: an_approval_waits_without_a_worker, a_rejection_fails_at_once, time_decides_an_approval,
+                only_what_waits_is_decided, a_cancelled_run_waits_for_nobody, a_retry_asks_again;
+            compensation: what_succeeded_is_undone_in_reverse, a_failed_compensation_stops_nothing,
+                a_cancelled_run_is_undone, items_are_undone_one_by_one, a_retry_does_again_what_was_undone,
+                nothing_is_undone_after_a_success;
             stops: cancelling_stops_and_cleans_up, cancelling_twice_is_once, a_retry_keeps_what_succeeded,
                 a_retry_of_items_reruns_the_failed_ones, a_retry_from_a_stage, a_retry_of_all,
                 a_failed_finally_is_retried;

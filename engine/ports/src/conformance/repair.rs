@@ -3,7 +3,7 @@
 use super::bed::Bed;
 use super::rig::{Rig, broken};
 use reelmill_graph::sketch::Sketch;
-use reelmill_graph::{Backoff, Graph, Jitter, Retry};
+use reelmill_graph::{Backoff, Escalate, Graph, Jitter, Retry};
 use reelmill_model::{EventKind, Failure, FailureClass, Outcome, TaskState};
 use std::time::Duration;
 
@@ -17,6 +17,7 @@ fn retried(class: &[FailureClass]) -> Graph {
         max_ms: 60_000,
         jitter: Jitter::None,
         on: class.to_vec(),
+        escalate: Escalate::default(),
     };
     sketch.build()
 }
@@ -80,4 +81,30 @@ pub async fn a_ready_task_waits_only_so_long(bed: &impl Bed) {
     assert_eq!(promote(&rig).await, (0, None));
     let failure = rig.task("work").await.failure.expect("it has a reason");
     assert_eq!((failure.class, failure.code.as_str()), (FailureClass::Timeout, "queue_timeout"));
+}
+
+/// Failures for want of something are counted, so that the next attempt can be given more; others are not.
+pub async fn want_is_counted(bed: &impl Bed) {
+    let mut sketch = Sketch::default();
+    let work = sketch.work(Graph::MAIN, "work");
+    sketch.at(work).settings.retry.max_attempts = 9;
+    sketch.at(work).settings.retry.escalate.memory = Some(2);
+    let mut rig = Rig::new(bed, sketch.build()).await;
+    let classes = [
+        (FailureClass::Oom, 1),
+        (FailureClass::Transient, 1),
+        (FailureClass::Timeout, 2),
+        (FailureClass::Resource, 3),
+    ];
+    for (class, escalated) in classes {
+        let work = rig.lease_one("work").await;
+        assert_eq!(rig.settle(&work, broken(class)).await, Ok(TaskState::Ready), "{class}");
+        assert_eq!(rig.task("work").await.escalated, escalated, "{class}");
+    }
+    rig.store = bed.open();
+    let work = rig.lease_one("work").await;
+    assert_eq!(work.escalated, 3);
+    assert_eq!(rig.settle(&work, broken(FailureClass::Permanent)).await, Ok(TaskState::Failed));
+    rig.store.retry(rig.run, crate::RetryScope::Failed).await.expect("it goes again");
+    assert_eq!(rig.lease_one("work").await.escalated, 0, "a retry by hand begins anew");
 }

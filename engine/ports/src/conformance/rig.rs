@@ -5,8 +5,11 @@ use super::bed::{Bed, Store};
 use crate::{
     LeaseRequest, Leased, NewRun, Only, Rejected, RunView, Settle, Settled, StepRequest, TaskFilter, TaskView,
 };
+use reelmill_graph::placement::lane;
 use reelmill_graph::{Graph, light_lane};
-use reelmill_model::{Digest, Failure, FailureClass, Item, Outcome, RunId, TaskState, Usage, WorkerId};
+use reelmill_model::{
+    Digest, Failure, FailureClass, Item, Outcome, Requirements, RunId, SkipReason, TaskState, Usage, WorkerId,
+};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -65,7 +68,8 @@ pub fn broken(class: FailureClass) -> Outcome {
 /// All lanes the cases use.
 #[must_use]
 pub fn lanes() -> Vec<String> {
-    vec!["default".into(), light_lane("default")]
+    let needy = Requirements { gpus: 1, ..Requirements::default() };
+    vec!["default".into(), light_lane("default"), lane("default", &needy)]
 }
 
 impl<'b> Rig<'b> {
@@ -76,7 +80,12 @@ impl<'b> Rig<'b> {
 
     /// Submits a run of a graph that the store is to know by this digest.
     pub async fn with_digest(bed: &'b dyn Bed, graph: Graph, digest: Digest) -> Self {
-        let new = new_run(1, digest, None);
+        Self::numbered(bed, graph, digest, 1).await
+    }
+
+    /// Submits a run of this number of a graph.
+    pub async fn numbered(bed: &'b dyn Bed, graph: Graph, digest: Digest, no: u128) -> Self {
+        let new = new_run(no, digest, None);
         let rig = Self { bed, store: bed.open(), graph: Arc::new(graph), run: new.id };
         rig.store.put_graph(digest, Arc::clone(&rig.graph)).await.expect("the graph is put");
         assert!(rig.store.submit(new).await.expect("the run is submitted"));
@@ -143,6 +152,25 @@ impl<'b> Rig<'b> {
                 self.succeed(task).await;
             }
         }
+    }
+
+    /// Skips what is ready until nothing is.
+    pub async fn work_off_skipping(&self) {
+        loop {
+            let leased = self.lease().await;
+            if leased.is_empty() {
+                return;
+            }
+            for task in &leased {
+                let reason = SkipReason::Condition { expression: "false".into() };
+                self.settle(task, Outcome::Skipped(reason)).await.expect("it is held");
+            }
+        }
+    }
+
+    /// The digest of its graph.
+    pub async fn digest(&self) -> Digest {
+        self.view().await.new.graph
     }
 
     /// The run.

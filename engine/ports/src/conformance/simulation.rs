@@ -9,12 +9,13 @@ use crate::{
 };
 use reelmill_graph::sketch::Sketch;
 use reelmill_graph::{
-    Backoff, DepKind, Graph, ItemFailure, Jitter, MinSuccess, NodeKind, Retry, ScopeKind, Trigger,
+    Backoff, DepKind, Escalate, Graph, ItemFailure, Jitter, MinSuccess, NodeKind, OnTimeout, Retry,
+    ScopeKind, Trigger,
 };
 use reelmill_lifecycle::{Admit, Dice, admit};
 use reelmill_model::{
-    Digest, Failure, FailureClass, Item, NodeNo, Outcome, RunId, ScopeNo, SkipReason, TaskNo, TaskRef,
-    TaskState, Token, Usage, WorkerId,
+    Decision, Digest, Failure, FailureClass, Item, NodeNo, Outcome, RunId, ScopeNo, SkipReason, TaskNo,
+    TaskRef, TaskState, Token, Usage, WorkerId,
 };
 use serde_json::json;
 use std::collections::HashMap;
@@ -61,7 +62,9 @@ fn fill(dice: &mut Dice, sketch: &mut Sketch, scope: ScopeNo, depth: u32) {
                 fill(dice, sketch, body, depth + 1);
                 node
             }
-            _ => sketch.work(scope, &name),
+            3 if depth < 2 => pipeline(dice, sketch, scope, &name, depth),
+            4 => approval(dice, sketch, scope, &name),
+            _ => work(dice, sketch, scope, &name),
         };
         for upstream in &earlier {
             if chance(dice, 40) {
@@ -72,6 +75,43 @@ fn fill(dice: &mut Dice, sketch: &mut Sketch, scope: ScopeNo, depth: u32) {
         set(dice, sketch, node);
         earlier.push(node);
     }
+}
+
+/// Another pipeline, sometimes with an `on_failure` and a `finally`, which wait for all of its stages.
+fn pipeline(dice: &mut Dice, sketch: &mut Sketch, scope: ScopeNo, name: &str, depth: u32) -> NodeNo {
+    let (node, body) = sketch.pipeline(scope, name);
+    fill(dice, sketch, body, depth + 1);
+    for trigger in [Trigger::FailureInScope, Trigger::Always] {
+        if chance(dice, 50) {
+            let beside = sketch.nodes_of(body);
+            let handler = sketch.work(body, "handler");
+            for stage in beside {
+                sketch.after(handler, stage, DepKind::Order);
+            }
+            sketch.at(handler).trigger = trigger;
+        }
+    }
+    node
+}
+
+/// A stage, which sometimes can be undone.
+fn work(dice: &mut Dice, sketch: &mut Sketch, scope: ScopeNo, name: &str) -> NodeNo {
+    let node = sketch.work(scope, name);
+    if chance(dice, 25) {
+        sketch.compensate(node);
+    }
+    node
+}
+
+fn approval(dice: &mut Dice, sketch: &mut Sketch, scope: ScopeNo, name: &str) -> NodeNo {
+    let timeout_ms = chance(dice, 50).then(|| 1_000 * (1 + dice.up_to(30)));
+    let node = sketch.approval(scope, name, timeout_ms);
+    if let NodeKind::Approval(approval) = &mut sketch.at(node).kind
+        && chance(dice, 50)
+    {
+        approval.on_timeout = OnTimeout::Approve;
+    }
+    node
 }
 
 fn set(dice: &mut Dice, sketch: &mut Sketch, node: NodeNo) {
@@ -96,6 +136,7 @@ fn set(dice: &mut Dice, sketch: &mut Sketch, node: NodeNo) {
         (1, _) => node.trigger = Trigger::Always,
         _ => {}
     }
+    node.settings.requires.gpus = u32::from(chance(dice, 10));
     node.settings.allow_failure = chance(dice, 15);
     node.settings.priority = if chance(dice, 20) { 8 } else { 5 };
     node.settings.timeout.queue_ms = chance(dice, 10).then_some(60_000);
@@ -106,6 +147,7 @@ fn set(dice: &mut Dice, sketch: &mut Sketch, node: NodeNo) {
         max_ms: 10_000,
         jitter: Jitter::Full,
         on: Vec::new(),
+        escalate: Escalate { memory: chance(dice, 50).then_some(2), ..Escalate::default() },
     };
 }
 
@@ -202,6 +244,7 @@ impl World<'_> {
             95 => self.bed.clock().shift(-15_000),
             96 => self.stores[at] = self.bed.open(),
             97 => self.cancel().await,
+            98 => self.decide(50).await,
             _ => self.retry().await,
         }
     }
@@ -266,9 +309,8 @@ impl World<'_> {
             NodeKind::Work { .. } => {
                 Outcome::Succeeded { outputs: json!({ "roll": dice.roll() }), cached: false }
             }
-            NodeKind::Body { of: reelmill_graph::BodyKind::Group, .. } => {
-                Outcome::Expand { items: vec![item(String::new())] }
-            }
+            NodeKind::Approval(_) => Outcome::Await { message: None },
+            NodeKind::Body { of, .. } if of.is_one() => Outcome::Expand { items: vec![item(String::new())] },
             NodeKind::Body { .. } => {
                 Outcome::Expand { items: (0..dice.up_to(4)).map(|n| item(format!("i{n}"))).collect() }
             }
@@ -345,6 +387,29 @@ impl World<'_> {
         self.store.cancel(run, "simulated").await.expect("it is asked");
     }
 
+    /// People decide some of the approvals that wait.
+    async fn decide(&mut self, percent: u64) {
+        for run in self.runs.clone() {
+            for no in all_tasks(&*self.store, run).await.into_iter().map(|task| task.task) {
+                // The answer to another one may have ended this one: it is read anew.
+                let tasks = all_tasks(&*self.store, run).await;
+                let Some(task) = tasks.into_iter().find(|task| task.task == no) else { continue };
+                let asks = matches!(self.graph.node(task.node).kind, NodeKind::Approval(_));
+                if !asks || !chance(&mut self.dice, percent) {
+                    continue;
+                }
+                let decision = Decision {
+                    approved: chance(&mut self.dice, 60),
+                    by: "sim".into(),
+                    reason: String::new(),
+                };
+                let decided = self.store.approve(TaskRef { run, task: task.task }, decision).await;
+                let waits = task.state == TaskState::Delayed;
+                assert_eq!(decided.is_ok(), waits, "{} was {}: {decided:?}", task.path, task.state);
+            }
+        }
+    }
+
     async fn retry(&mut self) {
         let run = self.runs[pick(&mut self.dice, self.runs.len())];
         let scope = match self.dice.up_to(4) {
@@ -393,6 +458,7 @@ impl World<'_> {
             self.shift(Duration::from_secs(3));
             self.store.expire_leases(100).await.expect("leases are looked through");
             self.store.promote_delayed(100).await.expect("delayed tasks are looked through");
+            self.decide(100).await;
             for _ in 0..self.workers.len() {
                 self.work().await;
             }

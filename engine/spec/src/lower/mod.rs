@@ -30,7 +30,7 @@ pub fn parse(text: &str) -> (Option<Spec>, Vec<Diagnostic>) {
     if !matches!(tree.kind, Kind::Map(_)) {
         return (None, problems.finish(Some(&tree)));
     }
-    let mut lower = Lower { file: text, problems: &mut problems, stages: 0 };
+    let mut lower = Lower { file: text, problems: &mut problems, stages: 0, cleanup: false };
     let mut spec = lower.pipeline(tree);
     spec.complete = problems.errors() == 0;
     let found = problems.finish(Some(&spec.tree));
@@ -41,6 +41,8 @@ struct Lower<'a> {
     file: &'a str,
     problems: &'a mut Problems,
     stages: usize,
+    /// Whether the stages of `on_failure` or `finally` of the pipeline are looked at.
+    cleanup: bool,
 }
 
 impl Lower<'_> {
@@ -54,7 +56,7 @@ impl Lower<'_> {
         }
         let defaults = tree.get("defaults").map(|node| self.modifiers(node)).unwrap_or_default();
         let inputs = self.inputs(tree.get("inputs"));
-        Spec {
+        let mut spec = Spec {
             triggers: self.triggers(&tree, &inputs),
             name: tree.get("name").and_then(Node::text).unwrap_or_default().to_owned(),
             labels: labels(tree.get("labels")),
@@ -63,16 +65,26 @@ impl Lower<'_> {
             secrets: self.secrets(tree.get("secrets")),
             defaults,
             stages: self.stages(tree.get("stages"), 0),
-            on_failure: self.stages(tree.get("on_failure"), 0),
-            finally: self.stages(tree.get("finally"), 0),
+            on_failure: self.cleanup(tree.get("on_failure")),
+            finally: self.cleanup(tree.get("finally")),
             outputs: self.templates(tree.get("outputs")),
+            stage_count: 0,
             complete: false,
             tree,
-        }
+        };
+        spec.stage_count = self.stages;
+        spec
     }
 
     fn stages(&mut self, node: Option<&Node>, depth: usize) -> Stages {
         node.map(Node::entries).unwrap_or_default().iter().filter_map(|e| self.stage(e, depth)).collect()
+    }
+
+    fn cleanup(&mut self, node: Option<&Node>) -> Stages {
+        self.cleanup = true;
+        let stages = self.stages(node, 0);
+        self.cleanup = false;
+        stages
     }
 
     fn templates(&mut self, node: Option<&Node>) -> Templates {

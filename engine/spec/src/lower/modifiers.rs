@@ -2,12 +2,15 @@
 
 use super::Lower;
 use crate::code::Code;
-use crate::settings::{Modifiers, RetryParts, Timeout};
-use crate::units::duration_ms;
+use crate::settings::{Escalate, Modifiers, RetryParts, Timeout};
+use crate::span::Span;
+use crate::units::{bytes, duration_ms};
 use crate::yaml::{Kind, Node};
-use reelmill_model::FailureClass;
+use reelmill_model::limits::{ID_CHARS_MAX, WORKER_LABELS_MAX};
+use reelmill_model::{FailureClass, Requirements};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use std::collections::BTreeMap;
 
 impl Lower<'_> {
     /// The modifiers in a stage or in `defaults`.
@@ -18,8 +21,51 @@ impl Lower<'_> {
             timeout: node.get("timeout").map(timeout).unwrap_or_default(),
             retry: node.get("retry").map(|retry| self.retry(retry)).unwrap_or_default(),
             cache: node.get("cache").and_then(word),
+            runs_on: node.get("runs_on").map(|runs_on| self.runs_on(runs_on)),
             allow_failure: matches!(node.get("allow_failure").map(|n| &n.kind), Some(Kind::Bool(true))),
         }
+    }
+
+    fn runs_on(&mut self, node: &Node) -> Requirements {
+        let size = |key: &str| node.get(key).and_then(Node::text).and_then(bytes).unwrap_or(0);
+        let number = |key: &str| node.get(key).and_then(count);
+        let vram_bytes = size("vram");
+        if let (Some(entry), Some(0)) = (node.entry("vram"), number("gpu")) {
+            self.error(
+                Code::Conflict,
+                entry.key_span,
+                "`vram` without a GPU",
+                "ask for a `gpu`, or remove it",
+            );
+        }
+        let needs = Requirements {
+            cpus: number("cpu").unwrap_or(0),
+            memory_bytes: size("memory"),
+            scratch_bytes: size("scratch"),
+            gpus: number("gpu").unwrap_or_else(|| u32::from(vram_bytes > 0)),
+            vram_bytes,
+            encoder: node.get("encoder").and_then(Node::text).map(str::to_owned),
+            labels: self.worker_labels(node.get("labels")),
+            fallback_cpu: node.get("fallback").and_then(Node::text) == Some("cpu"),
+        };
+        if needs.fallback_cpu && needs.gpus == 0 && needs.encoder.is_none() {
+            let span = node.entry("fallback").map_or(node.span, |entry| entry.key_span);
+            let help = "ask for a `gpu` or an `encoder`, or remove it";
+            self.error(Code::Conflict, span, "`fallback` has nothing to fall back from", help);
+        }
+        needs
+    }
+
+    fn worker_labels(&mut self, node: Option<&Node>) -> BTreeMap<String, String> {
+        let all: BTreeMap<String, String> = super::labels(node).into_iter().collect();
+        let long = |text: &String| text.chars().count() > ID_CHARS_MAX;
+        if all.len() > WORKER_LABELS_MAX || all.iter().any(|(label, value)| long(label) || long(value)) {
+            let span = node.map_or_else(Span::default, |node| node.span);
+            let message =
+                format!("at most {WORKER_LABELS_MAX} labels of {ID_CHARS_MAX} characters can be asked for");
+            self.error(Code::LimitExceeded, span, message, "give the workers one short label");
+        }
+        all
     }
 
     fn retry(&mut self, node: &Node) -> RetryParts {
@@ -32,6 +78,11 @@ impl Lower<'_> {
             initial_ms: duration(node.get("initial")),
             max_ms: duration(node.get("max")),
             jitter: node.get("jitter").and_then(word),
+            escalate: node.get("escalate").map(|escalate| Escalate {
+                cpu: escalate.get("cpu").and_then(count),
+                memory: escalate.get("memory").and_then(count),
+                timeout: escalate.get("timeout").and_then(count),
+            }),
             on: node.get("on").map(|on| {
                 on.items().iter().filter_map(Node::text).filter_map(FailureClass::from_word).collect()
             }),
@@ -46,6 +97,12 @@ impl Lower<'_> {
                 "`max` is smaller than `initial`",
                 "make `max` at least `initial`",
             );
+        }
+        if let (Some(entry), Some(on)) = (node.entry("escalate"), &parts.on)
+            && !on.iter().any(|class| class.is_want())
+        {
+            let message = "`escalate` has no meaning: no class is tried again that it answers";
+            self.error(Code::Conflict, entry.key_span, message, "add `oom`, `resource` or `timeout` to `on`");
         }
         parts
     }

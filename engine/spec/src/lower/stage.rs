@@ -4,19 +4,20 @@ use super::modifiers::{count, word};
 use super::{Lower, ids};
 use crate::code::Code;
 use crate::diagnostic::Diagnostic;
-use crate::settings::{ItemFailure, MinSuccess};
+use crate::settings::{ItemFailure, MinSuccess, OnTimeout};
 use crate::span::Spanned;
-use crate::spec::{FanOut, ForEach, Matrix, Stage, StageBody, Stages, Uses};
-use crate::template::{condition, is_id};
+use crate::spec::{Approval, Compensate, FanOut, ForEach, Matrix, Stage, StageBody, Stages, Uses};
+use crate::template::{Templates, condition, is_id, template};
+use crate::units::duration_ms;
 use crate::yaml::{Entry, Kind, Node};
-use reelmill_model::limits::{FAN_OUT_MAX, STAGE_DEPTH_MAX, STAGES_MAX};
+use reelmill_model::limits::{APPROVAL_ROLES_MAX, FAN_OUT_MAX, STAGE_DEPTH_MAX, STAGES_MAX};
 use serde_json::{Map, Value};
 
 /// The keys of which a stage has exactly one.
 const KINDS: [&str; 4] = ["uses", "stages", "pipeline", "approval"];
 
 /// Keys that say how an attempt is made; a group makes none.
-const OF_ATTEMPTS: [&str; 6] = ["with", "timeout", "retry", "cache", "queue", "priority"];
+const OF_ATTEMPTS: &[&str] = &["timeout", "retry", "cache", "queue", "priority", "runs_on"];
 
 impl Lower<'_> {
     pub(super) fn stage(&mut self, entry: &Entry, depth: usize) -> Option<(String, Stage)> {
@@ -40,6 +41,7 @@ impl Lower<'_> {
         }
         let body = self.body(entry, depth);
         self.misplaced(node, &body);
+        let compensate = self.compensate(node, &body);
         let stage = Stage {
             name: Spanned { value: entry.key.clone(), span: entry.key_span },
             body,
@@ -48,6 +50,7 @@ impl Lower<'_> {
             fan_out: self.fan_out(node),
             outputs: self.templates(node.get("outputs")),
             modifiers: self.modifiers(node),
+            compensate,
             on_failure: self.inner(entry, "on_failure", depth),
             finally: self.inner(entry, "finally", depth),
         };
@@ -75,11 +78,70 @@ impl Lower<'_> {
         if node.get("stages").is_some() {
             return StageBody::Group(self.inner(entry, "stages", depth));
         }
-        let uses = node.get("uses").and_then(|uses| Some((Uses::parse(uses.text()?)?, uses.span)));
-        let Some((uses, span)) = uses else { return StageBody::Unknown };
+        if let Some(approval) = node.get("approval").filter(|approval| matches!(approval.kind, Kind::Map(_)))
+        {
+            return StageBody::Approval(Box::new(self.approval(approval)));
+        }
+        if let Some(file) = node.get("pipeline") {
+            let Some(name) = file.text().filter(|name| !name.trim().is_empty()) else {
+                return StageBody::Unknown;
+            };
+            let file = Spanned { value: name.trim().to_owned(), span: file.span };
+            let with_span = node.entry("with").map_or(file.span, |with| with.key_span);
+            let with = Spanned { value: self.templates(node.get("with")), span: with_span };
+            return StageBody::Pipeline { file, with };
+        }
+        let Some((uses, with)) = self.call(node) else { return StageBody::Unknown };
+        StageBody::Uses { uses, with }
+    }
+
+    fn compensate(&mut self, node: &Node, body: &StageBody) -> Option<Box<Compensate>> {
+        let entry = node.entry("compensate")?;
+        let found = self.call(&entry.value);
+        if self.cleanup {
+            let message = "`compensate` has no meaning in the pipeline's `on_failure` and `finally`";
+            self.error(
+                Code::Conflict,
+                entry.key_span,
+                message,
+                "they run after everything was undone; remove it",
+            );
+            return None;
+        }
+        if !matches!(body, StageBody::Uses { .. } | StageBody::Unknown) {
+            let help = "put it on the stages inside that have effects";
+            self.error(Code::Conflict, entry.key_span, "`compensate` belongs to a stage with `uses`", help);
+            return None;
+        }
+        let (uses, with) = found?;
+        Some(Box::new(Compensate { uses, with, modifiers: self.modifiers(&entry.value) }))
+    }
+
+    /// `uses` and `with`.
+    fn call(&mut self, node: &Node) -> Option<(Spanned<Uses>, Spanned<Templates>)> {
+        let uses = node.get("uses")?;
+        let (value, span) = (Uses::parse(uses.text()?)?, uses.span);
         let with_span = node.entry("with").map_or(span, |with| with.key_span);
         let with = Spanned { value: self.templates(node.get("with")), span: with_span };
-        StageBody::Uses { uses: Spanned { value: uses, span }, with }
+        Some((Spanned { value, span }, with))
+    }
+
+    fn approval(&mut self, node: &Node) -> Approval {
+        if let (Some(entry), None) = (node.entry("on_timeout"), node.get("timeout")) {
+            let help = "add a `timeout`, or remove it: without one it waits until someone decides";
+            self.error(Code::Conflict, entry.key_span, "`on_timeout` has no meaning without `timeout`", help);
+        }
+        let roles = ids(node.get("roles"));
+        if let Some(extra) = roles.get(APPROVAL_ROLES_MAX) {
+            let message = format!("an approval names at most {APPROVAL_ROLES_MAX} roles");
+            self.error(Code::LimitExceeded, extra.span, message, "give the people one role");
+        }
+        Approval {
+            roles,
+            timeout_ms: node.get("timeout").and_then(Node::text).and_then(duration_ms),
+            on_timeout: node.get("on_timeout").and_then(word).unwrap_or(OnTimeout::Reject),
+            message: node.get("message").map(|message| template(message, self.file, self.problems)),
+        }
     }
 
     /// The stages inside a stage, under one of its keys.
@@ -99,27 +161,38 @@ impl Lower<'_> {
 
     /// Keys that have no meaning for what the stage does.
     fn misplaced(&mut self, node: &Node, body: &StageBody) {
-        match body {
-            StageBody::Group(_) => {
-                for entry in node.entries().iter().filter(|e| OF_ATTEMPTS.contains(&e.key.as_str())) {
-                    let message = format!("`{}` has no meaning for a group", entry.key);
-                    let help = "put it on the stages inside, or into the pipeline's `defaults`";
-                    self.error(Code::Conflict, entry.key_span, message, help);
-                }
-            }
-            StageBody::Uses { .. } => {
-                if let Some(entry) = node.entry("outputs") {
-                    let help =
-                        "its outputs are those of the plugin; remove the key, or make a group with `stages`";
-                    self.error(
-                        Code::Conflict,
-                        entry.key_span,
-                        "`outputs` belongs to a stage with `stages`",
-                        help,
-                    );
-                }
-            }
-            StageBody::Unknown => {}
+        let (what, keys, help) = match body {
+            StageBody::Group(_) => (
+                "a group",
+                &[&["with"], OF_ATTEMPTS].concat()[..],
+                "put it on the stages inside, or into the pipeline's `defaults`",
+            ),
+            StageBody::Pipeline { .. } => (
+                "another pipeline",
+                OF_ATTEMPTS,
+                "put it on the stages of that pipeline, or into its `defaults`",
+            ),
+            StageBody::Approval(_) => (
+                "an approval",
+                &[&["with"], OF_ATTEMPTS].concat()[..],
+                "remove it; how long it waits is said by `approval.timeout`",
+            ),
+            StageBody::Uses { .. } | StageBody::Unknown => ("", &[][..], ""),
+        };
+        for entry in node.entries().iter().filter(|e| keys.contains(&e.key.as_str())) {
+            let message = format!("`{}` has no meaning for {what}", entry.key);
+            self.error(Code::Conflict, entry.key_span, message, help);
+        }
+        let whose = match body {
+            StageBody::Uses { .. } => "the plugin",
+            StageBody::Pipeline { .. } => "that pipeline",
+            StageBody::Approval(_) => "the person's answer: `approved`, `by` and `reason`",
+            StageBody::Group(_) | StageBody::Unknown => return,
+        };
+        if let Some(entry) = node.entry("outputs") {
+            let help =
+                format!("its outputs are those of {whose}; remove the key, or make a group with `stages`");
+            self.error(Code::Conflict, entry.key_span, "`outputs` belongs to a stage with `stages`", help);
         }
     }
 

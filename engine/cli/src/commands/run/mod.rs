@@ -82,6 +82,7 @@ impl Run {
     async fn start(&self, cx: &Context, state: State, source: &Source) -> Result<Exit, CliError> {
         let engine = engine::start(cx, state, &source.folder, &self.work).await?;
         let pipeline = source.prepare(&engine.catalog(), cx.output)?;
+        let pipeline = pipeline.placed(std::slice::from_ref(&engine.machine))?;
         let submission = self.given.submission(&pipeline, source, None)?;
         let since_ms = submission.now_ms;
         let exit = if let Some(table) = &self.each {
