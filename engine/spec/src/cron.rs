@@ -63,19 +63,17 @@ pub enum CronProblem {
 const SEARCH_FROM_MS: u64 = 1_704_067_200_000;
 
 impl Cron {
-    /// Reads a pattern and the IANA name of a time zone (`Europe/Oslo`).
-    pub fn parse(pattern: &str, zone: &str) -> Result<Self, CronProblem> {
-        let zone = zone_of(zone)?;
-        let parser = CronParser::builder().seconds(Seconds::Disallowed).year(Year::Disallowed).build();
-        let cron = parser.parse(pattern).map_err(|error| {
-            let text = error.to_string();
-            let why = text.split_once(": ").map_or(text.as_str(), |(_, why)| why);
-            CronProblem::Pattern { pattern: shown(pattern), why: uncapitalised(why.trim_end_matches('.')) }
-        })?;
-        let this = Self { pattern: pattern.to_owned(), compiled: Box::new(cron), zone };
-        match this.next_after(SEARCH_FROM_MS) {
-            Some(_) => Ok(this),
-            None => Err(CronProblem::Never(shown(pattern))),
+    /// Reads a pattern and the IANA name of a time zone (`Europe/Oslo`). An error says what is wrong with either.
+    pub fn parse(pattern: &str, zone: &str) -> Result<Self, Vec<CronProblem>> {
+        match (compiled(pattern), zone_of(zone)) {
+            (Ok(compiled), Ok(zone)) => {
+                let this = Self { pattern: pattern.to_owned(), compiled: Box::new(compiled), zone };
+                match this.next_after(SEARCH_FROM_MS) {
+                    Some(_) => Ok(this),
+                    None => Err(vec![CronProblem::Never(shown(pattern))]),
+                }
+            }
+            (compiled, zone) => Err(compiled.err().into_iter().chain(zone.err()).collect()),
         }
     }
 
@@ -121,6 +119,15 @@ impl Cron {
 
 fn ms_of(at: &DateTime<Tz>) -> Option<u64> {
     u64::try_from(at.timestamp_millis()).ok()
+}
+
+fn compiled(pattern: &str) -> Result<croner::Cron, CronProblem> {
+    let parser = CronParser::builder().seconds(Seconds::Disallowed).year(Year::Disallowed).build();
+    parser.parse(pattern).map_err(|error| {
+        let text = error.to_string();
+        let why = text.split_once(": ").map_or(text.as_str(), |(_, why)| why);
+        CronProblem::Pattern { pattern: shown(pattern), why: uncapitalised(why.trim_end_matches('.')) }
+    })
 }
 
 fn zone_of(name: &str) -> Result<Tz, CronProblem> {
@@ -177,12 +184,13 @@ mod tests {
     fn what_cannot_be_a_schedule() {
         let said = |pattern: &str, zone: &str| match Cron::parse(pattern, zone) {
             Ok(cron) => format!("{} in {}", cron.pattern(), cron.zone()),
-            Err(problem) => problem.to_string(),
+            Err(problems) => problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "),
         };
         assert_eq!(said("0 3 * * *", "Asia/Kathmandu"), "0 3 * * * in Asia/Kathmandu");
         assert_eq!(said("0 0 29 2 *", "UTC"), "0 0 29 2 * in UTC");
         assert_eq!(said("0 0 30 2 *", "UTC"), "`0 0 30 2 *` never comes");
         assert_eq!(said("* * * * *", "Europe/Osl"), "there is no time zone `Europe/Osl`");
+        assert!(said("x", "y").ends_with("; there is no time zone `y`"), "both at once");
         for pattern in ["", "0 3 * *", "*/5 * * * * *", "61 * * * *", "a b c d e", "* * * * * 2030"] {
             assert!(said(pattern, "UTC").contains("is no cron pattern: "), "{}", said(pattern, "UTC"));
         }

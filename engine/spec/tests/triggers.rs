@@ -48,7 +48,7 @@ fn times_and_zones_that_are_none() {
     check(
         r#"  a: { type: schedule, cron: "0 25 * * *", inputs: { topic: abc } }
   b: { type: schedule, cron: "0 0 30 2 *", inputs: { topic: abc } }
-  c: { type: schedule, cron: "* * * * *", timezone: Europe/Olso, inputs: { topic: abc } }
+  c: { type: schedule, cron: "* * *", timezone: Europe/Olso, inputs: { topic: abc } }
   d: { type: schedule, cron: "* * * * *", timezone: Middle of nowhere, inputs: { topic: abc } }
   e: { type: schedule, cron: "*/10 * * * * *", inputs: { topic: abc } }
   f: { type: schedule, inputs: { topic: abc } }
@@ -70,11 +70,19 @@ fn times_and_zones_that_are_none() {
                |
                = help: no month has such a day
 
-            error[RM-0106]: there is no time zone `Europe/Olso`
-              --> p.yaml:12:53
+            error[RM-0106]: `* * *` is no cron pattern: pattern must have 5 fields when seconds are disallowed
+              --> p.yaml:12:30
                |
-            12 |   c: { type: schedule, cron: "* * * * *", timezone: Europe/Olso, inputs: { topic: abc } }
-               |                                                     ^^^^^^^^^^^
+            12 |   c: { type: schedule, cron: "* * *", timezone: Europe/Olso, inputs: { topic: abc } }
+               |                              ^^^^^^^
+               |
+               = help: five fields: minute, hour, day of month, month, day of week; for example `0 3 * * mon-fri`
+
+            error[RM-0106]: there is no time zone `Europe/Olso`
+              --> p.yaml:12:49
+               |
+            12 |   c: { type: schedule, cron: "* * *", timezone: Europe/Olso, inputs: { topic: abc } }
+               |                                                 ^^^^^^^^^^^
                |
                = help: did you mean `Europe/Oslo`?
 
@@ -102,7 +110,7 @@ fn times_and_zones_that_are_none() {
                |
                = help: for example `0 3 * * *`, every night at three
 
-            6 errors
+            7 errors
         "#]],
     );
 }

@@ -85,7 +85,15 @@ impl Lower<'_> {
         let cron = self.needed(entry, "cron", "for example `0 3 * * *`, every night at three")?;
         let zone = node.get("timezone");
         let parsed = Cron::parse(cron.text()?, zone.and_then(Node::text).unwrap_or("UTC"));
-        let cron = parsed.map_err(|problem| self.no_schedule(&problem, cron, zone)).ok()?;
+        let cron = match parsed {
+            Ok(parsed) => parsed,
+            Err(problems) => {
+                for problem in &problems {
+                    self.no_schedule(problem, cron, zone);
+                }
+                return None;
+            }
+        };
         Some(When::Schedule { cron, catchup: node.get("catchup").and_then(word).unwrap_or_default() })
     }
 
