@@ -136,13 +136,13 @@ impl Executor {
 
     async fn run(&self, job: &Job, usage: &mut Usage) -> Result<Outcome, Early> {
         let leased = &job.leased;
-        let facts = patiently(&job.stop, async || self.runs.get(leased.task.run).await).await?;
+        let facts = patiently(&job.stop, || Box::pin(self.runs.get(leased.task.run))).await?;
         let node = facts.compiled.graph.node(leased.node);
         if let Admit::Skip(reason) = admit(&facts.compiled.graph, node, &leased.deps) {
             return Ok(Outcome::Skipped(reason));
         }
         let context =
-            patiently(&job.stop, async || task_context(self.runs.store(), &facts, leased).await).await?;
+            patiently(&job.stop, || Box::pin(task_context(self.runs.store(), &facts, leased))).await?;
         let bindings = Bindings::new(&context);
         if let Some(condition) = &node.condition
             && !facts.compiled.programs.condition(condition, &bindings)?

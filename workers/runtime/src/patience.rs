@@ -1,6 +1,7 @@
 //! Waiting out a store that does not answer: that is nobody's failure, so it costs a task no attempt.
 
 use crate::held::StopOrder;
+use futures_util::future::BoxFuture;
 use reelmill_context::ContextError;
 use reelmill_ports::StoreError;
 use std::time::Duration;
@@ -9,9 +10,9 @@ use std::time::Duration;
 const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
 
 /// Asks until the store answers, or until the attempt is to stop: then the last error is the answer.
-pub async fn patiently<T>(
+pub async fn patiently<'a, T>(
     stop: &StopOrder,
-    ask: impl AsyncFn() -> Result<T, ContextError>,
+    ask: impl Fn() -> BoxFuture<'a, Result<T, ContextError>>,
 ) -> Result<T, ContextError> {
     let (mut pause, longest) = PAUSES;
     loop {
@@ -42,7 +43,10 @@ mod tests {
     #[tokio::test]
     async fn a_store_that_comes_back_is_asked_again() {
         let asked = AtomicU32::new(0);
-        let ask = async || if asked.fetch_add(1, Ordering::Relaxed) < 3 { Err(gone()) } else { Ok(7) };
+        let ask = || -> BoxFuture<'_, _> {
+            let come_back = asked.fetch_add(1, Ordering::Relaxed) == 3;
+            Box::pin(async move { if come_back { Ok(7) } else { Err(gone()) } })
+        };
         assert_eq!(patiently(&StopOrder::default(), ask).await.ok(), Some(7));
         assert_eq!(asked.load(Ordering::Relaxed), 4);
     }
@@ -51,11 +55,11 @@ mod tests {
     async fn an_attempt_that_is_to_stop_waits_no_longer() {
         let stop = StopOrder::default();
         let asked = AtomicU32::new(0);
-        let ask = async || {
+        let ask = || -> BoxFuture<'_, Result<(), _>> {
             if asked.fetch_add(1, Ordering::Relaxed) == 2 {
                 stop.give(Stop::Drained);
             }
-            Err::<(), _>(gone())
+            Box::pin(async { Err(gone()) })
         };
         assert!(patiently(&stop, ask).await.is_err());
     }
