@@ -9,9 +9,9 @@ use reelmill_benches::build_folder;
 use reelmill_benches::redis::Server;
 use reelmill_context::Runs;
 use reelmill_control::{Pipeline, prepare};
-use reelmill_graph::compile::Catalog;
+use reelmill_graph::compile::{Catalog, NoFiles};
 use reelmill_host::{Host, HostConfig, Plugin, catalog};
-use reelmill_model::{InstanceNo, NodeNo, RunId, WorkerId};
+use reelmill_model::{InstanceNo, NodeNo, RunId, WorkerCapacity, WorkerId};
 use reelmill_ports::{NewRun, Only, RunStore, TaskQueue};
 use reelmill_runtime::{Capacity, Executor, Metrics, Plugins, Scratch, Secrets, Slots, Worker, WorkerConfig};
 use reelmill_store_redis::{Config, RedisStore};
@@ -79,8 +79,9 @@ async fn measure(json: bool) {
     let library = build_folder().join("libreelmill_faulty.so");
     let plugin = catalog::open(&library, true, &home.path().join("plugins"), &runner).await;
     let plugin = Arc::new(plugin.unwrap_or_else(|problem| panic!("{problem}; run `make build` first")));
-    let compile =
-        |text: &str| prepare(text, &Catalog::new(vec![plugin.located.clone()])).expect("it compiles");
+    let compile = |text: &str| {
+        prepare(text, &Catalog::new(vec![plugin.located.clone()]), &NoFiles).expect("it compiles")
+    };
 
     let bench = Bench { server: Server::start(), plugin: Arc::clone(&plugin), runner, home: home.path() };
     bench.throughput(json, "noop", &compile(NOOP), NOOP_RUNS, 1).await;
@@ -108,17 +109,19 @@ impl Bench<'_> {
             runs: Runs::new(store.clone()),
             events: store.clone(),
             cache: None,
-            artifacts,
+            artifacts: artifacts.into(),
             host: Arc::new(Host::new(host)),
             plugins: Plugins::new([Arc::clone(&self.plugin)]),
             secrets: Secrets::default(),
-            slots: Slots::new(Capacity { slots: 2, memory_mib: 1_024 }),
+            slots: Slots::new(Capacity { slots: 2, memory_mib: 1_024, gpus: 0 }),
             scratch,
             metrics: Metrics::register(&prometheus::Registry::new()).expect("figures"),
         };
         let config = WorkerConfig {
             worker: WorkerId("bench".to_owned()),
             queues: vec!["default".to_owned()],
+            machine: WorkerCapacity::default(),
+            lanes: Vec::new(),
             only: Only::Any,
             lease: WorkerConfig::LEASE,
             is_dead: |_| false,

@@ -9,7 +9,7 @@ use reelmill_context::Runs;
 use reelmill_control::{Control, Pipeline, Submission, prepare};
 use reelmill_graph::compile::Catalog;
 use reelmill_host::{Host, HostConfig, Plugin, catalog};
-use reelmill_model::{RunId, RunState, WorkerId};
+use reelmill_model::{RunId, RunState, WorkerCapacity, WorkerId};
 use reelmill_ports::{EventQuery, Only, RunStore};
 use reelmill_runtime::{Capacity, Executor, Metrics, Plugins, Scratch, Secrets, Slots, Worker, WorkerConfig};
 use reelmill_store_sqlite::SqliteStore;
@@ -62,6 +62,7 @@ async fn measure() {
     let config = WorkerConfig {
         worker: WorkerId("bench".to_owned()),
         queues: vec!["default".to_owned()],
+        machine: WorkerCapacity::default(),
         lanes: Vec::new(),
         only: Only::Any,
         lease: WorkerConfig::LEASE,

@@ -111,6 +111,7 @@ impl Engine {
         bury(&**store, &**store, identity::is_dead, &self.state.home.join("scratch")).await?;
         let config = WorkerConfig {
             worker: identity::worker_id(),
+            machine: self.machine.clone(),
             lanes: self.lanes(&queues, &only).await?,
             queues,
             only,
@@ -135,8 +136,12 @@ impl Engine {
         scratch::close(self.executor.scratch.root());
     }
 
-    /// Lanes of tasks with needs, of the runs it works for, that this machine serves.
+    /// Lanes of tasks with needs, of the run or batch it works for, that this machine serves. A worker of all runs finds
+    /// out while it works.
     async fn lanes(&self, queues: &[String], only: &Only) -> Result<Vec<String>, StoreError> {
+        if *only == Only::Any {
+            return Ok(Vec::new());
+        }
         let store = &self.state.store;
         let mut graphs = BTreeSet::new();
         let mut filter = RunFilter {

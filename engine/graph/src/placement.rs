@@ -168,28 +168,36 @@ pub fn parse_lane(name: &str) -> Option<(String, Requirements)> {
     Some((queue, needs))
 }
 
+/// Whether the tasks of a lane need something of their machine.
+#[must_use]
+pub fn has_needs(lane: &str) -> bool {
+    parse_lane(lane).is_some_and(|(_, needs)| !needs.is_empty())
+}
+
 /// Whether a worker of these queues serves a lane.
 #[must_use]
 pub fn serves(worker: &WorkerCapacity, queues: &[String], lane: &str) -> bool {
     parse_lane(lane).is_some_and(|(queue, needs)| queues.contains(&queue) && fits(&needs, worker).is_ok())
 }
 
-/// Writes what has a meaning in a lane's name as `%XX`.
+/// Writes everything but letters, digits and `_ . -` as `%XX`, byte by byte: lanes are parts of stores' keys.
 fn escape(text: &str) -> String {
-    let one = |c: char| match c {
-        ';' | '=' | '%' | '/' => format!("%{:02X}", u32::from(c)),
-        other => other.to_string(),
+    let one = |byte: u8| {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-') {
+            char::from(byte).to_string()
+        } else {
+            format!("%{byte:02X}")
+        }
     };
-    text.chars().map(one).collect()
+    text.bytes().map(one).collect()
 }
 
 fn unescape(text: &str) -> Option<String> {
     let mut parts = text.split('%');
-    let mut whole = parts.next()?.to_owned();
+    let mut bytes = parts.next()?.as_bytes().to_vec();
     for part in parts {
-        let code = u8::from_str_radix(part.get(..2)?, 16).ok()?;
-        whole.push(char::from(code));
-        whole.push_str(&part[2..]);
+        bytes.push(u8::from_str_radix(part.get(..2)?, 16).ok()?);
+        bytes.extend(part.as_bytes().get(2..)?);
     }
-    Some(whole)
+    String::from_utf8(bytes).ok()
 }

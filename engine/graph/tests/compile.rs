@@ -21,7 +21,7 @@ fn check_file(yaml: &str, expected: &Expect) {
 
 #[test]
 fn the_pipelines_of_the_tests_compile() {
-    for name in ["topic_to_video", "handlers", "inputs"] {
+    for name in ["topic_to_video", "handlers", "inputs", "machines"] {
         let text = std::fs::read_to_string(format!("../spec/tests/pipelines/{name}.yaml")).expect("read");
         let (graph, diagnostics) = load(&text, &support::catalog());
         let shown = reelmill_spec::render(&diagnostics, &text, name, false);

@@ -2,7 +2,7 @@
 
 use crate::error::StoreError;
 use async_trait::async_trait;
-use reelmill_model::{RunId, WorkerId};
+use reelmill_model::{RunId, WorkerCapacity, WorkerId};
 use serde::{Deserialize, Serialize};
 
 /// A worker as it announces itself.
@@ -10,6 +10,9 @@ use serde::{Deserialize, Serialize};
 pub struct WorkerCard {
     /// Its name, new at every start.
     pub worker: WorkerId,
+    /// What its machine has.
+    #[serde(default)]
+    pub machine: WorkerCapacity,
     /// Lanes it serves.
     pub lanes: Vec<String>,
     /// Tasks of heavy lanes it works on at once.

@@ -9,6 +9,7 @@ mod execute;
 mod files;
 mod heartbeat;
 mod held;
+mod lanes;
 mod metrics;
 mod patience;
 mod presence;

@@ -2,6 +2,8 @@
 //! same machine: whether its process still lives can be told at once, without waiting for its leases to run out.
 
 use crate::held::Held;
+use crate::lanes::Lanes;
+use reelmill_graph::placement::{has_needs, serves};
 use reelmill_model::WorkerId;
 use reelmill_ports::{Fleet, StoreError, TaskQueue, WorkerCard};
 use std::path::{Path, PathBuf};
@@ -28,6 +30,10 @@ pub struct Presence {
     pub card: WorkerCard,
     /// What it holds.
     pub held: Held,
+    /// Queues it serves.
+    pub queues: Vec<String>,
+    /// Lanes of tasks with needs that it serves too.
+    pub lanes: Lanes,
     /// Whether it takes no more tasks.
     pub draining: watch::Receiver<bool>,
     /// Tells dead neighbours.
@@ -48,7 +54,7 @@ impl Presence {
             let done = tokio::select! {
                 () = end.cancelled() => break,
                 _ = announce.tick() => self.fleet.announce(self.now()).await,
-                _ = look.tick() => bury(&*self.fleet, &*self.queue, self.is_dead, &self.scratch).await.map(drop),
+                _ = look.tick() => self.look().await,
             };
             // A store that does not answer is no reason to stop: the heartbeat says so loudly enough.
             if let Err(error) = done {
@@ -60,9 +66,19 @@ impl Presence {
         }
     }
 
+    /// Looks at the neighbours, and at which lanes there are.
+    async fn look(&self) -> Result<(), StoreError> {
+        bury(&*self.fleet, &*self.queue, self.is_dead, &self.scratch).await?;
+        let lanes = self.fleet.lanes().await?.into_iter().map(|view| view.lane);
+        self.lanes
+            .add(lanes.filter(|lane| has_needs(lane) && serves(&self.card.machine, &self.queues, lane)));
+        Ok(())
+    }
+
     fn now(&self) -> WorkerCard {
         let held = u32::try_from(self.held.len()).unwrap_or(u32::MAX);
-        WorkerCard { held, draining: *self.draining.borrow(), ..self.card.clone() }
+        let lanes = [self.card.lanes.clone(), self.lanes.now()].concat();
+        WorkerCard { lanes, held, draining: *self.draining.borrow(), ..self.card.clone() }
     }
 }
 

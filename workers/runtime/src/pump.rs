@@ -5,6 +5,7 @@
 
 use crate::backend::Job;
 use crate::held::Held;
+use crate::lanes::Lanes;
 use crate::metrics::Metrics;
 use reelmill_graph::light_lane;
 use reelmill_model::{TaskRef, WorkerId, limits};
@@ -35,7 +36,7 @@ pub struct PumpConfig {
     /// Queues it serves.
     pub queues: Vec<String>,
     /// Lanes of tasks with needs that it serves.
-    pub lanes: Vec<String>,
+    pub lanes: Lanes,
     /// Whose tasks it takes.
     pub only: Only,
     /// How long a lease lasts without a heartbeat.
@@ -56,7 +57,6 @@ const BACKOFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from
 /// The pump.
 pub struct Pump {
     config: PumpConfig,
-    heavy_lanes: Vec<String>,
     light_lanes: Vec<String>,
     held: Held,
     jobs: mpsc::UnboundedSender<Job>,
@@ -76,10 +76,8 @@ impl Pump {
     ) -> (Self, mpsc::UnboundedReceiver<Job>, Ends) {
         let (jobs, jobs_out) = mpsc::unbounded_channel();
         let (ends_in, ends) = mpsc::unbounded_channel();
-        let heavy_lanes = config.queues.iter().chain(&config.lanes).cloned().collect();
         let light_lanes = config.queues.iter().map(|queue| light_lane(queue)).collect();
-        let pump =
-            Self { config, heavy_lanes, light_lanes, held, jobs, ends, draining, light_held: HashSet::new() };
+        let pump = Self { config, light_lanes, held, jobs, ends, draining, light_held: HashSet::new() };
         (pump, jobs_out, Ends(ends_in))
     }
 
@@ -119,6 +117,10 @@ impl Pump {
         }
     }
 
+    fn heavy_lanes(&self) -> Vec<String> {
+        [self.config.queues.clone(), self.config.lanes.now()].concat()
+    }
+
     fn wanted(&self) -> Vec<LeaseRequest> {
         let light_held = self.light_held.len();
         let heavy_held = self.held.len().saturating_sub(light_held);
@@ -132,7 +134,7 @@ impl Pump {
             })
         };
         let light = request(&self.light_lanes, self.config.light, light_held);
-        let heavy = request(&self.heavy_lanes, self.config.slots, heavy_held);
+        let heavy = request(&self.heavy_lanes(), self.config.slots, heavy_held);
         light.into_iter().chain(heavy).collect()
     }
 
@@ -183,7 +185,7 @@ impl Pump {
 
     /// Waits for an end, a wake-up (when there is room for more tasks) or the order to drain.
     async fn idle(&mut self, settles: &mut Vec<Settle>, room: bool) {
-        let lanes: Vec<String> = self.heavy_lanes.iter().chain(&self.light_lanes).cloned().collect();
+        let lanes = [self.heavy_lanes(), self.light_lanes.clone()].concat();
         let queue = Arc::clone(&self.config.queue);
         let only = self.config.only.clone();
         let has_room = room && !self.wanted().is_empty();

@@ -3,6 +3,7 @@
 use crate::backend::{Job, LeasedTasks};
 use crate::execute::Executor;
 use crate::held::{Held, Stop};
+use crate::lanes::Lanes;
 use crate::presence::{IsDead, Presence};
 use crate::pump::{Pump, PumpConfig};
 use crate::report::now_ms;
@@ -10,7 +11,7 @@ use crate::slots::Capacity;
 use crate::{heartbeat, services};
 use apalis::prelude::{BoxDynError, Data, WorkerBuilder};
 use reelmill_graph::light_lane;
-use reelmill_model::{Outcome, Usage, WorkerId, limits};
+use reelmill_model::{Outcome, Usage, WorkerCapacity, WorkerId, limits};
 use reelmill_ports::{Only, Store, TaskQueue, WorkerCard};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -27,7 +28,9 @@ pub struct WorkerConfig {
     pub worker: WorkerId,
     /// Queues it serves.
     pub queues: Vec<String>,
-    /// Lanes of tasks with needs that it serves (`placement::serves`).
+    /// What its machine has: lanes of tasks that need no more are served too.
+    pub machine: WorkerCapacity,
+    /// Such lanes that are known already.
     pub lanes: Vec<String>,
     /// Whose tasks it takes.
     pub only: Only,
@@ -64,7 +67,10 @@ impl Worker {
         let held = Held::default();
         let end = CancellationToken::new();
         let (draining, drain) = watch::channel(false);
+        let lanes = Lanes::new(config.lanes.clone());
         let presence = Presence {
+            lanes: lanes.clone(),
+            queues: config.queues.clone(),
             fleet: store,
             queue: queue.clone(),
             card: card(&config, executor.slots.capacity()),
@@ -77,7 +83,7 @@ impl Worker {
             queue: Arc::clone(&queue),
             worker: config.worker.clone(),
             queues: config.queues,
-            lanes: config.lanes,
+            lanes,
             only: config.only,
             lease: config.lease,
             slots: executor.slots.capacity().slots as usize,
@@ -138,6 +144,7 @@ fn neighbours(own: &Path) -> PathBuf {
 fn card(config: &WorkerConfig, capacity: Capacity) -> WorkerCard {
     WorkerCard {
         worker: config.worker.clone(),
+        machine: config.machine.clone(),
         lanes: config.queues.iter().flat_map(|queue| [queue.clone(), light_lane(queue)]).collect(),
         slots: capacity.slots,
         memory_mib: capacity.memory_mib,

@@ -71,6 +71,10 @@ impl Submit {
         engine::block_on(async {
             let engine = engine::start(cx, state, &source.folder, &WorkFlags::default()).await?;
             let pipeline = source.prepare(&engine.catalog(), cx.output)?;
+            let workers = engine.state.store.workers().await?;
+            let machines: Vec<_> = workers.into_iter().map(|card| card.machine).collect();
+            // Where no worker is known, nothing can be said of what they can do.
+            let pipeline = if machines.is_empty() { pipeline } else { pipeline.placed(&machines)? };
             let submission = self.given.submission(&pipeline, &source, self.namespace.clone())?;
             let exit = match &self.each {
                 Some(table) => self.batch(cx, &engine, &pipeline, table, submission).await,

@@ -5,12 +5,13 @@ use super::flow::chain;
 use super::rig::Rig;
 use crate::{LaneView, WorkerCard};
 use reelmill_model::limits::{CLAIM_KEPT_MS, WORKER_SILENT_MS};
-use reelmill_model::{RunId, WorkerId};
+use reelmill_model::{RunId, WorkerCapacity, WorkerId};
 use std::time::Duration;
 
 fn card(name: &str, held: u32) -> WorkerCard {
     WorkerCard {
         worker: WorkerId(name.into()),
+        machine: WorkerCapacity { cpus: 4, ..WorkerCapacity::default() },
         lanes: vec!["default".into(), "default/light".into()],
         slots: 2,
         memory_mib: 1024,
