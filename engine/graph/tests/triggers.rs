@@ -1,7 +1,7 @@
 //! Triggers: what their expressions may read, and what they give a run.
 
 use expect_test::{Expect, expect};
-use reelmill_graph::compile::{Catalog, Loaded, load_all};
+use reelmill_graph::compile::{Catalog, Loaded, NoFiles, load_all};
 use serde_json::json;
 
 fn load(triggers: &str) -> (String, Loaded) {
@@ -9,7 +9,7 @@ fn load(triggers: &str) -> (String, Loaded) {
         "version: 1\nname: p\ninputs:\n  topic: {{ type: string }}\n  n: {{ type: int, default: 1 }}\n\
          stages:\n  a: {{ uses: x.y@1 }}\ntriggers:\n{triggers}"
     );
-    let loaded = load_all(&yaml, &Catalog::new(Vec::new()));
+    let loaded = load_all(&yaml, &Catalog::new(Vec::new()), &NoFiles);
     (yaml, loaded)
 }
 

@@ -107,7 +107,7 @@ impl Command {
             Self::Run(command) => command.run(cx),
             Self::Submit(command) => command.run(cx),
             Self::Worker(command) => command.run(cx),
-            Self::Workers(command) => command.run(cx),
+            Self::Workers(_) => workers::Workers::run(cx),
             Self::Queues(command) => command.run(cx),
             Self::Status(command) => command.run(cx),
             Self::Watch(command) => command.run(cx),

@@ -13,7 +13,7 @@ use serde_json::json;
 pub struct Workers {}
 
 impl Workers {
-    pub(super) fn run(self, cx: &Context) -> Result<Exit, CliError> {
+    pub(super) fn run(cx: &Context) -> Result<Exit, CliError> {
         let state = engine::open(cx)?;
         let workers = engine::block_on(async { Ok(state.store.workers().await?) })?;
         if cx.output.is_json() {
