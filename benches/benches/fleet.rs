@@ -46,17 +46,14 @@ stages:
 
 /// One stage, eight that wait for it, one that waits for those.
 fn dag() -> String {
-    let mut text =
-        "version: 1\nname: dag\nstages:\n  first: { uses: faulty.noop@1, with: {}, cache: never }\n"
-            .to_owned();
-    for n in 1..=8 {
-        text += &format!("  m{n}: {{ uses: faulty.noop@1, with: {{}}, needs: [first], cache: never }}\n");
-    }
+    let head = "version: 1\nname: dag\nstages:\n  first: { uses: faulty.noop@1, with: {}, cache: never }\n";
+    let middle: Vec<String> = (1..=8)
+        .map(|n| format!("  m{n}: {{ uses: faulty.noop@1, with: {{}}, needs: [first], cache: never }}\n"))
+        .collect();
     let all: Vec<String> = (1..=8).map(|n| format!("m{n}")).collect();
-    text + &format!(
-        "  last: {{ uses: faulty.noop@1, with: {{}}, needs: [{}], cache: never }}\n",
-        all.join(", ")
-    )
+    let all = all.join(", ");
+    let last = format!("  last: {{ uses: faulty.noop@1, with: {{}}, needs: [{all}], cache: never }}\n");
+    [head, &middle.concat(), &last].concat()
 }
 
 fn main() {

@@ -19,22 +19,30 @@ fn setting(name: &str, otherwise: u64) -> u64 {
 
 /// A graph of twelve stages: a fan-out of three in the middle, stages of the worker itself around it.
 fn graph() -> String {
-    let mut text = "inputs: { row: { type: int } }\nstages:\n  s1: { uses: faulty.noop@1, with: { items: [1, 2, 3] } }\n".to_owned();
-    for no in 2..=5 {
-        text += &format!("  s{no}: {{ uses: faulty.noop@1, needs: [s{}], with: {{ n: {no} }} }}\n", no - 1);
-    }
-    text += "  each:
+    let chain = |no: u32, before: &str| {
+        format!("  s{no}: {{ uses: faulty.noop@1, needs: [{before}], with: {{ n: {no} }} }}\n")
+    };
+    let before: Vec<String> = (2..=5).map(|no| chain(no, &format!("s{}", no - 1))).collect();
+    let after: Vec<String> = (7..=9).map(|no| chain(no, &format!("s{}", no - 1))).collect();
+    pipeline(
+        &[
+            "inputs: { row: { type: int } }
+stages:
+  s1: { uses: faulty.noop@1, with: { items: [1, 2, 3] } }
+",
+            &before.concat(),
+            "  each:
     needs: [s5]
     for_each: { in: stages.s1.outputs.items, key: \"'i' + string(item)\" }
     stages:
       a: { uses: faulty.noop@1, with: { n: \"${{ item }}\" } }
       b: { uses: faulty.noop@1, with: { n: \"${{ stages.a.outputs.n }}\" } }
-";
-    for no in 6..=9 {
-        let before = if no == 6 { "each".to_owned() } else { format!("s{}", no - 1) };
-        text += &format!("  s{no}: {{ uses: faulty.noop@1, needs: [{before}], with: {{ n: {no} }} }}\n");
-    }
-    pipeline(&text)
+",
+            &chain(6, "each"),
+            &after.concat(),
+        ]
+        .concat(),
+    )
 }
 
 /// Dice that a seed throws again.
@@ -107,8 +115,8 @@ fn every_run_ends_once_whatever_happens() {
     let mut server = RedisServer::start();
     let place = Place::of_fleet(&server).with_faulty();
     place.write("p.yaml", &graph());
-    let rows: String = (0..runs).map(|row| format!("{row}\n")).collect();
-    place.write("rows.csv", &format!("row\n{rows}"));
+    let rows: Vec<String> = (0..runs).map(|row| row.to_string()).collect();
+    place.write("rows.csv", &format!("row\n{}\n", rows.join("\n")));
     let mut workers: Vec<Working<'_>> = (0..WORKERS).map(|_| hire(&place)).collect();
     let batch = place.ask(&["submit", "p.yaml", "--each", "rows.csv"]).expect(0);
     let mut blows = Blows::default();

@@ -193,7 +193,7 @@ fn ended_runs_leave_redis_and_are_read_as_before() {
     let text = pipeline("stages: { one: { uses: probe.say@1, with: { text: \"a word\" } } }\n");
     let run = submit(&place, &text, &["--key", "k"]);
     wait_until("the run to leave Redis", || {
-        server.ask(&["ZCARD", "rm:{0}:runs"]) == "0" && server.ask(&["GET", "rm:{0}:cursor"]) != ""
+        server.ask(&["ZCARD", "rm:{0}:runs"]) == "0" && !server.ask(&["GET", "rm:{0}:cursor"]).is_empty()
     });
     let kept = status(&place, &run);
     assert_eq!((kept["state"].as_str(), &kept["stages"][0]["settled"]), (Some("succeeded"), &Value::from(1)));
