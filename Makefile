@@ -15,7 +15,7 @@ TESTS   ?=
 
 say = printf '\033[1m== %s\033[0m\n'
 
-.PHONY: help setup build demo test verify bench bench-peers schemas fmt lint generated
+.PHONY: help setup build demo test verify bench bench-peers schemas chaos fmt lint generated
 
 help: ## List what can be done
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,6 +48,10 @@ SIDES ?=
 bench-peers: setup ## Measure: queue throughput beside BullMQ and Celery, under four minutes; installs them into target/
 	@$(say) 'bench-peers: a Redis server of its own, each side in turn, round after round'
 	/usr/bin/env python3 benches/peers/bench.py $(SIDES)
+
+chaos: build ## Blows at random on a fleet, longer than in `make test`; CHAOS_SEED=n replays one
+	@$(say) 'chaos: 5,000 runs, 4 workers'
+	CHAOS_RUNS=$${CHAOS_RUNS:-5000} CHAOS_BLOWS=$${CHAOS_BLOWS:-120} $(CARGO) test --release --locked -p reelmill-tests --test chaos -- --nocapture
 
 schemas: build ## Write the generated files into schemas/ again
 	@$(say) 'schemas: writing the generated files'

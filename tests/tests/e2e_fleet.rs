@@ -204,3 +204,42 @@ fn ended_runs_leave_redis_and_are_read_as_before() {
     let refused = place.ask(&["retry", &run]);
     assert!(refused.code == Some(1) && refused.stderr.contains("archived"), "{refused:?}");
 }
+
+#[test]
+fn envelopes_of_other_systems_become_runs_once_and_bad_ones_are_laid_aside() {
+    let server = RedisServer::start();
+    let place = Place::of_fleet(&server);
+    place.write(
+        "flows/hello.yaml",
+        &pipeline(
+            "inputs: { n: { type: int } }
+stages: { one: { uses: probe.echo@1, with: { n: \"${{ inputs.n }}\" } } }
+outputs: { n: \"${{ stages.one.outputs.n }}\" }
+",
+        ),
+    );
+    let worker = worker(&place, &["--inbox", "flows"]);
+    let put = |envelope: &str| server.ask(&["XADD", "rm:inbox", "*", "envelope", envelope]);
+    let order = r#"{"version":1,"id":"order-7","pipeline":"hello","inputs":{"n":7},"namespace":"acme"}"#;
+    for envelope in [
+        order,
+        r#"{"version":1,"id":"a","pipeline":"hello","inputs":{"n":"seven"}}"#,
+        r#"{"version":1,"id":"b","pipeline":"missing"}"#,
+        "no JSON",
+        order,
+    ] {
+        assert!(!put(envelope).is_empty());
+    }
+    wait_until("the inbox to be empty", || {
+        server.ask(&["XLEN", "rm:inbox"]) == "0" && server.ask(&["XLEN", "rm:inbox:dead"]) == "3"
+    });
+    wait_until("the run to end", || place.status()["state"] == "succeeded");
+    assert_eq!(place.status()["outputs"], serde_json::json!({ "n": 7 }));
+    let runs = place.ask(&["status", "-o", "json"]).expect(0).json();
+    assert_eq!(runs["runs"].as_array().map(Vec::len), Some(1), "{runs:#}");
+    let dead = server.ask(&["XRANGE", "rm:inbox:dead", "-", "+"]);
+    assert!(dead.contains("/inputs/n") && dead.contains("missing"), "{dead}");
+    signal("TERM", &[worker.id()]);
+    let ended = worker.end().expect(0);
+    assert!(ended.stderr.contains("inbox: 1 submitted, 3 bad"), "{ended:?}");
+}

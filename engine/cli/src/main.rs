@@ -7,6 +7,7 @@ mod doctor;
 mod engine;
 mod exit;
 mod home;
+mod inbox;
 mod inputs;
 mod output;
 mod plugins;

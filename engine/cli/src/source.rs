@@ -66,6 +66,11 @@ impl Source {
         Ok(Self { name, text, folder, shown: parent.to_owned(), file })
     }
 
+    /// A text that is no file; the files that it names lie in `folder`.
+    pub fn inline(text: String, folder: PathBuf) -> Self {
+        Self { name: "the envelope's pipeline".to_owned(), text, shown: folder.clone(), folder, file: None }
+    }
+
     /// Parses and compiles it. What is wrong with it is shown on standard error, warnings too.
     pub fn prepare(&self, catalog: &Catalog, output: Output) -> Result<Pipeline, CliError> {
         match prepare(&self.text, catalog, self) {

@@ -30,7 +30,8 @@ pub use status::{RunStatus, StageStatus, TaskFailure};
 pub use submit::{Submission, Submitted};
 pub use why::Why;
 
-/// The engine's state, as use cases need it.
+/// The engine's state, as use cases need it. A clone is another handle on the same.
+#[derive(Clone)]
 pub struct Control {
     /// The queue.
     pub queue: Arc<dyn TaskQueue>,

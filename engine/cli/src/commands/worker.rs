@@ -3,12 +3,17 @@
 use super::Context;
 use crate::engine;
 use crate::exit::{CliError, Exit};
+use crate::inbox::InboxDesk;
 use crate::work::{Job, PATIENCE, WorkFlags, work};
+use anyhow::Context as _;
 use humantime::format_duration;
-use reelmill_embedded::Place;
+use reelmill_embedded::{Engine, Place, worker_id};
+use reelmill_inbox::{Consumer, ConsumerConfig, Tally};
 use reelmill_ports::Only;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 /// How long ended runs stay in Redis.
@@ -36,6 +41,9 @@ pub struct WorkerCommand {
     /// Move runs that ended so long ago from Redis into the archive in this worker's home
     #[arg(long, value_name = "TIME", default_value = "1h", value_parser = duration)]
     keep: String,
+    /// Submit what other systems put into the stream `rm:inbox`; a pipeline they name is NAME.yaml in this folder
+    #[arg(long, value_name = "DIR")]
+    inbox: Option<PathBuf>,
     #[command(flatten)]
     work: WorkFlags,
 }
@@ -68,13 +76,39 @@ impl WorkerCommand {
             let end = CancellationToken::new();
             let keep = humantime::parse_duration(&self.keep).unwrap_or(KEEP);
             engine.start_archiving(keep, end.clone());
+            let inbox = self.inbox.as_deref().map(|folder| take_envelopes(cx, &engine, folder, end.clone()));
+            let inbox = inbox.transpose()?;
             work::<()>(&engine, &self.work, job, forever()).await?;
             end.cancel();
+            if let Some(inbox) = inbox {
+                let tally = inbox.await.context("the inbox stopped in the middle")?;
+                eprintln!("inbox: {} submitted, {} bad", tally.submitted, tally.dead);
+            }
             engine.close().await;
             eprintln!("drained; nothing is held any more");
             Ok(Exit::Ok)
         })
     }
+}
+
+/// Takes envelopes until `end`.
+fn take_envelopes(
+    cx: &Context,
+    engine: &Engine,
+    folder: &Path,
+    end: CancellationToken,
+) -> Result<JoinHandle<Tally>, CliError> {
+    let Place::Redis(url) = &cx.place else {
+        return Err(CliError::Usage("--inbox needs --redis: the stream lies there".to_owned()));
+    };
+    let desk = InboxDesk {
+        control: engine.state.control.clone(),
+        catalog: engine.catalog(),
+        pipelines: std::path::absolute(folder).context("cannot tell where the inbox's folder is")?,
+    };
+    let config = ConsumerConfig::new(url, worker_id().0);
+    let consumer = Consumer::new(config, Arc::new(desk)).context("the inbox cannot be opened")?;
+    Ok(tokio::spawn(consumer.run(end)))
 }
 
 /// A worker of a fleet has no end of its own.
