@@ -3,7 +3,8 @@
 use crate::connect::{Address, Conn};
 use crate::error::Trouble;
 use crate::keys::Keys;
-use redis::{Cmd, FromRedisValue, Pipeline, Script};
+use redis::{Cmd, FromRedisValue, Pipeline, Script, Value};
+use reelmill_lifecycle::Damage;
 
 /// A connection to come.
 pub struct Wire {
@@ -50,9 +51,15 @@ impl Wire {
         self.ask(|conn| command.query(conn.as_mut()))
     }
 
-    /// Sends commands at once.
+    /// Sends commands at once; to a cluster, whose connections know no such thing, one after another.
     pub fn all<T: FromRedisValue>(&mut self, commands: &Pipeline) -> Result<T, Trouble> {
-        self.ask(|conn| commands.query(conn.as_mut()))
+        if !self.address.is_cluster() {
+            return self.ask(|conn| commands.query(conn.as_mut()));
+        }
+        let answers: Result<Vec<Value>, Trouble> =
+            commands.cmd_iter().map(|command| self.query(command)).collect();
+        let answers = T::from_redis_value(Value::Array(answers?));
+        answers.map_err(|error| Damage(format!("Redis answered oddly: {error}")).into())
     }
 
     /// Runs a script of the store on a partition. A server that does not know it is taught.

@@ -19,10 +19,16 @@ pub struct Server {
 impl Server {
     /// Starts a server that keeps nothing on disk, and waits until it answers.
     pub fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// The same with more arguments.
+    pub fn start_with(more: &[&str]) -> Self {
         let folder = tempfile::tempdir().expect("a folder for the server");
         let port = TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port").port();
         let mut child = Command::new("redis-server")
             .args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
+            .args(more)
             .arg("--dir")
             .arg(folder.path())
             .stdin(Stdio::null())
