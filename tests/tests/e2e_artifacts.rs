@@ -62,12 +62,12 @@ fn a_run_keeps_its_files_in_a_bucket_and_fetches_what_is_not_here() {
     let place = Place::new();
     std::fs::create_dir_all(place.path("server/reels")).expect("a bucket");
     let (_server, address) = serve(&place.path("server"));
-    let asked = |secret: &str, arguments: &[&str]| ask(&place, "s3://reels/farm", address, secret, arguments);
+    let asked = |secret: &str, arguments: &[&str]| ask(&place, "s3://reels/mill", address, secret, arguments);
     place.write("p.yaml", &pipeline(TIDE));
 
     let status = asked("grist", &["run", "p.yaml", "-o", "json"]).expect(0).json();
     assert_eq!(status["outputs"]["text"], "tide");
-    let bucket = place.path("server/reels/farm/objects");
+    let bucket = place.path("server/reels/mill/objects");
     assert_eq!(files(&bucket).len(), 1);
 
     forget_local(&place);
