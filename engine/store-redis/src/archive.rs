@@ -6,6 +6,7 @@ use crate::error::Trouble;
 use crate::graphs::Graphs;
 use crate::keys::{Keys, run_id};
 use crate::log;
+use crate::reading;
 use crate::store::RedisStore;
 use crate::wire::Wire;
 use async_trait::async_trait;
@@ -30,11 +31,7 @@ fn record(wire: &mut Wire, keys: &Keys, graphs: &Graphs, id: RunId) -> Result<Op
     let fields: HashMap<Vec<u8>, Vec<u8>> = wire.query(cmd("HGETALL").arg(keys.run(id)))?;
     let field = |name: &[u8]| fields.get(name).map(Vec::as_slice);
     let (Some(run), Some(new)) = (field(b"r"), field(b"n")) else { return Ok(None) };
-    let mut new = codec::read_new(id, new)?;
-    if new.name.is_empty() {
-        new.name.clone_from(&graphs.of_run(wire, new.graph)?.name);
-    }
-    let run = codec::read_run(run, &new, field(b"s").map(codec::decimal).transpose()?, 0)?;
+    let (run, new, _) = reading::of_front(id, run, new, wire, graphs)?;
     if !run.state.is_terminal() {
         return Ok(None);
     }

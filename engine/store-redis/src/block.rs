@@ -1,65 +1,76 @@
 //! What changes in one run, as the script `step` applies it: whole, or not at all when the run has moved on.
 
 use crate::book::{Page, biased, unbiased};
-use crate::codec::{self, Grip, Pen};
+use crate::codec;
 use crate::deed::Removal;
 use crate::error::Trouble;
-use crate::keys::{member, run_bytes, score};
+use crate::keys::{run_bytes, score};
 use crate::pack::Packer;
+use crate::pen::Pen;
 use reelmill_lifecycle::{Change, Changes, RunRow, TaskRow};
-use reelmill_model::{RunId, TaskNo, TaskState, WorkerId};
+use reelmill_model::{RunId, TaskNo, TaskState};
 use reelmill_ports::NewRun;
+
+/// A task as the script takes it: the bytes of its number.
+type Task = [u8; 4];
 
 /// The lease that a decision saw on a task it changes.
 struct Seen {
-    task: TaskNo,
+    task: Task,
     /// 0 where it saw none.
     token: u64,
     /// Above 0: the lease must have ended by then.
     by_ms: u64,
+    /// Whether the lease is over now.
+    ends: bool,
 }
 
-/// A task in a queue.
-struct Queued {
-    lane: String,
-    score: u64,
-    member: Vec<u8>,
+/// What becomes of the run, as the script knows it by its number.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Turn {
+    #[default]
+    None = 0,
+    Ended = 1,
+    Again = 2,
+    Archived = 3,
+    Deleted = 4,
 }
 
 /// The changes of one run.
 #[derive(Default)]
 pub struct Block {
     id: [u8; 16],
-    version: u64,
+    version: u32,
+    row: Vec<u8>,
     tenant: String,
     batch: String,
     seen: Vec<Seen>,
     fields: Vec<Vec<u8>>,
-    drops: Vec<Vec<u8>>,
-    released: Vec<Vec<u8>>,
-    unready: Vec<Queued>,
-    ready: Vec<Queued>,
-    undue: Vec<Vec<u8>>,
-    due: Vec<(u64, Vec<u8>)>,
-    index: Vec<&'static str>,
+    ready: Vec<(String, u64, Task)>,
+    turn: Turn,
     events: Vec<u8>,
     events_count: u64,
+    drops: Vec<Vec<u8>>,
+    unready: Vec<(String, Task)>,
+    undue: Vec<Task>,
+    due: Vec<(u64, Task)>,
 }
 
 impl Block {
-    /// The block of what was decided, against what the page remembers of before. `by_ms` says of a task that its lease
-    /// was found to have ended.
+    /// The block of what was decided, against what the page remembers of before. `graph_no` is the number of the
+    /// graph, which a new run is written with; `by_ms` says of a task that its lease was found to have ended.
     pub fn of(
         page: Option<&Page>,
         new: &NewRun,
+        graph_no: u32,
         changes: &Changes,
         by_ms: impl Fn(TaskNo) -> Option<u64>,
     ) -> Result<Self, Trouble> {
         let (change, run) = &changes.run;
         let mut block = Self::empty(page, new);
-        block.field("r", codec::write_run(&unbiased(&row_of(*change, run))?));
+        block.row = codec::write_run(&unbiased(&row_of(*change, run))?);
         if *change == Change::Insert {
-            block.field("n", codec::write_new(new, &changes.graph));
+            block.field("n", codec::write_new(new, graph_no, &changes.graph));
         }
         for (change, row) in &changes.instances {
             match change {
@@ -71,18 +82,23 @@ impl Block {
             let before = page.and_then(|page| page.tasks.get(&row.no));
             block.task(run.id, before, *change, row, changes, &by_ms);
         }
-        block.index(*change, page.map(|page| page.run.state.is_terminal()), run);
+        let was_over = page.is_some_and(|page| page.run.state.is_terminal());
+        block.turn = match (was_over, run.state.is_terminal()) {
+            (false, true) => Turn::Ended,
+            (true, false) => Turn::Again,
+            _ => Turn::None,
+        };
         block.log(run.id, changes);
         Ok(block)
     }
 
     /// The block that removes an ended run.
     pub fn removal(page: &Page, why: Removal) -> Self {
-        let index = match why {
-            Removal::Deleted => vec!["deleted", "gone"],
-            Removal::Archived => vec!["gone"],
+        let turn = match why {
+            Removal::Deleted => Turn::Deleted,
+            Removal::Archived => Turn::Archived,
         };
-        Self { index, ..Self::empty(Some(page), &page.new) }
+        Self { turn, ..Self::empty(Some(page), &page.new) }
     }
 
     fn empty(page: Option<&Page>, new: &NewRun) -> Self {
@@ -109,51 +125,33 @@ impl Block {
         changes: &Changes,
         by_ms: &impl Fn(TaskNo) -> Option<u64>,
     ) {
-        let (no, name) = (row.no, member(run, row.no));
+        let (no, task) = (row.no, row.no.0.to_be_bytes());
         let was = before.map(|before| before.state);
         let now = (change != Change::Delete).then_some(row.state);
         if let Some(before) = before {
-            let token = if was == Some(TaskState::Leased) { before.token.0 } else { 0 };
-            self.seen.push(Seen { task: no, token, by_ms: by_ms(no).unwrap_or(0) });
+            let held = was == Some(TaskState::Leased);
+            let token = if held { before.token.0 } else { 0 };
+            let ends = held && now != Some(TaskState::Leased);
+            self.seen.push(Seen { task, token, by_ms: by_ms(no).unwrap_or(0), ends });
         }
         match now {
             Some(_) => self.field(&format!("t{no}"), codec::write_task(row)),
             None => self.drops.push(format!("t{no}").into_bytes()),
         }
-        if now == Some(TaskState::Leased) {
-            self.field(&format!("l{no}"), grip(row).write());
-        } else if was == Some(TaskState::Leased) {
-            self.drops.push(format!("l{no}").into_bytes());
-            self.released.push(name.clone());
-        }
-        let queued = || {
-            let node = changes.graph.node(row.node);
-            Queued { lane: node.lane(), score: score(node, run), member: name.clone() }
-        };
+        let node = changes.graph.node(row.node);
         match (was == Some(TaskState::Ready), now == Some(TaskState::Ready)) {
-            (true, false) => self.unready.push(queued()),
-            (false, true) => self.ready.push(queued()),
+            (true, false) => self.unready.push((node.lane(), task)),
+            (false, true) => self.ready.push((node.lane(), score(node, run), task)),
             _ => {}
         }
-        self.time(waits_until(before), if now.is_some() { waits_until(Some(row)) } else { None }, name);
+        self.time(waits_until(before), if now.is_some() { waits_until(Some(row)) } else { None }, task);
     }
 
     /// Where the task stands among those that wait for a moment.
-    fn time(&mut self, before: Option<u64>, now: Option<u64>, name: Vec<u8>) {
+    fn time(&mut self, before: Option<u64>, now: Option<u64>, task: Task) {
         match (before, now) {
-            (_, Some(at)) if before != now => self.due.push((at, name)),
-            (Some(_), None) => self.undue.push(name),
-            _ => {}
-        }
-    }
-
-    fn index(&mut self, change: Change, was_over: Option<bool>, run: &RunRow) {
-        if change == Change::Insert {
-            self.index.push("new");
-        }
-        match (was_over.unwrap_or(false), run.state.is_terminal()) {
-            (false, true) => self.index.push("ended"),
-            (true, false) => self.index.push("again"),
+            (_, Some(at)) if before != now => self.due.push((at, task)),
+            (Some(_), None) => self.undue.push(task),
             _ => {}
         }
     }
@@ -177,48 +175,49 @@ impl Block {
 
     /// Writes it as the script reads it.
     pub fn pack(&self, packer: &mut Packer) {
-        packer.list(14).bytes(self.id).number(self.version);
-        packer.list(3 * self.seen.len());
+        packer.list(11).bytes(self.id).number(self.version.into()).bytes(&self.row);
+        packer.list(4 * self.seen.len());
         for seen in &self.seen {
-            packer.number(seen.task.0.into()).number(seen.token).number(seen.by_ms);
+            packer.bytes(seen.task).number(seen.token).number(seen.by_ms).number(seen.ends.into());
         }
-        packer.all(&self.fields).all(&self.drops).all(&self.released);
-        packer.list(3 * self.unready.len());
-        for queued in &self.unready {
-            packer.bytes(&queued.lane).bytes(&self.tenant).bytes(&queued.member);
+        packer.all(&self.fields).bytes(&self.tenant);
+        packer.list(3 * self.ready.len());
+        for (lane, place, task) in &self.ready {
+            packer.bytes(lane).bytes(place.to_string()).bytes(task);
         }
-        packer.list(4 * self.ready.len());
-        for queued in &self.ready {
-            packer
-                .bytes(&queued.lane)
-                .bytes(&self.tenant)
-                .bytes(queued.score.to_string())
-                .bytes(&queued.member);
+        packer.number(self.turn as u64).number(self.events_count).bytes(&self.events);
+        self.pack_more(packer);
+    }
+
+    /// What few blocks have.
+    fn pack_more(&self, packer: &mut Packer) {
+        let first_or_last = self.version == 0 || matches!(self.turn, Turn::Archived | Turn::Deleted);
+        let batch = if first_or_last { self.batch.as_str() } else { "" };
+        let none =
+            self.drops.is_empty() && self.unready.is_empty() && self.undue.is_empty() && self.due.is_empty();
+        if none && batch.is_empty() {
+            packer.no();
+            return;
         }
-        packer.all(&self.undue).list(2 * self.due.len());
-        for (at, member) in &self.due {
-            packer.bytes(at.to_string()).bytes(member);
+        packer.list(5).bytes(batch).all(&self.drops);
+        packer.list(2 * self.unready.len());
+        for (lane, task) in &self.unready {
+            packer.bytes(lane).bytes(task);
         }
-        packer.list(self.index.len());
-        for word in &self.index {
-            packer.bytes(word);
+        packer.list(self.undue.len());
+        for task in &self.undue {
+            packer.bytes(task);
         }
-        packer.bytes(&self.batch).number(self.events_count).bytes(&self.events);
+        packer.list(2 * self.due.len());
+        for (at, task) in &self.due {
+            packer.bytes(at.to_string()).bytes(task);
+        }
     }
 }
 
 /// A new run's row has no bias yet.
 fn row_of(change: Change, run: &RunRow) -> RunRow {
     if change == Change::Insert { biased(run.clone()) } else { run.clone() }
-}
-
-fn grip(row: &TaskRow) -> Grip {
-    Grip {
-        cancel: row.cancel,
-        token: row.token,
-        leased_ms: row.leased_ms.unwrap_or(0),
-        worker: row.worker.clone().unwrap_or(WorkerId(String::new())),
-    }
 }
 
 /// The moment a task waits for: the end of its backoff, or of `timeout.queue`.

@@ -3,7 +3,7 @@
 //! A remembered run may be out of date: every write names the version it was decided on, and the script refuses it
 //! when the run has moved on. What was refused for the sake of a remembered row is looked at again.
 
-use crate::codec::{self, Grip};
+use crate::codec;
 use crate::error::Trouble;
 use reelmill_graph::Graph;
 use reelmill_lifecycle::{Change, Changes, Damage, InstanceRow, RunRow, TaskRow};
@@ -25,7 +25,7 @@ pub struct Page {
     /// This process's name for it, as the lifecycle wants one.
     pub seq: u64,
     /// Writes of its row so far.
-    pub version: u64,
+    pub version: u32,
     /// Its row; see [`BIAS`].
     pub run: RunRow,
     /// What was submitted.
@@ -70,18 +70,6 @@ pub fn biased(mut run: RunRow) -> RunRow {
     run.counts[ready] += run.counts[leased] + BIAS;
     run.counts[leased] = BIAS;
     run
-}
-
-/// The fields of a run's hash that every reading begins with.
-pub struct Head<'a> {
-    /// `v`
-    pub version: u64,
-    /// `r`
-    pub run: &'a [u8],
-    /// `n`
-    pub new: &'a [u8],
-    /// `s`
-    pub started_ms: Option<u64>,
 }
 
 /// A row of a run, by the name of its field.
@@ -152,19 +140,15 @@ impl Book {
     }
 
     /// Makes a page of a run, without its rows.
-    pub fn open(&mut self, id: RunId, head: &Head<'_>, graph: Arc<Graph>) -> Result<&mut Page, Trouble> {
-        let mut new = codec::read_new(id, head.new)?;
-        if new.name.is_empty() {
-            new.name.clone_from(&graph.name);
-        }
+    pub fn open(&mut self, version: u32, run: RunRow, new: NewRun, graph: Arc<Graph>) {
+        let id = new.id;
         self.forget(id);
         let seq = self.number();
-        let mut run = biased(codec::read_run(head.run, &new, head.started_ms, 0)?);
-        run.seq = seq;
+        let run = RunRow { seq, ..biased(run) };
         self.ids.insert(seq, id);
         let page = Page {
             seq,
-            version: head.version,
+            version,
             run,
             new: Arc::new(new),
             graph,
@@ -173,21 +157,12 @@ impl Book {
             whole: false,
             fresh: true,
         };
-        Ok(self.pages.entry(id).insert_entry(page).into_mut())
+        self.pages.insert(id, page);
     }
 
     /// Keeps a task's row as it was read.
-    pub fn keep_task(
-        &mut self,
-        run: RunId,
-        no: TaskNo,
-        row: &[u8],
-        grip: Option<&[u8]>,
-    ) -> Result<(), Trouble> {
-        let mut task = codec::read_task(no, row)?;
-        if let Some(grip) = grip {
-            Grip::read(grip)?.put_on(&mut task);
-        }
+    pub fn keep_task(&mut self, run: RunId, no: TaskNo, row: &[u8]) -> Result<(), Trouble> {
+        let task = codec::read_task(no, row)?;
         self.rows += 1;
         if let Some(page) = self.pages.get_mut(&run) {
             page.tasks.insert(no, task);

@@ -4,6 +4,7 @@
 //! `stage:<stage>` (keys), `refs` (entries that name an artifact), `stats` (uses, bytes, hits, misses, saved).
 
 use crate::error::Trouble;
+use crate::graphs::Graphs;
 use crate::keys::Keys;
 use crate::pack::Packer;
 use crate::reading::every_run;
@@ -17,6 +18,7 @@ use reelmill_model::artifact::ARTIFACT_KEY;
 use reelmill_ports::{CacheEntry, CacheStats, ResultCache, StoreError};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// Entries of a stage that are looked at to explain a miss.
 const EXPLAINED_BY_MAX: i64 = 200;
@@ -111,10 +113,10 @@ fn in_cache(wire: &mut Wire) -> Result<BTreeSet<Digest>, Trouble> {
 }
 
 /// Artifacts that runs name in their inputs and outputs.
-fn in_runs(wire: &mut Wire, partitions: &[Keys]) -> Result<BTreeSet<Digest>, Trouble> {
+fn in_runs(wire: &mut Wire, partitions: &[Keys], graphs: &Graphs) -> Result<BTreeSet<Digest>, Trouble> {
     let mut found = BTreeSet::new();
     for keys in partitions {
-        every_run(wire, keys, |new, tasks| {
+        every_run(wire, keys, graphs, |new, tasks| {
             collect(&new.inputs, &mut found);
             for task in tasks {
                 collect(&task.outputs, &mut found);
@@ -173,24 +175,24 @@ impl ResultCache for RedisStore {
     }
 
     async fn evict(&self, budget_bytes: u64) -> Result<Vec<Digest>, StoreError> {
-        let partitions = self.keys.clone();
+        let (partitions, graphs) = (self.keys.clone(), Arc::clone(&self.graphs));
         self.readers
             .read(move |wire| {
                 let freed = drop_oldest(wire, budget_bytes)?;
                 if freed.is_empty() {
                     return Ok(Vec::new());
                 }
-                let (cached, run) = (in_cache(wire)?, in_runs(wire, &partitions)?);
+                let (cached, run) = (in_cache(wire)?, in_runs(wire, &partitions, &graphs)?);
                 Ok(freed.into_iter().filter(|d| !cached.contains(d) && !run.contains(d)).collect())
             })
             .await
     }
 
     async fn named_artifacts(&self) -> Result<Vec<Digest>, StoreError> {
-        let partitions = self.keys.clone();
+        let (partitions, graphs) = (self.keys.clone(), Arc::clone(&self.graphs));
         self.readers
             .read(move |wire| {
-                let mut named = in_runs(wire, &partitions)?;
+                let mut named = in_runs(wire, &partitions, &graphs)?;
                 named.extend(in_cache(wire)?);
                 Ok(named.into_iter().collect())
             })

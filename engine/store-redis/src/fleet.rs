@@ -5,7 +5,7 @@ use crate::keys::{Keys, WORKERS, run_bytes, run_id};
 use crate::store::RedisStore;
 use crate::wire::Wire;
 use async_trait::async_trait;
-use redis::cmd;
+use redis::{Pipeline, cmd};
 use reelmill_lifecycle::Damage;
 use reelmill_model::limits::{CLAIM_KEPT_MS, WORKER_SILENT_MS};
 use reelmill_model::{RunId, WorkerId};
@@ -44,6 +44,18 @@ fn workers(wire: &mut Wire, given_ms: Option<u64>) -> Result<Vec<WorkerCard>, Tr
     Ok(heard)
 }
 
+/// Ready tasks of a tenant in a lane.
+fn queued(wire: &mut Wire, keys: &Keys, lane: &str, tenant: &str) -> Result<u64, Trouble> {
+    let queue = format!("{lane}:{tenant}");
+    let mut pipe = Pipeline::new();
+    pipe.cmd("LLEN").arg(keys.named(&format!("f:{queue}")));
+    pipe.cmd("ZCARD").arg(keys.named(&format!("q:{queue}")));
+    pipe.cmd("HGET").arg(keys.named("stale")).arg(queue);
+    let (listed, sorted, stale): (u64, u64, Option<u64>) = wire.all(&pipe)?;
+    // Asked one after another, they may be of different moments.
+    Ok((listed + sorted).saturating_sub(stale.unwrap_or(0)))
+}
+
 fn lanes(wire: &mut Wire, partitions: &[Keys]) -> Result<Vec<LaneView>, Trouble> {
     let mut found: BTreeMap<String, LaneView> = BTreeMap::new();
     for keys in partitions {
@@ -58,8 +70,7 @@ fn lanes(wire: &mut Wire, partitions: &[Keys]) -> Result<Vec<LaneView>, Trouble>
                 paused: paused.contains(lane),
             });
             for tenant in tenants {
-                let queue = keys.named(&format!("q:{lane}:{tenant}"));
-                view.ready += wire.query::<u64>(cmd("ZCARD").arg(queue))?;
+                view.ready += queued(wire, keys, lane, &tenant)?;
             }
         }
     }

@@ -6,15 +6,19 @@
 //! | `rm:workers` | hash | workers by name, as they announced themselves |
 //! | `rm:claim:<key>` | string | run by idempotency key, for a time |
 //! | `rm:graphs` | hash | graph by digest, once for all runs |
+//! | `rm:graph_numbers` | hash | number of a graph by digest, digest by number: runs name their graph by its number |
 //! | `rm:meta` | hash | layout and number of partitions |
-//! | `rm:{p}:r:<run>` | hash | `v` version, `n` what was submitted, `r` run, `s` started, `L` leases, and a field a row: `t7` task, `i0` instance, `l7` lease |
-//! | `rm:{p}:q:<lane>:<tenant>` | zset | ready tasks, best first |
+//! | `rm:{p}:r:<run>` | hash | `n` what was submitted, `r` run, and a field a row: `t7` task, with its lease, `i0` instance |
+//! | `rm:{p}:f:<lane>:<tenant>` | list | ready tasks that came in the order they are to be leased in |
+//! | `rm:{p}:q:<lane>:<tenant>` | zset | the other ready tasks, best first |
+//! | `rm:{p}:stale` | hash | by `<lane>:<tenant>`: entries of both that are ready no more |
 //! | `rm:{p}:lane:<lane>` | zset | tenants with ready tasks by what they were served |
 //! | `rm:{p}:floor` | hash | by lane: what the tenant served last had been served |
 //! | `rm:{p}:wake:<lane>` | list | at most one marker, read with `BLPOP` |
 //! | `rm:{p}:leases` | zset | leased tasks by the end of their lease |
 //! | `rm:{p}:due` | zset | delayed tasks, and ready ones with `timeout.queue`, by their time |
-//! | `rm:{p}:runs`, `rm:{p}:ended` | zset | runs by id; ended runs by their end |
+//! | `rm:{p}:runs`, `rm:{p}:runs:<bound>` | zset | lower bounds of chunks of run ids; a chunk |
+//! | `rm:{p}:ended` | zset | ended runs by their end |
 //! | `rm:{p}:batch:<batch>` | set | runs of a batch |
 //! | `rm:{p}:events` | stream | what happened, one entry a step |
 //! | `rm:{p}:log:<run>`, `rm:{p}:logs:<run>` | stream, hash | lines of its stages, and how many of each attempt |
@@ -32,6 +36,8 @@ use reelmill_model::{RunId, TaskNo, TaskRef};
 
 /// Graphs by digest.
 pub const GRAPHS: &str = "rm:graphs";
+/// Number of a graph by its digest, digest by number, and `last`, the last number given.
+pub const GRAPH_NUMBERS: &str = "rm:graph_numbers";
 /// Workers by name.
 pub const WORKERS: &str = "rm:workers";
 /// Layout and number of partitions.

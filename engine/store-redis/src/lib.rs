@@ -7,7 +7,8 @@
 //! on a run needs one round trip a batch, and two that settle in the same run at once need one more: the second decides
 //! again on what the first has left.
 //!
-//! A lease does not write rows: it stands beside its task (`codec::Grip`) and in an index of ends.
+//! A lease makes no decision out of date: it stands in front of its task's row (`codec::write_task`), is counted in the
+//! head of its run's, and is found in an index of ends.
 
 mod archive;
 mod block;
@@ -20,15 +21,18 @@ mod desk;
 mod error;
 mod fleet;
 mod graphs;
+mod index;
 mod keys;
 mod leased;
 mod link;
 mod log;
 mod pack;
+mod pen;
 mod queue;
 mod readers;
 mod reading;
 mod runs;
+mod scripts;
 mod source;
 mod store;
 mod wake;

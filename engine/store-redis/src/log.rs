@@ -3,10 +3,11 @@
 //! A cursor is a microsecond since the epoch, or one more than the last cursor of its partition where that is larger;
 //! so the cursors of a run only grow, and those of all partitions together follow the servers' clock.
 
-use crate::codec::{Eye, Pen};
 use crate::error::Trouble;
+use crate::index::{self, Order};
 use crate::keys::{Keys, run_bytes, run_id};
 use crate::pack::Packer;
+use crate::pen::{Eye, Pen};
 use crate::reading::Reading;
 use crate::store::RedisStore;
 use crate::wire::Wire;
@@ -222,16 +223,7 @@ fn runs_of(wire: &mut Wire, keys: &Keys, query: &EventQuery) -> Result<Vec<RunId
     if let Some(run) = query.run {
         return Ok(vec![run]);
     }
-    let ids: Vec<Vec<u8>> = wire.query(
-        cmd("ZREVRANGEBYLEX")
-            .arg(keys.named("runs"))
-            .arg("+")
-            .arg("-")
-            .arg("LIMIT")
-            .arg(0)
-            .arg(RUNS_LOOKED_AT_MAX),
-    )?;
-    Ok(ids.iter().map(|id| run_id(id)).collect::<Result<_, _>>()?)
+    index::list(wire, keys, Order::NewestFirst, None, RUNS_LOOKED_AT_MAX)
 }
 
 fn events(wire: &mut Wire, keys: &Keys, query: &EventQuery, limit: usize) -> Result<Vec<Event>, Trouble> {

@@ -1,10 +1,11 @@
 //! Reading one run: its rows as readers see them. A reader sees each question's moment, and what is written between two
 //! of them; everything it is shown was true at some moment.
 
-use crate::codec::{self, Grip};
+use crate::codec;
 use crate::error::Trouble;
 use crate::graphs::Graphs;
-use crate::keys::{Keys, run_id};
+use crate::index::{self, Order};
+use crate::keys::Keys;
 use crate::wire::Wire;
 use redis::{Pipeline, cmd};
 use reelmill_graph::Graph;
@@ -17,31 +18,22 @@ use std::sync::Arc;
 /// Rows asked for at once.
 const ROWS_AT_ONCE: usize = 200;
 
-/// What a run's hash begins with, for readers.
-type Head = (Option<Vec<u8>>, Option<Vec<u8>>, Option<u64>, Option<u64>);
+/// What a run's hash begins with: `r` and `n`.
+pub type Front = (Option<Vec<u8>>, Option<Vec<u8>>);
+/// The fields of a front.
+pub const FRONT: [&str; 2] = ["r", "n"];
 
-const HEAD: [&str; 4] = ["r", "n", "s", "L"];
-
-fn view(id: RunId, head: Head, wire: &mut Wire, graphs: &Graphs) -> Result<Option<RunView>, Trouble> {
-    let (Some(run), Some(new), started_ms, leased) = head else { return Ok(None) };
-    let (row, new) = rows_of(id, &run, &new, started_ms, leased)?;
-    let mut new = new;
-    if new.name.is_empty() {
-        new.name.clone_from(&graphs.of_run(wire, new.graph)?.name);
-    }
-    Ok(Some(RunView::of(row, new)))
-}
-
-fn rows_of(
+/// A run, what was submitted and the graph, from its front.
+pub fn of_front(
     id: RunId,
     run: &[u8],
     new: &[u8],
-    started_ms: Option<u64>,
-    leased: Option<u64>,
-) -> Result<(RunRow, NewRun), Damage> {
-    let new = codec::read_new(id, new)?;
-    let row = codec::read_run(run, &new, started_ms, leased.unwrap_or(0))?;
-    Ok((row, new))
+    wire: &mut Wire,
+    graphs: &Graphs,
+) -> Result<(RunRow, NewRun, Arc<Graph>), Trouble> {
+    let (digest, graph) = graphs.numbered(wire, codec::graph_no(new)?)?;
+    let new = codec::read_new(id, new, digest, &graph)?;
+    Ok((codec::read_run(run, &new)?, new, graph))
 }
 
 /// These runs, without those that are not there.
@@ -51,12 +43,15 @@ pub fn runs(wire: &mut Wire, keys: &Keys, graphs: &Graphs, ids: &[RunId]) -> Res
     }
     let mut pipe = Pipeline::new();
     for id in ids {
-        pipe.cmd("HMGET").arg(keys.run(*id)).arg(&HEAD);
+        pipe.cmd("HMGET").arg(keys.run(*id)).arg(&FRONT);
     }
-    let heads: Vec<Head> = wire.all(&pipe)?;
+    let fronts: Vec<Front> = wire.all(&pipe)?;
     let mut found = Vec::with_capacity(ids.len());
-    for (id, head) in ids.iter().zip(heads) {
-        found.extend(view(*id, head, wire, graphs)?);
+    for (id, front) in ids.iter().zip(fronts) {
+        if let (Some(run), Some(new)) = front {
+            let (row, new, _) = of_front(*id, &run, &new, wire, graphs)?;
+            found.push(RunView::of(row, new));
+        }
     }
     Ok(found)
 }
@@ -65,34 +60,26 @@ pub fn runs(wire: &mut Wire, keys: &Keys, graphs: &Graphs, ids: &[RunId]) -> Res
 pub fn every_run(
     wire: &mut Wire,
     keys: &Keys,
+    graphs: &Graphs,
     mut show: impl FnMut(&NewRun, &[TaskRow]),
 ) -> Result<(), Trouble> {
-    let mut after: Option<Vec<u8>> = None;
+    let mut behind = None;
     loop {
-        let from = after.as_ref().map_or_else(|| b"-".to_vec(), |id| [b"(", id.as_slice()].concat());
-        let ids: Vec<Vec<u8>> = wire.query(
-            cmd("ZRANGEBYLEX")
-                .arg(keys.named("runs"))
-                .arg(from)
-                .arg("+")
-                .arg("LIMIT")
-                .arg(0)
-                .arg(ROWS_AT_ONCE),
-        )?;
+        let ids = index::list(wire, keys, Order::OldestFirst, behind, ROWS_AT_ONCE)?;
         for id in &ids {
-            let id = run_id(id)?;
-            let fields: HashMap<Vec<u8>, Vec<u8>> = wire.query(cmd("HGETALL").arg(keys.run(id)))?;
+            let fields: HashMap<Vec<u8>, Vec<u8>> = wire.query(cmd("HGETALL").arg(keys.run(*id)))?;
             let Some(new) = fields.get(b"n".as_slice()) else { continue };
-            let new = codec::read_new(id, new)?;
+            let (digest, graph) = graphs.numbered(wire, codec::graph_no(new)?)?;
+            let new = codec::read_new(*id, new, digest, &graph)?;
             let rows = fields.iter().filter(|(name, _)| name.starts_with(b"t"));
             let tasks = rows.filter_map(|(name, row)| Some((codec::row_number(name)?, row)));
             let tasks: Vec<TaskRow> =
                 tasks.map(|(no, row)| codec::read_task(TaskNo(no), row)).collect::<Result<_, _>>()?;
             show(&new, &tasks);
         }
-        match ids.into_iter().next_back() {
-            Some(last) => after = Some(last),
-            None => return Ok(()),
+        behind = ids.last().copied();
+        if behind.is_none() {
+            return Ok(());
         }
     }
 }
@@ -112,11 +99,9 @@ impl<'w> Reading<'w> {
     /// Reads a run; none when it is not there.
     pub fn of(wire: &'w mut Wire, keys: &Keys, graphs: &Graphs, id: RunId) -> Result<Option<Self>, Trouble> {
         let key = keys.run(id);
-        let (run, new): (Option<Vec<u8>>, Option<Vec<u8>>) =
-            wire.query(cmd("HMGET").arg(&key).arg(&["r", "n"]))?;
-        let (Some(run), Some(new)) = (run, new) else { return Ok(None) };
-        let (row, new) = rows_of(id, &run, &new, None, None)?;
-        let graph = graphs.of_run(wire, new.graph)?;
+        let front: Front = wire.query(cmd("HMGET").arg(&key).arg(&FRONT))?;
+        let (Some(run), Some(new)) = front else { return Ok(None) };
+        let (row, _, graph) = of_front(id, &run, &new, wire, graphs)?;
         Ok(Some(Self { wire, key, graph, next_task: row.next_task, places: HashMap::new() }))
     }
 
@@ -127,17 +112,13 @@ impl<'w> Reading<'w> {
             let mut question = cmd("HMGET");
             question.arg(&self.key);
             for no in some {
-                question.arg(format!("t{no}")).arg(format!("l{no}"));
+                question.arg(format!("t{no}"));
             }
             let rows: Vec<Option<Vec<u8>>> = self.wire.query(&question)?;
-            for (no, pair) in some.iter().zip(rows.chunks(2)) {
-                let [row, grip] = pair else { continue };
-                let Some(row) = row else { continue };
-                let mut task = codec::read_task(*no, row)?;
-                if let Some(grip) = grip {
-                    Grip::read(grip)?.put_on(&mut task);
+            for (no, row) in some.iter().zip(rows) {
+                if let Some(row) = row {
+                    found.push(codec::read_task(*no, &row)?);
                 }
-                found.push(task);
             }
         }
         Ok(found)

@@ -2,7 +2,8 @@
 
 use crate::deed::{Deed, Done, Removal};
 use crate::error::Trouble;
-use crate::keys::{Keys, run_bytes, run_id};
+use crate::index::{self, Order};
+use crate::keys::{Keys, run_id};
 use crate::reading::{self, Reading};
 use crate::store::RedisStore;
 use crate::wire::Wire;
@@ -28,11 +29,7 @@ fn no_such_run(run: RunId) -> Trouble {
 
 /// Ids of a partition's runs older than one, newest first.
 fn older(wire: &mut Wire, keys: &Keys, before: Option<RunId>) -> Result<Vec<RunId>, Trouble> {
-    let from = before.map_or_else(|| b"+".to_vec(), |id| [b"(", run_bytes(id).as_slice()].concat());
-    let ids: Vec<Vec<u8>> = wire.query(
-        cmd("ZREVRANGEBYLEX").arg(keys.named("runs")).arg(from).arg("-").arg("LIMIT").arg(0).arg(LOOKED_AT),
-    )?;
-    Ok(ids.iter().map(|id| run_id(id)).collect::<Result<_, _>>()?)
+    index::list(wire, keys, Order::NewestFirst, before, LOOKED_AT)
 }
 
 /// Ids of a batch's runs older than one, newest first.
@@ -48,6 +45,9 @@ fn of_batch(wire: &mut Wire, keys: &Keys, batch: &str, before: Option<RunId>) ->
 impl RedisStore {
     /// The graph of a digest, or the error that there is none.
     pub(crate) async fn graph_of(&self, digest: Digest) -> Result<Arc<Graph>, StoreError> {
+        if let Some(graph) = self.graphs.known(digest) {
+            return Ok(graph);
+        }
         let graphs = Arc::clone(&self.graphs);
         let found = self.readers.read(move |wire| graphs.get(wire, digest)).await?;
         found.ok_or(StoreError::NoSuchGraph(digest))

@@ -1,10 +1,11 @@
 //! The rows that a decision starts from: remembered, or read when they are asked for.
 
-use crate::book::{Book, Head, Name};
-use crate::codec;
+use crate::book::{Book, Name};
+use crate::codec::{self, RunHead};
 use crate::error::Trouble;
 use crate::graphs::Graphs;
 use crate::keys::Keys;
+use crate::reading::{FRONT, Front, of_front};
 use crate::wire::Wire;
 use redis::{Pipeline, cmd};
 use reelmill_graph::Graph;
@@ -29,32 +30,18 @@ pub struct Rows<'l> {
 
 impl Rows<'_> {
     /// Reads what a run's hash begins with; false when there is no such run.
-    fn read_head(&mut self, id: RunId) -> Result<bool, Trouble> {
-        let key = self.keys.run(id);
-        let found: Vec<Option<Vec<u8>>> =
-            self.wire.query(cmd("HMGET").arg(key).arg(&["v", "r", "n", "s"]))?;
-        let field = |at: usize| found.get(at).and_then(Option::as_deref);
-        let (Some(version), Some(run), Some(new)) = (field(0), field(1), field(2)) else { return Ok(false) };
-        self.open(id, version, run, new, field(3))?;
+    fn read_front(&mut self, id: RunId) -> Result<bool, Trouble> {
+        let front: Front = self.wire.query(cmd("HMGET").arg(self.keys.run(id)).arg(&FRONT))?;
+        let (Some(run), Some(new)) = front else { return Ok(false) };
+        self.open(id, &run, &new)?;
         Ok(true)
     }
 
-    fn open(
-        &mut self,
-        id: RunId,
-        version: &[u8],
-        run: &[u8],
-        new: &[u8],
-        started: Option<&[u8]>,
-    ) -> Result<(), Trouble> {
-        let graph = self.graphs.of_run(self.wire, codec::graph_of(new)?)?;
-        let head = Head {
-            version: codec::decimal(version)?,
-            run,
-            new,
-            started_ms: started.map(codec::decimal).transpose()?,
-        };
-        self.book.open(id, &head, graph)?;
+    /// Makes a page of a run, without its rows.
+    pub fn open(&mut self, id: RunId, run: &[u8], new: &[u8]) -> Result<(), Trouble> {
+        let (version, (row, new, graph)) =
+            (RunHead::read(run)?.0.version, of_front(id, run, new, self.wire, self.graphs)?);
+        self.book.open(version, row, new, graph);
         Ok(())
     }
 
@@ -76,17 +63,14 @@ impl Rows<'_> {
 
     fn keep_whole(&mut self, id: RunId, fields: &Fields) -> Result<(), Trouble> {
         let field = |name: &[u8]| fields.get(name).map(Vec::as_slice);
-        let (Some(version), Some(run), Some(new)) = (field(b"v"), field(b"r"), field(b"n")) else {
+        let (Some(run), Some(new)) = (field(b"r"), field(b"n")) else {
             self.book.forget(id);
             return Ok(());
         };
-        self.open(id, version, run, new, field(b"s"))?;
+        self.open(id, run, new)?;
         for (name, value) in fields {
             match (name[0], codec::row_number(name)) {
-                (b't', Some(no)) => {
-                    let grip = field(format!("l{no}").as_bytes());
-                    self.book.keep_task(id, TaskNo(no), value, grip)?;
-                }
+                (b't', Some(no)) => self.book.keep_task(id, TaskNo(no), value)?,
                 (b'i', Some(no)) => self.book.keep_instance(id, InstanceNo(no), value)?,
                 _ => {}
             }
@@ -107,51 +91,36 @@ impl Rows<'_> {
         }
         let names = self.book.used(id);
         let mut question = cmd("HMGET");
-        question.arg(self.keys.run(id)).arg(&["v", "r", "n", "s"]);
+        question.arg(self.keys.run(id)).arg(&FRONT);
         for name in &names {
             match name {
-                Name::Task(no) => question.arg(format!("t{no}")).arg(format!("l{no}")),
+                Name::Task(no) => question.arg(format!("t{no}")),
                 Name::Instance(no) => question.arg(format!("i{no}")),
             };
         }
         let found: Vec<Option<Vec<u8>>> = self.wire.query(&question)?;
         let mut fields = found.iter().map(Option::as_deref);
         let mut next = || fields.next().flatten();
-        let (version, run, new, started) = (next(), next(), next(), next());
-        let (Some(version), Some(run), Some(new)) = (version, run, new) else { return Ok(()) };
-        self.open(id, version, run, new, started)?;
+        let (Some(run), Some(new)) = (next(), next()) else { return Ok(()) };
+        self.open(id, run, new)?;
         for name in names {
-            match name {
-                Name::Task(no) => {
-                    let (row, grip) = (next(), next());
-                    if let Some(row) = row {
-                        self.book.keep_task(id, no, row, grip)?;
-                    }
-                }
-                Name::Instance(no) => {
-                    if let Some(row) = next() {
-                        self.book.keep_instance(id, no, row)?;
-                    }
-                }
+            match (name, next()) {
+                (Name::Task(no), Some(row)) => self.book.keep_task(id, no, row)?,
+                (Name::Instance(no), Some(row)) => self.book.keep_instance(id, no, row)?,
+                (_, None) => {}
             }
         }
         Ok(())
     }
 
-    /// Reads a field, and another that may belong to it, of the version that is remembered.
-    fn read(
-        &mut self,
-        id: RunId,
-        version: u64,
-        names: &[String; 2],
-    ) -> Result<[Option<Vec<u8>>; 2], Trouble> {
-        let key = self.keys.run(id);
-        let (now, first, second): (Option<u64>, _, _) =
-            self.wire.query(cmd("HMGET").arg(key).arg("v").arg(&names[..]))?;
-        if now != Some(version) {
+    /// Reads a field of the version that is remembered.
+    fn read(&mut self, id: RunId, version: u32, name: &str) -> Result<Option<Vec<u8>>, Trouble> {
+        let (run, found): Front = self.wire.query(cmd("HMGET").arg(self.keys.run(id)).arg("r").arg(name))?;
+        let now = run.as_deref().map(RunHead::read).transpose()?;
+        if now.is_none_or(|(head, _)| head.version != version) {
             return Err(Trouble::Stale(id));
         }
-        Ok([first, second])
+        Ok(found)
     }
 }
 
@@ -159,7 +128,7 @@ impl Source for Rows<'_> {
     type Error = Trouble;
 
     fn find_run(&mut self, id: RunId) -> Result<Option<u64>, Trouble> {
-        if self.book.page(id).is_none() && !self.read_head(id)? {
+        if self.book.page(id).is_none() && !self.read_front(id)? {
             return Ok(None);
         }
         Ok(self.book.page(id).map(|page| page.seq))
@@ -178,9 +147,8 @@ impl Source for Rows<'_> {
             return Ok(found);
         }
         self.book.uses(id, Name::Task(no));
-        let [row, grip] = self.read(id, version, &[format!("t{no}"), format!("l{no}")])?;
-        let Some(row) = row else { return Ok(None) };
-        self.book.keep_task(id, no, &row, grip.as_deref())?;
+        let Some(row) = self.read(id, version, &format!("t{no}"))? else { return Ok(None) };
+        self.book.keep_task(id, no, &row)?;
         Ok(self.book.page(id).and_then(|page| page.tasks.get(&no).cloned()))
     }
 
@@ -193,8 +161,7 @@ impl Source for Rows<'_> {
             return Ok(found);
         }
         self.book.uses(id, Name::Instance(no));
-        let [row, _] = self.read(id, version, &[format!("i{no}"), "s".to_owned()])?;
-        let Some(row) = row else { return Ok(None) };
+        let Some(row) = self.read(id, version, &format!("i{no}"))? else { return Ok(None) };
         self.book.keep_instance(id, no, &row)?;
         Ok(self.book.page(id).and_then(|page| page.instances.get(&no).cloned()))
     }

@@ -1,32 +1,24 @@
 -- log: appends lines of one attempt, as far as its limit allows; the others are counted in a line of their own.
 --
--- KEYS[1]  any key of the partition; it only says where the script runs.
--- ARGV[1]  prefix of the partition's keys.
 -- ARGV[2]  MessagePack: { now, id, attempt, most, lines, before, after }
 --   attempt  names the attempt within the run; most: lines kept of it
 --   lines    bytes of each line; before, after: bytes of the line that says how many were not kept, around the number
 -- returns  1, or 0 when there is no such run
 -- O(lines log N).
 
-local P, req = ARGV[1], cmsgpack.unpack(ARGV[2])
-local now, id = req[1], req[2]
-if now == 0 then
-  local t = redis.call('TIME')
-  now = t[1] * 1000 + math.floor(t[2] / 1000)
-end
-if redis.call('EXISTS', P .. 'r:' .. id) == 0 then return 0 end
-local num = function(n) return string.format('%.0f', n) end
+local id = req[2]
+if call('EXISTS', P .. 'r:' .. id) == 0 then return 0 end
 local heads, stream = P .. 'logs:' .. id, P .. 'log:' .. id
 local kept, dropped, marker = 0, 0, nil
-local head = redis.call('HGET', heads, req[3])
+local head = call('HGET', heads, req[3])
 if head then
   kept, dropped, marker = string.match(head, '^(%d+) (%d+) (%d*)$')
   kept, dropped = tonumber(kept), tonumber(dropped)
 end
-local cursor = math.max(tonumber(redis.call('GET', P .. 'cursor') or 0), now * 1000 - 1)
+local cursor = math.max(tonumber(call('GET', P .. 'cursor') or 0), now * 1000 - 1)
 local function add(line)
   cursor = cursor + 1
-  redis.call('XADD', stream, num(cursor) .. '-0', 'd', line)
+  call('XADD', stream, num(cursor) .. '-0', 'd', line)
 end
 local newly = 0
 for _, line in ipairs(req[5]) do
@@ -39,10 +31,10 @@ for _, line in ipairs(req[5]) do
 end
 dropped = dropped + newly
 if newly > 0 then
-  if marker and marker ~= '' then redis.call('XDEL', stream, marker .. '-0') end
+  if marker and marker ~= '' then call('XDEL', stream, marker .. '-0') end
   add(req[6] .. num(dropped) .. req[7])
   marker = num(cursor)
 end
-redis.call('SET', P .. 'cursor', num(cursor))
-redis.call('HSET', heads, req[3], num(kept) .. ' ' .. num(dropped) .. ' ' .. (marker or ''))
+call('SET', P .. 'cursor', num(cursor))
+call('HSET', heads, req[3], num(kept) .. ' ' .. num(dropped) .. ' ' .. (marker or ''))
 return 1

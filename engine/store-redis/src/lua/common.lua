@@ -1,0 +1,39 @@
+-- common: what the scripts of a partition begin with.
+--
+-- KEYS[1]  any key of the partition; it only says where the script runs.
+-- ARGV[1]  prefix of the partition's keys.
+-- ARGV[2]  MessagePack: the request; its first item is the moment in ms since the epoch for tests, 0 for the server's
+--          own clock
+
+local P, req = ARGV[1], cmsgpack.unpack(ARGV[2])
+local call, byte, sub, pack, read = redis.call, string.byte, string.sub, struct.pack, struct.unpack
+local now = req[1]
+if now == 0 then
+  local t = call('TIME')
+  now = t[1] * 1000 + math.floor(t[2] / 1000)
+end
+-- Codes of states in the second byte of a task's row.
+local READY, LEASED = 1, 3
+
+local function num(n) return string.format('%.0f', n) end
+
+-- A command with many arguments, some at a time; the sum of its answers.
+local CHUNK = 1000
+local function many(command, key, args)
+  local sum = 0
+  for at = 1, #args, CHUNK do
+    sum = sum + call(command, key, unpack(args, at, math.min(at + CHUNK - 1, #args)))
+  end
+  return sum
+end
+
+-- The name of a task's field, by the four bytes of its number.
+local names = {}
+local function field(no)
+  local name = names[no]
+  if not name then
+    name = 't' .. num(read('>I4', no))
+    names[no] = name
+  end
+  return name
+end

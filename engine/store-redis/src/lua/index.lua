@@ -1,0 +1,73 @@
+-- index: the ids of a partition's runs in their order, in chunks that are small enough to lie packed: some 25 bytes a
+-- run, where one sorted set takes a hundred. `runs` holds the lower bound of each chunk; `runs:<bound>` is a chunk.
+
+local FULL = 128
+
+local function less(a, b)
+  for at = 1, 16 do
+    local x, y = byte(a, at), byte(b, at)
+    if x ~= y then return x < y end
+  end
+  return false
+end
+
+local function chunk_of(id)
+  return call('ZREVRANGEBYLEX', P .. 'runs', '[' .. id, '-', 'LIMIT', 0, 1)[1]
+end
+
+local function insert(bound, ids)
+  local args = {}
+  for _, id in ipairs(ids) do
+    args[#args + 1] = 0
+    args[#args + 1] = id
+  end
+  many('ZADD', P .. 'runs:' .. bound, args)
+end
+
+-- Makes room in a full chunk: a new one behind it, empty or with its upper half.
+local function split(bound, id)
+  local key = P .. 'runs:' .. bound
+  local last = call('ZRANGE', key, -1, -1)[1]
+  local upper, from = {}, id
+  if not less(last, id) then
+    upper = call('ZRANGE', key, FULL / 2, -1)
+    from = upper[1]
+    many('ZREM', key, upper)
+  end
+  call('ZADD', P .. 'runs', 0, from)
+  insert(from, upper)
+end
+
+-- Puts ids in. O(log N + length of a chunk) each; less where many follow one another.
+local function enlist(ids)
+  table.sort(ids, less)
+  local at = 1
+  while at <= #ids do
+    local bound = chunk_of(ids[at])
+    if not bound then
+      bound = ids[at]
+      call('ZADD', P .. 'runs', 0, bound)
+    end
+    local room = FULL - call('ZCARD', P .. 'runs:' .. bound)
+    if room <= 0 then
+      split(bound, ids[at])
+    else
+      local above = call('ZRANGEBYLEX', P .. 'runs', '(' .. bound, '+', 'LIMIT', 0, 1)[1]
+      local fits = {}
+      while at <= #ids and #fits < room and not (above and not less(ids[at], above)) do
+        fits[#fits + 1] = ids[at]
+        at = at + 1
+      end
+      insert(bound, fits)
+    end
+  end
+end
+
+-- Takes an id out.
+local function delist(id)
+  local bound = chunk_of(id)
+  if not bound then return end
+  local key = P .. 'runs:' .. bound
+  call('ZREM', key, id)
+  if call('EXISTS', key) == 0 then call('ZREM', P .. 'runs', bound) end
+end
