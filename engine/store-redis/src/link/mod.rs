@@ -309,7 +309,7 @@ impl Link {
 
     /// The partition's own connection, its keys and the moment for scripts: for what is no transition.
     pub fn parts(&mut self) -> (&mut Wire, &Keys, &Scripts, u64) {
-        (&mut self.wire, &self.keys, &self.scripts, self.time.for_script())
+        (&mut self.wire, &self.keys, self.scripts, self.time.for_script())
     }
 }
 
