@@ -5,12 +5,14 @@ use reelmill_graph::Graph;
 use reelmill_lifecycle::RetryScope;
 use reelmill_model::limits::PAGE_ROWS_MAX;
 use reelmill_model::{
-    Decision, Digest, Event, InstanceNo, NodeNo, RunId, RunState, TaskNo, TaskRef, TaskState, WorkerId,
+    Decision, Digest, Event, InstanceNo, NodeNo, PipelineName, Revision, RevisionHead, RunId, RunState,
+    TaskNo, TaskRef, TaskState, WorkerId,
 };
 use reelmill_ports::{
     Archive, Beat, CacheEntry, CacheStats, EventLog, EventQuery, Fleet, HeartbeatReply, InstanceView,
-    LaneView, LogLine, NewRun, Only, ResultCache, RunFilter, RunStore, RunView, StepReply, StepRequest,
-    Store, StoreError, TaskFilter, TaskQueue, TaskView, WorkerCard,
+    LaneView, LogLine, Marks, NewRun, Only, PipelineFilter, Registered, Registry, ResultCache, RunFilter,
+    RunStore, RunView, StepReply, StepRequest, Store, StoreError, TaskFilter, TaskQueue, TaskView,
+    WorkerCard,
 };
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -264,5 +266,51 @@ impl<H: Store, C: Archive> Fleet for Archived<H, C> {
 
     async fn pause_lane(&self, lane: &str, paused: bool) -> Result<(), StoreError> {
         self.hot.pause_lane(lane, paused).await
+    }
+}
+
+#[async_trait]
+impl<H: Store, C: Archive> Registry for Archived<H, C> {
+    async fn put_pipeline(&self, new: Revision, expected: Option<u32>) -> Result<Registered, StoreError> {
+        self.hot.put_pipeline(new, expected).await
+    }
+
+    async fn pipeline(
+        &self,
+        id: &PipelineName,
+        revision: Option<u32>,
+    ) -> Result<Option<Revision>, StoreError> {
+        self.hot.pipeline(id, revision).await
+    }
+
+    async fn pipelines(&self, filter: PipelineFilter) -> Result<Vec<RevisionHead>, StoreError> {
+        self.hot.pipelines(filter).await
+    }
+
+    async fn revisions(&self, id: &PipelineName) -> Result<Vec<RevisionHead>, StoreError> {
+        self.hot.revisions(id).await
+    }
+
+    async fn remove_pipeline(&self, id: &PipelineName) -> Result<bool, StoreError> {
+        self.hot.remove_pipeline(id).await
+    }
+
+    async fn registry_version(&self) -> Result<u64, StoreError> {
+        self.hot.registry_version().await
+    }
+}
+
+#[async_trait]
+impl<H: Store, C: Archive> Marks for Archived<H, C> {
+    async fn mark(&self, key: &str) -> Result<Option<String>, StoreError> {
+        self.hot.mark(key).await
+    }
+
+    async fn set_mark(&self, key: &str, before: Option<&str>, after: &str) -> Result<bool, StoreError> {
+        self.hot.set_mark(key, before, after).await
+    }
+
+    async fn drop_mark(&self, key: &str) -> Result<(), StoreError> {
+        self.hot.drop_mark(key).await
     }
 }

@@ -103,7 +103,10 @@ fn of_store(error: &StoreError) -> Exit {
     match error {
         StoreError::Unavailable { .. } => Exit::Temporary,
         StoreError::NoSuchRun(_) => Exit::Usage,
-        StoreError::NoSuchGraph(_) | StoreError::Refused(_) | StoreError::Corrupt(_) => Exit::Failed,
+        StoreError::NoSuchGraph(_)
+        | StoreError::Refused(_)
+        | StoreError::Outdated(_)
+        | StoreError::Corrupt(_) => Exit::Failed,
     }
 }
 

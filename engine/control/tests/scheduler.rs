@@ -174,8 +174,8 @@ async fn two_that_read_the_same_mark_submit_the_same_run() {
     // The other one has marks of its own, as if it had read them before the first one wrote.
     let other = Arc::new(MemoryMarks::default());
     let key = "default/news/t";
-    let mark = world.marks.get(key).await.expect("memory").expect("it was noted");
-    assert!(other.replace(key, None, &mark).await.expect("memory"));
+    let mark = world.marks.mark(key).await.expect("memory").expect("it was noted");
+    assert!(other.set_mark(key, None, &mark).await.expect("memory"));
     let mut slow =
         Scheduler::new(world.runs.clone(), other, world.timer.clone(), world.pipelines.subscribe());
     assert_eq!(started(world.scheduler().look().await), (1, 0, 0));
@@ -318,7 +318,7 @@ async fn it_runs_until_it_is_told_to_stop_and_sees_new_pipelines() {
     world.pipelines.send_replace(vec![registered(&hourly("overlap: allow"))]);
     let patience = Duration::from_mins(1);
     let seen = async {
-        while world.marks.get("default/news/t").await.expect("memory").is_none() {
+        while world.marks.mark("default/news/t").await.expect("memory").is_none() {
             tokio::task::yield_now().await;
         }
         world.pass(HOUR);

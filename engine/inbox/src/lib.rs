@@ -8,13 +8,10 @@
 //! ([`parse`]), hands it to whoever submits ([`Submitter`]), and deletes it when the run is durable. What cannot be
 //! submitted ever goes to the dead stream with everything that is wrong with it; what cannot be submitted for now
 //! stays where it is and is tried again. Nothing here knows what a pipeline is.
-//!
-//! `marks` keeps what the schedulers of a fleet remember on the same server.
 
 mod consumer;
 mod envelope;
 mod link;
-mod marks;
 mod parse;
 mod stream;
 mod submit;
@@ -22,7 +19,6 @@ mod waiting;
 
 pub use consumer::{Consumer, ConsumerConfig, Tally};
 pub use envelope::{Envelope, schema};
-pub use marks::{MARKS, RedisMarks};
 pub use parse::{BadEnvelope, Problem, parse};
 pub use stream::{DEAD_STREAM, FIELD, GROUP, ID_PREFIX, STREAM};
 pub use submit::{Request, SubmitError, Submitted, Submitter, run_id};

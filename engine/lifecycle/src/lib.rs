@@ -15,6 +15,7 @@ pub mod path;
 mod phase;
 pub mod policy;
 pub mod rate;
+pub mod registry;
 mod retry;
 pub mod rows;
 mod settle;

@@ -11,6 +11,7 @@ pub mod ids;
 pub mod limits;
 pub mod manifest;
 pub mod outcome;
+pub mod pipeline;
 pub mod state;
 
 pub use artifact::{ArtifactRef, Digest};
@@ -20,4 +21,5 @@ pub use event::{Event, EventKind, Severity};
 pub use ids::{InstanceNo, NodeNo, RunId, ScopeNo, TaskNo, TaskRef, Token, WorkerId};
 pub use manifest::{Effects, Manifest, Needs, PluginKind, Reuse, StageManifest};
 pub use outcome::{Decision, Failure, FailureClass, Item, Outcome, SkipReason, Usage};
+pub use pipeline::{PipelineName, Revision, RevisionHead, RevisionText};
 pub use state::{InstanceState, Phase, RunState, TaskState};

@@ -14,6 +14,12 @@ pub const STAGE_DEPTH_MAX: usize = 8;
 pub const PIPELINE_DEPTH_MAX: usize = 6;
 /// Files that one pipeline is made of.
 pub const PIPELINE_FILES_MAX: usize = 100;
+/// Pipelines that are registered in one store.
+pub const PIPELINES_MAX: usize = 10_000;
+/// Revisions kept of one registered pipeline; older ones are dropped.
+pub const PIPELINE_REVISIONS_KEPT_MAX: u32 = 100;
+/// Bytes of one revision: the texts of the pipeline and of those that it names.
+pub const PIPELINE_REVISION_BYTES_MAX: usize = 4 << 20;
 /// Characters of an id (stage, input, variable).
 pub const ID_CHARS_MAX: usize = 64;
 /// Different expressions of a pipeline.
@@ -107,6 +113,10 @@ pub const FIRINGS_QUEUED_MAX: usize = 16;
 pub const WATCHED_FILES_MAX: usize = 10_000;
 /// Bytes of the body of a webhook's call.
 pub const WEBHOOK_BODY_BYTES_MAX: usize = 1 << 20;
+/// How far the time that a call was signed with may be from the clock of whoever takes it, in milliseconds.
+pub const WEBHOOK_CLOCK_MS_MAX: u64 = 5 * 60_000;
+/// Calls of webhooks that a process works on at once; more are asked to come again.
+pub const WEBHOOK_CALLS_AT_ONCE_MAX: usize = 8;
 /// Bytes of artifacts kept on a machine whose artifacts lie in a shared store too, unless it is told otherwise: 20 GiB.
 pub const ARTIFACT_CACHE_BYTES_DEFAULT: u64 = 20 << 30;
 /// Bytes of one part of an upload or a download; larger files go in several. S3 takes 5 MiB at least.

@@ -12,6 +12,9 @@ pub enum StoreError {
     /// The request breaks a limit or a rule; trying again will not help.
     #[error("{0}")]
     Refused(String),
+    /// What the caller knew is not so any more; it may look again and decide anew.
+    #[error("{0}")]
+    Outdated(String),
     /// The store cannot be reached or written for now; trying again may help.
     #[error("the store is not available: {message}")]
     Unavailable {
@@ -29,5 +32,15 @@ pub enum StoreError {
 impl From<reelmill_lifecycle::Damage> for StoreError {
     fn from(damage: reelmill_lifecycle::Damage) -> Self {
         Self::Corrupt(damage.0)
+    }
+}
+
+impl From<reelmill_lifecycle::registry::PutRefused> for StoreError {
+    fn from(refused: reelmill_lifecycle::registry::PutRefused) -> Self {
+        use reelmill_lifecycle::registry::PutRefused;
+        match refused {
+            PutRefused::Outdated { .. } => Self::Outdated(refused.to_string()),
+            PutRefused::TooMany | PutRefused::TooLong(_) => Self::Refused(refused.to_string()),
+        }
     }
 }

@@ -10,6 +10,7 @@ pub mod error;
 pub mod fleet;
 pub mod marks;
 pub mod queue;
+pub mod registry;
 pub mod store;
 
 pub use archive::{Archivable, Archive, RunRecord};
@@ -22,11 +23,12 @@ pub use queue::{
     Beat, HeartbeatReply, Lease, LeaseRequest, Leased, NewRun, Only, Rejected, Settle, Settled, StepReply,
     StepRequest, TaskQueue,
 };
+pub use registry::{PipelineFilter, Registered, Registry};
 pub use store::{
     EventLog, EventQuery, InstanceView, LogLine, RetryScope, RunFilter, RunStore, RunView, TaskFilter,
     TaskView,
 };
 
 /// Everything a store does.
-pub trait Store: TaskQueue + RunStore + EventLog + ResultCache + Fleet {}
-impl<T: TaskQueue + RunStore + EventLog + ResultCache + Fleet> Store for T {}
+pub trait Store: TaskQueue + RunStore + EventLog + ResultCache + Fleet + Registry + Marks {}
+impl<T: TaskQueue + RunStore + EventLog + ResultCache + Fleet + Registry + Marks> Store for T {}

@@ -9,10 +9,13 @@ use std::sync::{Mutex, PoisonError};
 #[async_trait]
 pub trait Marks: Send + Sync {
     /// What is remembered.
-    async fn get(&self, key: &str) -> Result<Option<String>, StoreError>;
+    async fn mark(&self, key: &str) -> Result<Option<String>, StoreError>;
 
     /// Replaces what is remembered, if it is still `before`; says whether it was.
-    async fn replace(&self, key: &str, before: Option<&str>, after: &str) -> Result<bool, StoreError>;
+    async fn set_mark(&self, key: &str, before: Option<&str>, after: &str) -> Result<bool, StoreError>;
+
+    /// Forgets what is remembered.
+    async fn drop_mark(&self, key: &str) -> Result<(), StoreError>;
 }
 
 /// Marks that are gone with the process.
@@ -21,16 +24,20 @@ pub struct MemoryMarks(Mutex<HashMap<String, String>>);
 
 #[async_trait]
 impl Marks for MemoryMarks {
-    async fn get(&self, key: &str) -> Result<Option<String>, StoreError> {
+    async fn mark(&self, key: &str) -> Result<Option<String>, StoreError> {
         Ok(self.0.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned())
     }
 
-    async fn replace(&self, key: &str, before: Option<&str>, after: &str) -> Result<bool, StoreError> {
+    async fn set_mark(&self, key: &str, before: Option<&str>, after: &str) -> Result<bool, StoreError> {
         let mut marks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let same = marks.get(key).map(String::as_str) == before;
         if same {
             marks.insert(key.to_owned(), after.to_owned());
         }
         Ok(same)
+    }
+    async fn drop_mark(&self, key: &str) -> Result<(), StoreError> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
+        Ok(())
     }
 }

@@ -7,6 +7,7 @@ mod cache;
 mod fleet;
 mod log;
 mod queue;
+mod registry;
 mod runs;
 mod state;
 mod store;

@@ -5,7 +5,9 @@ use reelmill_lifecycle::{
     Change, Changes, Damage, InstanceRow, NewEvent, Only, ReadyKey, RunRow, Source, TaskRow, rank,
 };
 use reelmill_model::limits::{EVENT_AGE_MS_MAX, EVENTS_KEPT_MAX};
-use reelmill_model::{Digest, Event, InstanceNo, RunId, TaskNo, TaskRef, TaskState, WorkerId};
+use reelmill_model::{
+    Digest, Event, InstanceNo, PipelineName, Revision, RunId, TaskNo, TaskRef, TaskState, WorkerId,
+};
 use reelmill_ports::{CacheEntry, NewRun, StoreError, WorkerCard};
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
@@ -47,6 +49,9 @@ pub struct State {
     pub workers: BTreeMap<WorkerId, WorkerCard>,
     pub paused: BTreeSet<String>,
     pub claims: HashMap<String, (RunId, u64)>,
+    pub pipelines: BTreeMap<PipelineName, BTreeMap<u32, Revision>>,
+    pub registry_version: u64,
+    pub marks: HashMap<String, String>,
 }
 
 impl State {

@@ -27,6 +27,8 @@
 //! | `rm:{p}:lanes`, `rm:{p}:paused` | set | lanes that have had tasks; lanes that are paused |
 //! | `rm:{p}:tokens`, `rm:{p}:cursor` | number | last fencing token, last cursor |
 //! | `rm:{cache}:…` | | the result cache, see `cache.rs` |
+//! | `rm:{registry}:…` | | registered pipelines, see `registry.rs` |
+//! | `rm:marks` | hash | what services remember, by key |
 //!
 //! `<run>` and members of sets are the 16 bytes of a run's id; a task is named by those and four bytes of its number.
 
@@ -40,6 +42,8 @@ pub const GRAPHS: &str = "rm:graphs";
 pub const GRAPH_NUMBERS: &str = "rm:graph_numbers";
 /// Workers by name.
 pub const WORKERS: &str = "rm:workers";
+/// What services remember.
+pub const MARKS: &str = "rm:marks";
 /// Layout and number of partitions.
 pub const META: &str = "rm:meta";
 

@@ -15,6 +15,7 @@ mod fleet;
 mod log;
 mod queue;
 mod readers;
+mod registry;
 mod rows;
 mod runs;
 mod schema;

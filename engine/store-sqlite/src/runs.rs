@@ -252,7 +252,8 @@ pub fn delete(unit: &mut Unit<'_>, id: RunId) -> Result<bool, Trouble> {
     }
     let unused_since = unit.tx.now_ms().saturating_sub(GRAPH_GRACE_MS);
     conn.prepare_cached(
-        "DELETE FROM graph WHERE digest = ?1 AND put_ms < ?2 AND NOT EXISTS (SELECT 1 FROM run WHERE graph = ?1)",
+        "DELETE FROM graph WHERE digest = ?1 AND put_ms < ?2 AND NOT EXISTS (SELECT 1 FROM run WHERE graph = ?1) \
+         AND NOT EXISTS (SELECT 1 FROM pipeline WHERE graph = ?1)",
     )?
     .execute(params![graph, int(unused_since)])?;
     unit.forget(id);

@@ -10,7 +10,19 @@ use std::time::Duration;
 const BUSY: Duration = Duration::from_secs(10);
 
 /// Each step takes a file from the version of its place to the next one.
-const STEPS: &[&str] = &[V1, V2, V3];
+const STEPS: &[&str] = &[V1, V2, V3, V4];
+
+/// Registered pipelines by revision, how often any changed, and what services remember.
+const V4: &str = "
+CREATE TABLE pipeline (
+    namespace TEXT NOT NULL, name TEXT NOT NULL, revision INTEGER NOT NULL, graph BLOB NOT NULL,
+    head TEXT NOT NULL, text TEXT NOT NULL, UNIQUE (namespace, name, revision)
+);
+CREATE INDEX pipeline_graph ON pipeline (graph);
+CREATE TABLE registry (one INTEGER PRIMARY KEY CHECK (one = 1), version INTEGER NOT NULL);
+INSERT INTO registry VALUES (1, 0);
+CREATE TABLE mark (key TEXT PRIMARY KEY, text TEXT NOT NULL) WITHOUT ROWID;
+";
 
 /// What undoes a run's stages, and attempts that failed for want of something.
 const V3: &str = "

@@ -119,7 +119,7 @@ impl Scheduler {
         if self.idle_until.get(&key).is_some_and(|until| now_ms < *until) {
             return Ok(());
         }
-        let before = self.marks.get(&key).await?;
+        let before = self.marks.mark(&key).await?;
         // A mark that cannot be read is of no version this code knows: as if the trigger were new.
         let known = before.as_deref().and_then(|text| serde_json::from_str::<Mark>(text).ok());
         // A schedule fires from when it is first seen, never for the time before.
@@ -246,7 +246,7 @@ impl Scheduler {
 
     async fn note(&self, key: &str, before: Option<&str>, mark: &Mark) -> Result<(), StoreError> {
         let after = serde_json::to_string(mark).unwrap_or_default();
-        if before != Some(after.as_str()) && !self.marks.replace(key, before, &after).await? {
+        if before != Some(after.as_str()) && !self.marks.set_mark(key, before, &after).await? {
             tracing::debug!(trigger = key, "another scheduler looked at the trigger at the same time");
         }
         Ok(())

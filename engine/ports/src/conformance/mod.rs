@@ -12,6 +12,7 @@ pub mod fences;
 pub mod fleet;
 pub mod flow;
 pub mod reads;
+pub mod registry;
 pub mod repair;
 mod rig;
 pub mod simulation;
@@ -50,6 +51,8 @@ macro_rules! conformance_suite {
                 logs_have_limits, progress_is_the_latest, the_cache_forgets_the_oldest,
                 a_miss_is_explained, a_deleted_run_is_gone, waiting_ends_with_an_event;
             fleet: workers_are_heard_and_forgotten, a_paused_lane_rests, a_key_is_claimed_once;
+            registry: a_pipeline_is_kept_revision_by_revision, two_people_at_once_are_told, pipelines_are_paged_by_name,
+                old_revisions_make_room, a_removed_pipeline_is_gone, a_mark_is_compared_and_set;
         );
     };
     (@ $bed:expr; $($room:ident: $($case:ident),+;)+) => {
