@@ -6,7 +6,6 @@
 
 use reelmill_artifacts::Artifacts;
 use reelmill_benches::build_folder;
-use reelmill_benches::redis::Server;
 use reelmill_context::Runs;
 use reelmill_control::{Pipeline, prepare};
 use reelmill_graph::compile::{Catalog, NoFiles};
@@ -15,6 +14,7 @@ use reelmill_model::{InstanceNo, NodeNo, RunId, WorkerCapacity, WorkerId};
 use reelmill_ports::{NewRun, Only, RunStore, TaskQueue};
 use reelmill_runtime::{Capacity, Executor, Metrics, Plugins, Scratch, Secrets, Slots, Worker, WorkerConfig};
 use reelmill_store_redis::{Config, RedisStore};
+use reelmill_test_redis::RedisServer;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -80,14 +80,15 @@ async fn measure(json: bool) {
         prepare(text, &Catalog::new(vec![plugin.located.clone()]), &NoFiles).expect("it compiles")
     };
 
-    let bench = Bench { server: Server::start(), plugin: Arc::clone(&plugin), runner, home: home.path() };
+    let bench =
+        Bench { server: RedisServer::in_memory(), plugin: Arc::clone(&plugin), runner, home: home.path() };
     bench.throughput(json, "noop", &compile(NOOP), NOOP_RUNS, 1).await;
     bench.throughput(json, "dag", &compile(&dag()), DAG_RUNS, 10).await;
     bench.latency(json, &compile(CLOCK)).await;
 }
 
 struct Bench<'h> {
-    server: Server,
+    server: RedisServer,
     plugin: Arc<Plugin>,
     runner: std::path::PathBuf,
     home: &'h Path,
@@ -126,33 +127,43 @@ impl Bench<'_> {
         Worker::start(store.clone(), Arc::new(executor), config).expect("a worker")
     }
 
+    /// CPU seconds the server has used.
+    fn cpu_s(&self) -> f64 {
+        self.server.figure("used_cpu_user") + self.server.figure("used_cpu_sys")
+    }
+
+    /// Runs that have ended.
+    fn ended(&self) -> u64 {
+        self.server.ask(&["ZCARD", "rm:{0}:ended"]).parse().unwrap_or(0)
+    }
+
     /// Enqueues runs, then lets one worker do them all.
     async fn throughput(&self, json: bool, name: &str, pipeline: &Pipeline, runs: u64, tasks_each: u64) {
-        self.server.command(&["FLUSHALL"]);
+        let _ = self.server.ask(&["FLUSHALL"]);
         let store = self.store();
         store.put_graph(pipeline.digest, pipeline.graph.clone()).await.expect("a graph");
-        let before = self.server.info("memory", "used_memory");
+        let before = self.server.figure("used_memory");
         let begun = Instant::now();
         submit_all(&store, pipeline, runs).await;
         tell(json, &format!("{name}: runs enqueued a second"), runs as f64 / begun.elapsed().as_secs_f64());
-        let held = self.server.info("memory", "used_memory") - before;
+        let held = self.server.figure("used_memory") - before;
         tell(json, &format!("{name}: bytes of Redis a queued run"), held / runs as f64);
-        let cpu_before = self.server.cpu_s();
+        let cpu_before = self.cpu_s();
         let begun = Instant::now();
         let worker = self.worker(&store);
-        while self.server.ended() < runs {
+        while self.ended() < runs {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         let seconds = begun.elapsed().as_secs_f64();
         let tasks = (runs * tasks_each) as f64;
         tell(json, &format!("{name}: runs a second"), runs as f64 / seconds);
         tell(json, &format!("{name}: tasks a second"), tasks / seconds);
-        tell(json, &format!("{name}: Redis CPU us a task"), (self.server.cpu_s() - cpu_before) / tasks * 1e6);
+        tell(json, &format!("{name}: Redis CPU us a task"), (self.cpu_s() - cpu_before) / tasks * 1e6);
         worker.drain(Duration::ZERO).await;
     }
 
     async fn latency(&self, json: bool, pipeline: &Pipeline) {
-        self.server.command(&["FLUSHALL"]);
+        let _ = self.server.ask(&["FLUSHALL"]);
         let (store, submitter) = (self.store(), self.store());
         store.put_graph(pipeline.digest, pipeline.graph.clone()).await.expect("a graph");
         let worker = self.worker(&store);
@@ -161,7 +172,7 @@ impl Bench<'_> {
             let run = new_run(pipeline, no);
             let (id, begun) = (run.id, now_us());
             submitter.submit(run).await.expect("submitted");
-            while self.server.ended() <= no {
+            while self.ended() <= no {
                 tokio::time::sleep(Duration::from_millis(2)).await;
             }
             let task = store.instance_tasks(id, InstanceNo(0), &[NodeNo(0)]).await.expect("a task");

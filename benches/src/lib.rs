@@ -1,7 +1,6 @@
 //! What the benchmarks share: where the build is, medians, and what a child process cost.
 
 pub mod process;
-pub mod redis;
 
 use std::path::PathBuf;
 

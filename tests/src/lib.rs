@@ -2,10 +2,9 @@
 //! workspace.
 
 pub mod engine;
-mod redis_server;
 mod running;
 
-pub use redis_server::RedisServer;
+pub use reelmill_test_redis::RedisServer;
 pub use running::{Running, get};
 
 use serde_json::Value;

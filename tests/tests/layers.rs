@@ -13,6 +13,7 @@ use std::path::Path;
 const FLOORS: &[(&str, u8)] = &[
     ("reelmill-model", 0),
     ("reelmill-plugin-abi", 0),
+    ("reelmill-test-redis", 0),
     ("reelmill-spec", 1),
     ("reelmill-protocol", 1),
     ("reelmill-loader", 1),

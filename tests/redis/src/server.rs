@@ -1,15 +1,18 @@
-//! A Redis server of a test's own: on a free port, durable, in a folder that is gone at the end. It can be killed and
-//! started again where it was.
+//! One server.
 
 use crate::PATIENCE;
+use crate::ask;
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use tempfile::TempDir;
 
 /// How often a port that was free is tried again, when someone else took it meanwhile.
 const PORTS_TRIED_MAX: usize = 5;
+/// A node of a cluster listens on a second port, 10,000 above its own; higher ports have none.
+const PORT_MAX: u16 = u16::MAX - 10_000;
 
 /// A running server, or one that was stopped. Killed when dropped.
 pub struct RedisServer {
@@ -26,24 +29,42 @@ impl RedisServer {
         Self::start_with(&[])
     }
 
-    /// The same with more arguments, which win: `["--maxmemory", "16mb"]`.
+    /// Starts a server that keeps nothing on disk: quicker, and empty when it is started again.
+    #[must_use]
+    pub fn in_memory() -> Self {
+        Self::start_with(&["--appendonly", "no"])
+    }
+
+    /// The durable one with more arguments, which win: `["--maxmemory", "16mb"]`.
     #[must_use]
     pub fn start_with(more: &[&str]) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
         let more: Vec<String> = more.iter().map(|&word| word.to_owned()).collect();
         for _ in 0..PORTS_TRIED_MAX {
             let port = free_port();
-            if let Some(child) = spawn(&folder, port, &more) {
+            if let Some(child) = spawn(folder.path(), port, &more) {
                 return Self { folder, port, more, child: Some(child) };
             }
         }
-        panic!("redis-server did not start on any of {PORTS_TRIED_MAX} ports; `make setup` installs it")
+        panic!("redis-server did not start with {more:?}; `make setup` installs it")
     }
 
     /// Its address, as clients take it.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}/0", self.port)
+        format!("redis://{}/0", self.place())
+    }
+
+    /// Its host and port.
+    #[must_use]
+    pub fn place(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    /// The address of its Unix socket.
+    #[must_use]
+    pub fn socket_url(&self) -> String {
+        format!("unix://{}", socket(self.folder.path()).display())
     }
 
     /// Its port.
@@ -54,17 +75,28 @@ impl RedisServer {
 
     /// Its folder.
     #[must_use]
-    pub fn folder(&self) -> &std::path::Path {
+    pub fn folder(&self) -> &Path {
         self.folder.path()
     }
 
-    /// Asks it something with `redis-cli`; the answer without its end of line.
+    /// Asks it something. The answer as plain text: lists a line an item, nothing for nil, errors as their message.
     #[must_use]
     pub fn ask(&self, words: &[&str]) -> String {
-        let port = self.port.to_string();
-        let answer = Command::new("redis-cli").args(["-p", &port]).args(words).output();
-        let answer = answer.expect("redis-cli can be started; `make setup` installs it");
-        String::from_utf8_lossy(&answer.stdout).trim_end().to_owned()
+        ask::ask(&socket(self.folder.path()), words).unwrap_or_else(|error| error.to_string())
+    }
+
+    /// A field of `INFO`; none when there is no such field.
+    #[must_use]
+    pub fn info(&self, field: &str) -> Option<String> {
+        let info = self.ask(&["INFO", "everything"]);
+        let line = info.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
+        line.map(|value| value.trim().to_owned())
+    }
+
+    /// A field of `INFO` that is a figure.
+    #[must_use]
+    pub fn figure(&self, field: &str) -> f64 {
+        self.info(field).and_then(|value| value.parse().ok()).unwrap_or(0.0)
     }
 
     /// Its process; none while it is stopped.
@@ -95,7 +127,7 @@ impl RedisServer {
     /// Starts it again on the same port, with what it had written.
     pub fn start_again(&mut self) {
         self.kill();
-        let child = spawn(&self.folder, self.port, &self.more);
+        let child = spawn(self.folder.path(), self.port, &self.more);
         self.child = Some(child.expect("the port is still free"));
     }
 }
@@ -110,16 +142,25 @@ impl Drop for RedisServer {
     }
 }
 
+fn socket(folder: &Path) -> PathBuf {
+    folder.join("redis.sock")
+}
+
 fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port can be had");
-    listener.local_addr().expect("it has an address").port()
+    let mut ports = std::iter::repeat_with(|| {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port can be had");
+        listener.local_addr().expect("it has an address").port()
+    });
+    ports.find(|port| *port <= PORT_MAX).expect("the system has low ports too")
 }
 
 /// A server that takes connections; none when it ended instead.
-fn spawn(folder: &TempDir, port: u16, more: &[String]) -> Option<Child> {
+fn spawn(folder: &Path, port: u16, more: &[String]) -> Option<Child> {
     let mut child = Command::new("redis-server")
         .args(["--bind", "127.0.0.1", "--port", &port.to_string(), "--dir"])
-        .arg(folder.path())
+        .arg(folder)
+        .arg("--unixsocket")
+        .arg(socket(folder))
         .args(["--appendonly", "yes", "--appendfsync", "always", "--save", "", "--daemonize", "no"])
         .args(more)
         .stdin(Stdio::null())
@@ -129,7 +170,8 @@ fn spawn(folder: &TempDir, port: u16, more: &[String]) -> Option<Child> {
         .expect("redis-server can be started; `make setup` installs it");
     let lines = lines(BufReader::new(child.stdout.take().expect("it is piped")));
     while let Ok(line) = lines.recv_timeout(PATIENCE) {
-        if line.contains("Ready to accept connections") {
+        // The socket is opened last.
+        if line.contains("ready to accept connections at") {
             return Some(child);
         }
     }
