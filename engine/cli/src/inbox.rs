@@ -94,6 +94,7 @@ impl Submitter for InboxDesk {
         let known = self.control.store.run(run).await;
         let known = known.map_err(|error| refused(&error.into()))?.is_some();
         let submitted = self.control.submit(&pipeline, submission, false).await;
-        submitted.map(|done| Submitted { run: done.run, new: !known }).map_err(|error| refused(&error))
+        let submitted = submitted.map_err(|error| refused(&error))?;
+        Ok(Submitted { run: submitted.run, new: !known && !submitted.resumed })
     }
 }

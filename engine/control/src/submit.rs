@@ -61,8 +61,8 @@ impl Control {
         }
         self.store.put_graph(pipeline.digest, pipeline.graph.clone()).await?;
         let run = new.id;
-        self.queue.submit(new).await?;
-        Ok(Submitted { run, resumed: false })
+        let resumed = !self.queue.submit(new).await?;
+        Ok(Submitted { run, resumed })
     }
 
     /// The run a submission describes: inputs checked, files made artifacts.
