@@ -44,6 +44,16 @@ pub async fn a_run_is_submitted_once(bed: &impl Bed) {
     assert!(!again);
     assert_eq!(rig.tasks().await.len(), 2);
     rig.succeed(&first).await;
+    for no in 2..20 {
+        let submit = || rig.store.submit(new_run(no, Digest([1; 32]), None));
+        let (a, b, c) = tokio::join!(submit(), submit(), submit());
+        let new = [a, b, c].map(|answer| answer.expect("it is no error"));
+        assert_eq!(
+            new.iter().filter(|new| **new).count(),
+            1,
+            "one of those that submit at once is the first"
+        );
+    }
 }
 
 /// A run of a graph that was not put is refused.

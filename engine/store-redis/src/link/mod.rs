@@ -188,8 +188,13 @@ impl Link {
         done: &mut [Option<Done>],
     ) -> Result<Vec<Changes>, Trouble> {
         let mut tx = self.transaction();
+        let mut submitted = HashSet::new();
         for at in open {
-            done[*at] = Some(deeds[*at].decide(&mut tx)?);
+            done[*at] = Some(match &deeds[*at] {
+                // The same run twice in one batch.
+                Deed::Submit(new, _) if !submitted.insert(new.id) => Done::Submitted(false),
+                deed => deed.decide(&mut tx)?,
+            });
         }
         Ok(tx.take_changes())
     }
