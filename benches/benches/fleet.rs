@@ -214,6 +214,7 @@ fn new_run(pipeline: &Pipeline, no: u64) -> NewRun {
         seed: no,
         created_ms,
         batch: None,
+        priority: reelmill_ports::PRIORITY,
     }
 }
 

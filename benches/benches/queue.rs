@@ -140,6 +140,7 @@ async fn run_once(
         seed: None,
         now_ms: 1,
         batch: None,
+        priority: None,
     };
     let started = Instant::now();
     control.submit(pipeline, submission, false).await.expect("submitted");

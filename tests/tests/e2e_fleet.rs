@@ -220,7 +220,8 @@ outputs: { n: \"${{ stages.one.outputs.n }}\" }
     );
     let worker = worker(&place, &["--inbox", "flows"]);
     let put = |envelope: &str| server.ask(&["XADD", "rm:inbox", "*", "envelope", envelope]);
-    let order = r#"{"version":1,"id":"order-7","pipeline":"hello","inputs":{"n":7},"namespace":"acme"}"#;
+    let order =
+        r#"{"version":1,"id":"order-7","pipeline":"hello","inputs":{"n":7},"namespace":"acme","priority":8}"#;
     for envelope in [
         order,
         r#"{"version":1,"id":"a","pipeline":"hello","inputs":{"n":"seven"}}"#,
@@ -234,7 +235,8 @@ outputs: { n: \"${{ stages.one.outputs.n }}\" }
         server.ask(&["XLEN", "rm:inbox"]) == "0" && server.ask(&["XLEN", "rm:inbox:dead"]) == "3"
     });
     wait_until("the run to end", || place.status()["state"] == "succeeded");
-    assert_eq!(place.status()["outputs"], serde_json::json!({ "n": 7 }));
+    let ended = place.status();
+    assert_eq!((&ended["outputs"], &ended["priority"]), (&serde_json::json!({ "n": 7 }), &Value::from(8)));
     let runs = place.ask(&["status", "-o", "json"]).expect(0).json();
     assert_eq!(runs["runs"].as_array().map(Vec::len), Some(1), "{runs:#}");
     let dead = server.ask(&["XRANGE", "rm:inbox:dead", "-", "+"]);

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use reelmill_graph::Graph;
-use reelmill_lifecycle::RetryScope;
+use reelmill_lifecycle::{PauseRefused, RetryScope};
 use reelmill_model::limits::PAGE_ROWS_MAX;
 use reelmill_model::{
     Decision, Digest, Event, InstanceNo, NodeNo, PipelineName, Revision, RevisionHead, RunId, RunState,
@@ -88,6 +88,15 @@ impl<H: Store, C: Archive> TaskQueue for Archived<H, C> {
             Err(StoreError::NoSuchRun(id)) => {
                 // An archived run has ended, and cancelling one that has ended says how.
                 self.cold.run(id).await?.map(|view| view.state).ok_or(StoreError::NoSuchRun(id))
+            }
+            done => done,
+        }
+    }
+
+    async fn pause(&self, run: RunId, reason: Option<&str>) -> Result<bool, StoreError> {
+        match self.hot.pause(run, reason).await {
+            Err(StoreError::NoSuchRun(id)) if self.cold.run(id).await?.is_some() => {
+                Err(StoreError::Refused(PauseRefused::Ended.to_string()))
             }
             done => done,
         }

@@ -50,15 +50,6 @@ impl InboxDesk {
     }
 }
 
-/// What cannot be done must not be passed over.
-fn check(envelope: &Envelope) -> Result<(), SubmitError> {
-    if envelope.priority == 5 {
-        return Ok(());
-    }
-    let problem = Problem::at("/priority", "runs have no priority of their own yet");
-    Err(SubmitError::never(vec![problem.help("leave it out, and give stages a `priority` in the pipeline")]))
-}
-
 fn refused(error: &ControlError) -> SubmitError {
     match error {
         ControlError::Store(StoreError::Unavailable { .. }) => SubmitError::later(error.to_string()),
@@ -77,7 +68,6 @@ fn refused(error: &ControlError) -> SubmitError {
 impl Submitter for InboxDesk {
     async fn submit(&self, request: Request) -> Result<Submitted, SubmitError> {
         let Request { run, at_ms, envelope } = request;
-        check(&envelope)?;
         let (pipeline, folder) = self.pipeline(&envelope)?;
         let submission = Submission {
             id: run,
@@ -90,6 +80,7 @@ impl Submitter for InboxDesk {
             seed: envelope.seed,
             now_ms: at_ms,
             batch: None,
+            priority: Some(envelope.priority),
         };
         let known = self.control.store.run(run).await;
         let known = known.map_err(|error| refused(&error.into()))?.is_some();

@@ -26,6 +26,9 @@ pub struct SubmissionFlags {
     /// Name the run; the pipeline's name unless given
     #[arg(long)]
     name: Option<String>,
+    /// Goes before runs of lower priority, 0 to 9; among runs of one priority, that of their stages decides [default: 5]
+    #[arg(long, value_name = "0..9", value_parser = clap::value_parser!(u8).range(0..=9))]
+    priority: Option<u8>,
 }
 
 impl SubmissionFlags {
@@ -48,6 +51,7 @@ impl SubmissionFlags {
             seed: None,
             now_ms,
             batch: None,
+            priority: self.priority,
         })
     }
 }

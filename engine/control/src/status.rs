@@ -20,6 +20,10 @@ pub struct RunStatus {
     pub state: RunState,
     /// The part of the pipeline it is in.
     pub phase: Phase,
+    /// Whether nothing more of it is begun for now.
+    pub paused: bool,
+    /// Its priority, 0 to 9.
+    pub priority: u8,
     /// When it was submitted, started and ended, in milliseconds since the epoch.
     pub created_ms: u64,
     /// When its first task was leased.
@@ -120,6 +124,8 @@ fn summarise(view: RunView, graph: &Graph, tasks: &[TaskView], outputs: Value) -
         name: view.new.name,
         state: view.state,
         phase: view.phase,
+        paused: view.paused,
+        priority: view.new.priority,
         created_ms: view.new.created_ms,
         started_ms: view.started_ms,
         ended_ms: view.ended_ms,

@@ -6,7 +6,7 @@ use reelmill_artifacts::PutMode;
 use reelmill_graph::InputType;
 use reelmill_model::artifact::ARTIFACT_KEY;
 use reelmill_model::{RunId, RunState, limits};
-use reelmill_ports::{NewRun, RunFilter, StoreError};
+use reelmill_ports::{NewRun, PRIORITY, RunFilter, StoreError};
 use reelmill_spec::InputProblem;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -35,6 +35,8 @@ pub struct Submission {
     pub now_ms: u64,
     /// The batch and the row, for a run of a batch.
     pub batch: Option<(String, u64)>,
+    /// Priority, 0 to 9; 5 when none.
+    pub priority: Option<u8>,
 }
 
 /// A run that was submitted.
@@ -98,6 +100,7 @@ impl Control {
             seed,
             created_ms: submission.now_ms,
             batch: submission.batch,
+            priority: submission.priority.unwrap_or(PRIORITY),
         })
     }
 

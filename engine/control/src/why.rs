@@ -91,12 +91,17 @@ fn why_run(graph: &Graph, view: &RunView, tasks: &[TaskView]) -> Why {
                 Some(format!("mend the cause, then `reelmill retry {id}`: what succeeded is not done again"));
         }
         RunState::Running => {
+            if view.paused {
+                because.push("it is paused: nothing more of it is begun".to_owned());
+            }
             because.extend(what_goes_on(graph, tasks));
             if view.phase != Phase::Main {
                 because.push(format!("it is in its `{}` part", view.phase));
             }
             if let Some(asks) = tasks.iter().find(|task| question(graph, task).is_some()) {
                 remedy = Some(approve(view, asks));
+            } else if view.paused {
+                remedy = Some(resume(view));
             } else if tasks.iter().all(|task| task.state != TaskState::Leased) {
                 remedy = Some(format!("no worker is at it; `reelmill run --resume {id}` goes on with it"));
             }
@@ -115,6 +120,10 @@ fn question<'g>(graph: &'g Graph, task: &TaskView) -> Option<&'g Approval> {
 
 fn approve(view: &RunView, task: &TaskView) -> String {
     format!("`reelmill approve {} '{}'` lets it go on, with --reject it fails", view.new.id, task.path)
+}
+
+fn resume(view: &RunView) -> String {
+    format!("`reelmill resume {}` lets it go on", view.new.id)
 }
 
 /// What is asked, of whom, and until when.
@@ -162,7 +171,13 @@ fn why_task(graph: &Graph, view: &RunView, task: &TaskView, tasks: &[TaskView]) 
     let mut because = Vec::new();
     let mut remedy = None;
     match task.state {
-        TaskState::Pending => because.extend(waits_for(graph, task, tasks)),
+        TaskState::Pending => {
+            because.extend(waits_for(graph, task, tasks));
+            if because.is_empty() && view.paused {
+                because.push("its run is paused: it would be ready otherwise".to_owned());
+                remedy = Some(resume(view));
+            }
+        }
         TaskState::Ready => {
             let needs = &graph.node(task.node).settings.requires;
             because.push(if needs.is_empty() {
@@ -241,7 +256,7 @@ fn waits_for(graph: &Graph, task: &TaskView, tasks: &[TaskView]) -> Vec<String> 
             format!("it waits for {what} `{}`, which is {}", other.path, other.state)
         })
         .collect();
-    if lines.is_empty() && matches!(node.kind, NodeKind::Body { .. }) {
+    if lines.is_empty() && task.waiting > 0 && matches!(node.kind, NodeKind::Body { .. }) {
         lines.push(format!("{} of its items have not ended", task.waiting));
     }
     lines

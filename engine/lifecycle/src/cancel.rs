@@ -2,12 +2,12 @@
 
 use crate::transaction::Source;
 use crate::work::Work;
-use crate::{expand, settle, start};
+use crate::{expand, pause, settle, start};
 use reelmill_model::{EventKind, InstanceNo, InstanceState, Phase, RunState, TaskNo, TaskState};
 use serde_json::json;
 
 /// Asks for a run to be cancelled. An ended run, and one that was asked before, is left as it is; the
-/// pipeline's `finally` and what undoes its stages are not stopped.
+/// pipeline's `finally` and what undoes its stages are not stopped, and so a pause ends: they have to run.
 pub fn run<S: Source>(work: &mut Work<'_, S>, reason: &str) -> Result<RunState, S::Error> {
     let run = work.run();
     if run.state.is_terminal() || run.cancel_reason.is_some() {
@@ -18,10 +18,15 @@ pub fn run<S: Source>(work: &mut Work<'_, S>, reason: &str) -> Result<RunState, 
         Phase::OnFailure => run.on_failure,
         Phase::Compensate | Phase::Finally | Phase::Done => None,
     };
-    work.run_mut().cancel_reason = Some(reason.to_owned());
+    let run = work.run_mut();
+    run.cancel_reason = Some(reason.to_owned());
+    let paused = std::mem::take(&mut run.paused);
     work.event(EventKind::RunCancelRequested, json!({ "reason": reason }));
     if let Some(part) = stopped {
         instance(work, part)?;
+    }
+    if paused {
+        pause::release(work)?;
     }
     Ok(work.run().state)
 }

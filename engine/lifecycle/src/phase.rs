@@ -80,6 +80,7 @@ fn end<S: Source>(work: &mut Work<'_, S>) -> Result<(), S::Error> {
     let run = work.run_mut();
     run.phase = Phase::Done;
     run.ended_ms = Some(now_ms);
+    run.paused = false;
     run.state = if run.cleanup_failed {
         RunState::Failed
     } else if run.cancel_reason.is_some() || stopped {

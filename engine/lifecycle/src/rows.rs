@@ -1,6 +1,7 @@
 //! The rows that decisions read and write. Only states and numbers that decisions need, and what readers are
 //! told; a store may keep more beside them.
 
+use crate::transaction::PRIORITY;
 use reelmill_graph::Graph;
 use reelmill_model::{
     Digest, EventKind, Failure, InstanceNo, InstanceState, NodeNo, Phase, RunId, RunState, ScopeNo,
@@ -25,6 +26,8 @@ pub struct RunRow {
     pub graph: Digest,
     /// The batch it belongs to.
     pub batch: Option<String>,
+    /// Its priority, 0 to 9: larger goes first. See [`rank`](crate::rank).
+    pub priority: u8,
     /// Its state.
     pub state: RunState,
     /// The part of the pipeline it is in.
@@ -40,6 +43,8 @@ pub struct RunRow {
     pub failed: bool,
     /// Whether a task of `compensate`, `on_failure` or `finally` did.
     pub cleanup_failed: bool,
+    /// Whether none of its tasks is begun for now.
+    pub paused: bool,
     /// Why it was asked to be cancelled.
     pub cancel_reason: Option<String>,
     /// The first failure that made it fail, and the path of its task.
@@ -57,7 +62,7 @@ pub struct RunRow {
 }
 
 impl RunRow {
-    /// A run that has no task yet.
+    /// A run of ordinary priority that has no task yet.
     #[must_use]
     pub fn new(seq: u64, id: RunId, graph: Digest, batch: Option<String>) -> Self {
         Self {
@@ -65,6 +70,7 @@ impl RunRow {
             id,
             graph,
             batch,
+            priority: PRIORITY,
             state: RunState::Running,
             phase: Phase::Main,
             on_failure: None,
@@ -72,6 +78,7 @@ impl RunRow {
             undo: None,
             failed: false,
             cleanup_failed: false,
+            paused: false,
             cancel_reason: None,
             failure: None,
             started_ms: None,

@@ -6,6 +6,7 @@
 
 use crate::approval::DecisionRefused;
 use crate::lease::{self, BeatOutcome, Leased, Only};
+use crate::pause::{self, PauseRefused};
 use crate::policy::Dice;
 use crate::retry::{self, RetryRefused, RetryScope};
 use crate::rows::{Damage, InstanceRow, RunRow, TaskRow};
@@ -30,10 +31,14 @@ pub struct ReadyKey {
     pub task: TaskNo,
 }
 
-/// The rank of a node's tasks: small for a high priority.
+/// Priority of a run, and of a stage, that asks for none.
+pub const PRIORITY: u8 = 5;
+
+/// The rank of a node's tasks in a run of that priority: small for a high one. The run's comes first, so that an urgent
+/// run is not held up by the stages of others; between runs of one priority the stage's own decides. Both are 0 to 9.
 #[must_use]
-pub fn rank(node: &Node) -> u8 {
-    u8::MAX - node.settings.priority
+pub fn rank(node: &Node, run_priority: u8) -> u8 {
+    u8::MAX - 10 * run_priority.min(9) - node.settings.priority.min(9)
 }
 
 /// Where a transaction's rows come from. Reads see the state before the transaction.
@@ -258,6 +263,21 @@ impl<S: Source> Transaction<S> {
         }
     }
 
+    /// Pauses a run for that reason, or without one lets it go on; says whether that changed anything, none when there
+    /// is no such run.
+    pub fn pause(
+        &mut self,
+        run: RunId,
+        reason: Option<&str>,
+    ) -> Result<Option<Result<bool, PauseRefused>>, S::Error> {
+        let Some(seq) = self.seq(run)? else { return Ok(None) };
+        self.with(seq, |work| match reason {
+            Some(reason) => pause::pause(work, reason),
+            None => pause::resume(work),
+        })
+        .map(Some)
+    }
+
     /// Ends an approval that waits, as a person says; none when there is no such run.
     pub fn approve(
         &mut self,
@@ -311,7 +331,8 @@ impl<S: Source> Transaction<S> {
         let decided = decide(&mut work)?;
         for (task, node) in set.take_readied() {
             let node = set.graph().node(node);
-            self.fresh.entry(node.lane()).or_default().insert(ReadyKey { rank: rank(node), seq, task });
+            let rank = rank(node, set.run().priority);
+            self.fresh.entry(node.lane()).or_default().insert(ReadyKey { rank, seq, task });
         }
         Ok(decided)
     }

@@ -228,10 +228,14 @@ impl<S: Source> Work<'_, S> {
         Ok(task)
     }
 
-    /// Makes a task ready, and remembers that it became so.
+    /// Makes a task ready, and remembers that it became so. In a paused run it is held instead: see `pause.rs`.
     pub(crate) fn ready(&mut self, no: TaskNo) -> Result<(), S::Error> {
         let graph = self.graph();
         let now_ms = self.now_ms;
+        if self.run().paused {
+            self.enter(no, TaskState::Pending)?.ready_ms = None;
+            return Ok(());
+        }
         let task = self.enter(no, TaskState::Ready)?;
         task.ready_ms = Some(now_ms);
         let queue_ms = graph.node(task.node).settings.timeout.queue_ms;

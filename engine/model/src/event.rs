@@ -36,6 +36,10 @@ words! {
         TaskProgress = "task.progress",
         /// A task waits for a person; `data` has what the person is told, who may decide, and until when.
         TaskAwaits = "task.awaits",
+        /// Someone paused a run; `data.reason` says why.
+        RunPaused = "run.paused",
+        /// Someone let a paused run go on.
+        RunResumed = "run.resumed",
     }
 }
 

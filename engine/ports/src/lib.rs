@@ -20,8 +20,8 @@ pub use error::StoreError;
 pub use fleet::{Fleet, LaneView, WorkerCard};
 pub use marks::{Marks, MemoryMarks};
 pub use queue::{
-    Beat, HeartbeatReply, Lease, LeaseRequest, Leased, NewRun, Only, Rejected, Settle, Settled, StepReply,
-    StepRequest, TaskQueue,
+    Beat, HeartbeatReply, Lease, LeaseRequest, Leased, NewRun, Only, PRIORITY, Rejected, Settle, Settled,
+    StepReply, StepRequest, TaskQueue,
 };
 pub use registry::{PipelineFilter, Registered, Registry};
 pub use store::{

@@ -2,7 +2,7 @@
 
 use crate::error::StoreError;
 use async_trait::async_trait;
-pub use reelmill_lifecycle::{Lease, Leased, Only, Rejected};
+pub use reelmill_lifecycle::{Lease, Leased, Only, PRIORITY, Rejected};
 use reelmill_model::{
     Decision, Digest, Outcome, RunId, RunState, TaskRef, TaskState, Token, Usage, WorkerId,
 };
@@ -34,6 +34,13 @@ pub struct NewRun {
     pub created_ms: u64,
     /// The batch it belongs to, and its row there, from 0.
     pub batch: Option<(String, u64)>,
+    /// Its priority, 0 to 9: larger goes first. See [`rank`](reelmill_lifecycle::rank).
+    #[serde(default = "ordinary")]
+    pub priority: u8,
+}
+
+fn ordinary() -> u8 {
+    PRIORITY
 }
 
 /// The end of one attempt, as a worker reports it.
@@ -144,6 +151,11 @@ pub trait TaskQueue: Send + Sync {
     /// Asks for a run to be cancelled: tasks that wait are cancelled now, leased ones through their heartbeat.
     /// Then `on_failure` is passed over and `finally` runs. Says the state the run is in afterwards.
     async fn cancel(&self, run: RunId, reason: &str) -> Result<RunState, StoreError>;
+
+    /// Pauses a run, for a reason that people read, or without one lets it go on. None of its tasks is leased while it is
+    /// paused; leased ones go on and are settled. Cancelling ends a pause. Says whether that changed anything; refused
+    /// when the run has ended.
+    async fn pause(&self, run: RunId, reason: Option<&str>) -> Result<bool, StoreError>;
 
     /// Ends an approval that waits for a person, as that person says. Says the state the task is in afterwards;
     /// refused when it does not wait.

@@ -26,6 +26,9 @@ pub struct RunView {
     pub phase: Phase,
     /// Whether a task of its main part failed that was not allowed to.
     pub failed: bool,
+    /// Whether none of its tasks is begun for now.
+    #[serde(default)]
+    pub paused: bool,
     /// Whether someone asked for it to be cancelled, and why.
     pub cancel_reason: Option<String>,
     /// The first failure that made it fail: path of the task and the failure.
@@ -47,6 +50,7 @@ impl RunView {
             state: row.state,
             phase: row.phase,
             failed: row.failed,
+            paused: row.paused,
             cancel_reason: row.cancel_reason,
             failure: row.failure.map(|failure| *failure),
             started_ms: row.started_ms,

@@ -37,7 +37,7 @@ impl TaskQueue for MemoryStore {
             (state.next_run, graph)
         };
         let batch = run.batch.as_ref().map(|(batch, _)| batch.clone());
-        let row = RunRow::new(seq, run.id, run.graph, batch);
+        let row = RunRow { priority: run.priority, ..RunRow::new(seq, run.id, run.graph, batch) };
         self.transact(Some(run.clone()), |tx| {
             let known = tx.knows(run.id)?;
             if !known {
@@ -122,6 +122,13 @@ impl TaskQueue for MemoryStore {
 
     async fn cancel(&self, run: RunId, reason: &str) -> Result<RunState, StoreError> {
         self.transact(None, |tx| tx.cancel(run, reason)?.ok_or(StoreError::NoSuchRun(run)))
+    }
+
+    async fn pause(&self, run: RunId, reason: Option<&str>) -> Result<bool, StoreError> {
+        self.transact(None, |tx| {
+            let changed = tx.pause(run, reason)?.ok_or(StoreError::NoSuchRun(run))?;
+            changed.map_err(|refused| StoreError::Refused(refused.to_string()))
+        })
     }
 
     async fn approve(&self, task: TaskRef, decision: Decision) -> Result<TaskState, StoreError> {

@@ -165,7 +165,7 @@ impl Source for Rows<'_> {
         for (seq, run) in self.0.runs.iter().filter(|(_, run)| only.includes(&run.row)) {
             for task in run.tasks.values().filter(|task| task.state == TaskState::Ready) {
                 let node = run.graph.node(task.node);
-                let key = ReadyKey { rank: rank(node), seq: *seq, task: task.no };
+                let key = ReadyKey { rank: rank(node, run.row.priority), seq: *seq, task: task.no };
                 if node.lane() == lane && Some(key) > after {
                     keys.push(key);
                 }

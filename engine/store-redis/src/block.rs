@@ -141,7 +141,7 @@ impl Block {
         let node = changes.graph.node(row.node);
         match (was == Some(TaskState::Ready), now == Some(TaskState::Ready)) {
             (true, false) => self.unready.push((node.lane(), task)),
-            (false, true) => self.ready.push((node.lane(), score(node, run), task)),
+            (false, true) => self.ready.push((node.lane(), score(node, changes.run.1.priority, run), task)),
             _ => {}
         }
         self.time(waits_until(before), if now.is_some() { waits_until(Some(row)) } else { None }, task);

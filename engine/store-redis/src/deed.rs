@@ -33,6 +33,8 @@ pub enum Deed {
     Release(TaskRef, WorkerId),
     /// Ask for a run to be cancelled.
     Cancel(RunId, String),
+    /// Pause a run for a reason, or let it go on.
+    Pause(RunId, Option<String>),
     /// End an approval as a person says.
     Approve(TaskRef, Decision),
     /// Send an ended run around again.
@@ -52,6 +54,8 @@ pub enum Done {
     Did(bool),
     /// The state the run is in.
     State(RunState),
+    /// Whether a pause changed anything, or why it may not.
+    Paused(Result<bool, String>),
     /// The state an approval ended in, or why it was not decided.
     Decided(Result<TaskState, String>),
     /// Tasks that were reset, or why none may be.
@@ -68,6 +72,7 @@ impl Done {
             Self::Settled(Err(_))
                 | Self::Did(false)
                 | Self::State(_)
+                | Self::Paused(Ok(false) | Err(_))
                 | Self::Decided(Err(_))
                 | Self::Reset(Err(_))
                 | Self::NoSuchRun
@@ -84,7 +89,7 @@ impl Deed {
             Self::Expire(task, _) | Self::Promote(task) | Self::Release(task, _) | Self::Approve(task, _) => {
                 task.run
             }
-            Self::Cancel(run, _) | Self::Retry(run, _) | Self::Remove(run, _) => *run,
+            Self::Cancel(run, _) | Self::Pause(run, _) | Self::Retry(run, _) | Self::Remove(run, _) => *run,
         }
     }
 
@@ -94,7 +99,8 @@ impl Deed {
             Self::Submit(new, graph) => {
                 let seq = tx.source().book.number();
                 let batch = new.batch.as_ref().map(|(batch, _)| batch.clone());
-                tx.submit(RunRow::new(seq, new.id, new.graph, batch), Arc::clone(graph))?;
+                let row = RunRow { priority: new.priority, ..RunRow::new(seq, new.id, new.graph, batch) };
+                tx.submit(row, Arc::clone(graph))?;
                 Done::Submitted(true)
             }
             Self::Settle(Settle { task, token, outcome, usage }) => {
@@ -106,6 +112,10 @@ impl Deed {
                 Done::Did(tx.lose_lease(*task, |row| row.worker.as_ref() == Some(worker))?)
             }
             Self::Cancel(run, reason) => tx.cancel(*run, reason)?.map_or(Done::NoSuchRun, Done::State),
+            Self::Pause(run, reason) => match tx.pause(*run, reason.as_deref())? {
+                None => Done::NoSuchRun,
+                Some(changed) => Done::Paused(changed.map_err(|refused| refused.to_string())),
+            },
             Self::Approve(task, decision) => match tx.approve(*task, decision)? {
                 None => Done::NoSuchRun,
                 Some(ended) => Done::Decided(ended.map_err(|refused| refused.to_string())),

@@ -118,12 +118,12 @@ pub fn task_of(member: &[u8]) -> Result<TaskRef, Damage> {
     Ok(TaskRef { run: run_id(run)?, task: TaskNo(u32::from_be_bytes(task)) })
 }
 
-/// The place of a ready task in its queue: higher priority first, then the older run, then (by its name) the earlier
+/// The place of a ready task of a run of that priority in its queue: higher rank first, then the older run, then (by its name) the earlier
 /// task. Exact in a double: 8 bits of rank over 44 bits of milliseconds.
-pub fn score(node: &Node, run: RunId) -> u64 {
+pub fn score(node: &Node, priority: u8, run: RunId) -> u64 {
     const AGE_BITS: u32 = 44;
     let age = run.0.timestamp_ms().min((1 << AGE_BITS) - 1);
-    (u64::from(rank(node)) << AGE_BITS) | age
+    (u64::from(rank(node, priority)) << AGE_BITS) | age
 }
 
 #[cfg(test)]

@@ -177,6 +177,14 @@ impl TaskQueue for RedisStore {
         }
     }
 
+    async fn pause(&self, run: RunId, reason: Option<&str>) -> Result<bool, StoreError> {
+        match self.desk(run).deed(Deed::Pause(run, reason.map(str::to_owned))).await? {
+            Done::Paused(changed) => changed.map_err(StoreError::Refused),
+            Done::NoSuchRun => Err(StoreError::NoSuchRun(run)),
+            _ => Err(mixed_up()),
+        }
+    }
+
     async fn approve(&self, task: TaskRef, decision: Decision) -> Result<TaskState, StoreError> {
         match self.desk(task.run).deed(Deed::Approve(task, decision)).await? {
             Done::Decided(ended) => ended.map_err(StoreError::Refused),

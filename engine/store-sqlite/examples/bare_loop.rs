@@ -55,6 +55,7 @@ async fn run(
         seed: 0,
         created_ms: 0,
         batch: None,
+        priority: reelmill_ports::PRIORITY,
     };
     store.submit(new).await?;
     let worker = WorkerId("bench".into());

@@ -20,7 +20,7 @@ pub fn apply(conn: &Connection, changes: &Changes) -> Result<bool, Trouble> {
     let mut readied = false;
     for (change, row) in &changes.tasks {
         readied |= row.state == TaskState::Ready && *change != Change::Delete;
-        task(conn, run.seq, *change, row, &changes.graph)?;
+        task(conn, run, *change, row, &changes.graph)?;
     }
     Ok(readied)
 }
@@ -29,7 +29,7 @@ pub fn apply(conn: &Connection, changes: &Changes) -> Result<bool, Trouble> {
 pub fn insert_run(conn: &Connection, run: &RunRow, name: &str) -> Result<(), Trouble> {
     let mut insert = conn.prepare_cached(
         "INSERT INTO run (seq, id, graph, name, batch, state, phase, failed, cleanup_failed, counts, \
-         next_task, next_instance) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, 0, ?8, 0, 0)",
+         next_task, next_instance, priority) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, 0, ?8, 0, 0, ?9)",
     )?;
     insert.execute(params![
         int(run.seq),
@@ -40,6 +40,7 @@ pub fn insert_run(conn: &Connection, run: &RunRow, name: &str) -> Result<(), Tro
         run.state.code(),
         run.phase.code(),
         counts_bytes(&run.counts),
+        run.priority,
     ])?;
     Ok(())
 }
@@ -49,7 +50,7 @@ pub fn update_run(conn: &Connection, run: &RunRow) -> Result<(), Trouble> {
     let mut update = conn.prepare_cached(
         "UPDATE run SET state = ?2, phase = ?3, on_failure = ?4, finally = ?5, failed = ?6, \
          cleanup_failed = ?7, cancel_reason = ?8, failure = ?9, started_ms = ?10, ended_ms = ?11, \
-         counts = ?12, next_task = ?13, next_instance = ?14, undo = ?15 WHERE seq = ?1",
+         counts = ?12, next_task = ?13, next_instance = ?14, undo = ?15, paused = ?16 WHERE seq = ?1",
     )?;
     update.execute(params![
         int(run.seq),
@@ -67,6 +68,7 @@ pub fn update_run(conn: &Connection, run: &RunRow) -> Result<(), Trouble> {
         run.next_task,
         run.next_instance,
         json_of(run.undo.as_ref())?,
+        run.paused,
     ])?;
     Ok(())
 }
@@ -112,8 +114,14 @@ fn instance(conn: &Connection, seq: u64, change: Change, row: &InstanceRow) -> R
     Ok(())
 }
 
-fn task(conn: &Connection, seq: u64, change: Change, row: &TaskRow, graph: &Graph) -> Result<(), Trouble> {
-    let id = pack(seq, row.no.0);
+fn task(
+    conn: &Connection,
+    run: &RunRow,
+    change: Change,
+    row: &TaskRow,
+    graph: &Graph,
+) -> Result<(), Trouble> {
+    let id = pack(run.seq, row.no.0);
     match change {
         Change::None => return Ok(()),
         Change::Insert => {
@@ -128,7 +136,7 @@ fn task(conn: &Connection, seq: u64, change: Change, row: &TaskRow, graph: &Grap
             insert.raw_bind_parameter(24, row.node.0)?;
             insert.raw_bind_parameter(25, row.instance.0)?;
             insert.raw_bind_parameter(26, node.lane())?;
-            insert.raw_bind_parameter(27, rank(node))?;
+            insert.raw_bind_parameter(27, rank(node, run.priority))?;
             insert.raw_execute()?;
         }
         Change::Update => {
@@ -146,7 +154,7 @@ fn task(conn: &Connection, seq: u64, change: Change, row: &TaskRow, graph: &Grap
             conn.prepare_cached("DELETE FROM progress WHERE task = ?1")?.execute(params![id])?;
         }
     }
-    name_artifacts(conn, seq, &row.outputs)
+    name_artifacts(conn, run.seq, &row.outputs)
 }
 
 /// Binds the parameters that writing a task for the first time and writing it again have in common.

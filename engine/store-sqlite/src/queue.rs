@@ -30,7 +30,7 @@ fn submit(unit: &mut Unit<'_>, run: NewRun) -> Result<Result<bool, StoreError>, 
     let seq = unit.counters.next_run;
     unit.counters.next_run += 1;
     let batch = run.batch.as_ref().map(|(batch, _)| batch.clone());
-    let row = RunRow::new(seq, run.id, run.graph, batch);
+    let row = RunRow { priority: run.priority, ..RunRow::new(seq, run.id, run.graph, batch) };
     unit.note_new(seq, run);
     unit.tx.submit(row, graph)?;
     Ok(Ok(true))
@@ -158,6 +158,18 @@ impl TaskQueue for SqliteStore {
         let reason = reason.to_owned();
         self.writer
             .write(move |unit| Ok(unit.tx.cancel(run, &reason)?.ok_or(StoreError::NoSuchRun(run))))
+            .await
+    }
+
+    async fn pause(&self, run: RunId, reason: Option<&str>) -> Result<bool, StoreError> {
+        let reason = reason.map(str::to_owned);
+        self.writer
+            .write(move |unit| {
+                Ok(match unit.tx.pause(run, reason.as_deref())? {
+                    None => Err(StoreError::NoSuchRun(run)),
+                    Some(changed) => changed.map_err(|refused| StoreError::Refused(refused.to_string())),
+                })
+            })
             .await
     }
 

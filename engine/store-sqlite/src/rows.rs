@@ -14,7 +14,8 @@ macro_rules! select_run {
     ($rest:literal) => {
         concat!(
             "SELECT seq, id, graph, batch, state, phase, on_failure, finally, failed, cleanup_failed, cancel_reason, \
-             failure, started_ms, ended_ms, counts, next_task, next_instance, undo ",
+             failure, started_ms, ended_ms, counts, next_task, next_instance, undo, \
+             priority, paused ",
             $rest
         )
     };
@@ -67,6 +68,8 @@ pub fn run(row: &Row<'_>) -> Result<RunRow, Trouble> {
         next_task: row.get(15)?,
         next_instance: row.get(16)?,
         undo: parse(text(row, 17)?)?,
+        priority: row.get(18)?,
+        paused: row.get(19)?,
     })
 }
 

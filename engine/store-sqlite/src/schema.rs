@@ -10,7 +10,14 @@ use std::time::Duration;
 const BUSY: Duration = Duration::from_secs(10);
 
 /// Each step takes a file from the version of its place to the next one.
-const STEPS: &[&str] = &[V1, V2, V3, V4];
+const STEPS: &[&str] = &[V1, V2, V3, V4, V5];
+
+/// Priority of runs, and those that are paused. Ranks have been of the stage alone.
+const V5: &str = "
+ALTER TABLE run ADD COLUMN priority INTEGER NOT NULL DEFAULT 5;
+ALTER TABLE run ADD COLUMN paused INTEGER NOT NULL DEFAULT 0;
+UPDATE task SET rank = rank - 50;
+";
 
 /// Registered pipelines by revision, how often any changed, and what services remember.
 const V4: &str = "

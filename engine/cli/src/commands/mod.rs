@@ -8,6 +8,7 @@ mod doctor;
 mod graph;
 mod init;
 mod logs;
+mod pause;
 mod plan;
 mod plugins;
 mod queues;
@@ -80,6 +81,10 @@ pub enum Command {
     Approve(approve::Approve),
     /// Send an ended run around again: what failed, and what depends on it
     Retry(retry::Retry),
+    /// Begin nothing more of a run until it is resumed
+    Pause(pause::Pause),
+    /// Let a paused run go on
+    Resume(pause::Resume),
     /// Stop a run; its `finally` still runs
     Cancel(cancel::Cancel),
     /// List, show, make and test plugins
@@ -115,6 +120,8 @@ impl Command {
             Self::Why(command) => command.run(cx),
             Self::Approve(command) => command.run(cx),
             Self::Retry(command) => command.run(cx),
+            Self::Pause(command) => command.run(cx),
+            Self::Resume(command) => command.run(cx),
             Self::Cancel(command) => command.run(cx),
             Self::Plugins(command) => command.run(cx),
             Self::Cache(command) => command.run(cx),

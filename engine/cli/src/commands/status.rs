@@ -87,6 +87,8 @@ fn brief(run: &RunView) -> Value {
         "run": run.new.id,
         "name": run.new.name,
         "state": run.state,
+        "paused": run.paused,
+        "priority": run.new.priority,
         "created_ms": run.new.created_ms,
         "started_ms": run.started_ms,
         "ended_ms": run.ended_ms,
@@ -112,11 +114,20 @@ fn row(run: &RunView, output: Output) -> Vec<String> {
     vec![
         run.new.id.to_string(),
         run.new.name.clone(),
-        output.paint(tone(run.state), run.state.word()),
+        state_word(run.state, run.paused, output),
         tasks(&counts(run)),
         took.unwrap_or_default(),
         wrong.or_else(|| run.cancel_reason.clone()).unwrap_or_default(),
     ]
+}
+
+/// A run's state, and whether it is paused.
+fn state_word(state: RunState, paused: bool, output: Output) -> String {
+    if paused {
+        output.paint(Tone::Warn, &format!("{} (paused)", state.word()))
+    } else {
+        output.paint(tone(state), state.word())
+    }
 }
 
 /// The tone of a run's state.
@@ -159,7 +170,7 @@ fn headline(status: &RunStatus, output: Output) -> String {
         "{} {} {}{}: {}",
         status.run,
         output.paint(Tone::Strong, &status.name),
-        output.paint(tone(status.state), status.state.word()),
+        state_word(status.state, status.paused, output),
         took.unwrap_or_default(),
         tasks(&status.counts)
     )

@@ -18,12 +18,14 @@ use reelmill_ports::{EventLog, EventQuery, RunStore, RunView, StoreError, TaskFi
 use std::time::Duration;
 
 /// Events that are told about; logs and progress have their own ways.
-const KINDS: [EventKind; 11] = [
+const KINDS: [EventKind; 13] = [
     EventKind::RunSubmitted,
     EventKind::RunPhase,
     EventKind::RunEnded,
     EventKind::RunCancelRequested,
     EventKind::RunRetried,
+    EventKind::RunPaused,
+    EventKind::RunResumed,
     EventKind::TaskExpanded,
     EventKind::TaskSettled,
     EventKind::TaskRetried,

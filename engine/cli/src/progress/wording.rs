@@ -45,6 +45,15 @@ pub fn sentence(event: &Event, path: &str) -> Option<Sentence> {
         EventKind::RunCancelRequested => {
             (Tone::Warn, format!("run {} is being cancelled: {}", event.run, text_of("reason")))
         }
+        EventKind::RunPaused => (
+            Tone::Warn,
+            format!(
+                "run {0} is paused: {1} (`reelmill resume {0}` lets it go on)",
+                event.run,
+                text_of("reason")
+            ),
+        ),
+        EventKind::RunResumed => (Tone::Strong, format!("run {} goes on", event.run)),
         EventKind::RunRetried => (Tone::Strong, format!("run {} goes around again", event.run)),
         EventKind::RunEnded => {
             let state = text_of("state");

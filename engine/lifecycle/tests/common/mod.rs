@@ -48,7 +48,8 @@ impl Source for &Rows {
         limit: usize,
     ) -> Result<Vec<ReadyKey>, Damage> {
         let ready = self.tasks.values().filter(|task| task.state == TaskState::Ready);
-        let key = |task: &TaskRow| ReadyKey { rank: rank(self.graph.node(task.node)), seq: 1, task: task.no };
+        let key =
+            |task: &TaskRow| ReadyKey { rank: rank(self.graph.node(task.node), 5), seq: 1, task: task.no };
         let mut keys: Vec<ReadyKey> = ready.map(key).filter(|key| Some(*key) > after).collect();
         keys.sort_unstable();
         keys.truncate(limit);

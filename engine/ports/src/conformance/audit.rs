@@ -30,9 +30,10 @@ pub async fn audit(store: &dyn Store, id: RunId) {
         let items = store.items(TaskRef { run: id, task: task.task }, &[]).await.expect("items are read");
         fans.insert(task.task, items);
     }
-    let book = Book::new(&graph, &tasks, fans.values().flatten());
+    let book = Book::new(&graph, run.paused, &tasks, fans.values().flatten());
     for task in &tasks {
         book.check_task(task, fans.get(&task.task).map(Vec::as_slice));
+        assert!(!run.paused || task.state != TaskState::Ready, "{} is ready in a paused run", task.path);
     }
     for (owner, items) in &fans {
         if let Some(owner) = tasks.iter().find(|task| task.task == *owner) {
@@ -74,19 +75,31 @@ fn part_of(graph: &Graph, node: NodeNo) -> ScopeKind {
 /// The tasks of a run, to be looked up.
 struct Book<'t> {
     graph: &'t Graph,
+    paused: bool,
     at: HashMap<(InstanceNo, NodeNo), &'t TaskView>,
     in_instance: HashMap<InstanceNo, Vec<&'t TaskView>>,
     states: HashMap<InstanceNo, InstanceState>,
 }
 
 impl<'t> Book<'t> {
-    fn new(graph: &'t Graph, tasks: &'t [TaskView], items: impl Iterator<Item = &'t InstanceView>) -> Self {
+    fn new(
+        graph: &'t Graph,
+        paused: bool,
+        tasks: &'t [TaskView],
+        items: impl Iterator<Item = &'t InstanceView>,
+    ) -> Self {
         let mut in_instance: HashMap<_, Vec<_>> = HashMap::new();
         for task in tasks {
             in_instance.entry(task.instance).or_default().push(task);
         }
         let at = tasks.iter().map(|task| ((task.instance, task.node), task)).collect();
-        Self { graph, at, in_instance, states: items.map(|item| (item.instance, item.state)).collect() }
+        Self {
+            graph,
+            paused,
+            at,
+            in_instance,
+            states: items.map(|item| (item.instance, item.state)).collect(),
+        }
     }
 
     fn open_deps(&self, task: &TaskView) -> usize {
@@ -109,8 +122,8 @@ impl<'t> Book<'t> {
             }
             TaskState::Pending => {
                 assert_eq!(task.waiting as usize, self.open_deps(task), "{path} waits for its upstream");
-                // Within an item that waits for its turn after a retry, tasks wait with it.
-                let held = self.states.get(&task.instance) == Some(&InstanceState::Waiting);
+                // Within an item that waits for its turn after a retry, tasks wait with it, and in a paused run all do.
+                let held = self.paused || self.states.get(&task.instance) == Some(&InstanceState::Waiting);
                 assert!(task.waiting > 0 || held, "{path} is pending and waits for nothing");
             }
             TaskState::Ready | TaskState::Delayed | TaskState::Leased => {

@@ -2,7 +2,7 @@
 
 use super::bed::Bed;
 use super::rig::{LEASE, Rig, broken, done, lanes, new_run};
-use crate::{LeaseRequest, Only, StepRequest, StoreError};
+use crate::{LeaseRequest, NewRun, Only, StepRequest, StoreError};
 use reelmill_graph::sketch::Sketch;
 use reelmill_graph::{DepKind, Graph, ScopeKind, light_lane};
 use reelmill_model::{Digest, FailureClass, Phase, Requirements, RunState, TaskState, WorkerId};
@@ -81,6 +81,26 @@ pub async fn higher_priority_then_age(bed: &impl Bed) {
     let first = [true, false, true, true, false, false, true, false];
     let expected: Vec<(String, bool)> = expected.iter().map(|name| (*name).to_owned()).zip(first).collect();
     assert_eq!(order, expected);
+}
+
+/// The run's priority comes before its age and before the stage's own priority.
+pub async fn a_more_urgent_run_goes_first(bed: &impl Bed) {
+    let mut sketch = Sketch::default();
+    for (name, priority) in [("high", 9), ("low", 0)] {
+        let node = sketch.work(Graph::MAIN, name);
+        sketch.at(node).settings.priority = priority;
+    }
+    let rig = Rig::new(bed, sketch.build()).await;
+    for (no, priority) in [(2, 6), (3, 4)] {
+        let new = NewRun { priority, ..new_run(no, Digest([1; 32]), None) };
+        rig.store.submit(new).await.expect("it is submitted");
+    }
+    let id = |no| new_run(no, Digest([1; 32]), None).id;
+    let leased = [rig.lease_as("w1", 1).await, rig.lease_as("w2", 9).await].concat();
+    let order: Vec<_> = leased.iter().map(|leased| leased.task.run).collect();
+    assert_eq!(order, [id(2), id(2), id(1), id(1), id(3), id(3)]);
+    assert_eq!(rig.names(&leased), ["high", "low", "high", "low", "high", "low"]);
+    assert_eq!(rig.store.run(id(2)).await.expect("it is read").expect("it is there").new.priority, 6);
 }
 
 /// A worker may ask for the tasks of one run or one batch.

@@ -11,6 +11,7 @@ pub mod fans;
 pub mod fences;
 pub mod fleet;
 pub mod flow;
+pub mod pauses;
 pub mod reads;
 pub mod registry;
 pub mod repair;
@@ -28,7 +29,7 @@ macro_rules! conformance_suite {
     ($bed:expr) => {
         $crate::conformance_suite!(@ $bed;
             flow: a_chain_runs_in_order, a_run_is_submitted_once, an_unknown_graph_is_refused,
-                higher_priority_then_age, only_what_was_asked_for_is_leased, light_work_has_its_own_lane, needs_have_lanes_of_their_own,
+                higher_priority_then_age, a_more_urgent_run_goes_first, only_what_was_asked_for_is_leased, light_work_has_its_own_lane, needs_have_lanes_of_their_own,
                 parts_follow_one_another, a_failing_finally_fails_the_run, an_allowed_failure_is_allowed,
                 waiting_ends_when_a_task_becomes_ready;
             fans: items_keep_their_order, no_items_is_a_success, max_parallel_holds, fail_fast_stops_the_others,
@@ -47,6 +48,8 @@ macro_rules! conformance_suite {
             stops: cancelling_stops_and_cleans_up, cancelling_twice_is_once, a_retry_keeps_what_succeeded,
                 a_retry_of_items_reruns_the_failed_ones, a_retry_from_a_stage, a_retry_of_all,
                 a_failed_finally_is_retried;
+            pauses: a_paused_run_rests, whatever_becomes_ready_is_held, a_pause_stops_the_queue_timeout,
+                a_paused_run_is_cancelled, a_paused_finally_is_released_by_cancelling, only_what_runs_is_paused;
             reads: runs_are_listed_newest_first, tasks_are_paged, events_follow_their_cursor,
                 logs_have_limits, progress_is_the_latest, the_cache_forgets_the_oldest,
                 a_miss_is_explained, a_deleted_run_is_gone, waiting_ends_with_an_event;

@@ -7,6 +7,7 @@ use crate::{
 };
 use reelmill_graph::placement::lane;
 use reelmill_graph::{Graph, light_lane};
+use reelmill_lifecycle::PRIORITY;
 use reelmill_model::{
     Digest, Failure, FailureClass, Item, Outcome, Requirements, RunId, SkipReason, TaskState, Usage, WorkerId,
 };
@@ -44,6 +45,7 @@ pub fn new_run(no: u128, graph: Digest, batch: Option<&str>) -> NewRun {
         seed: 7,
         created_ms: 1_700_000_000_000,
         batch: batch.map(|batch| (batch.to_owned(), 0)),
+        priority: PRIORITY,
     }
 }
 

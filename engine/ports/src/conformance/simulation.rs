@@ -5,7 +5,7 @@ use super::audit::audit;
 use super::bed::{Bed, Store};
 use super::rig::{all_tasks, lanes, new_run};
 use crate::{
-    Beat, LeaseRequest, Leased, Only, Rejected, RetryScope, Settle, StepRequest, StoreError, TaskView,
+    Beat, LeaseRequest, Leased, NewRun, Only, Rejected, RetryScope, Settle, StepRequest, StoreError, TaskView,
 };
 use reelmill_graph::sketch::Sketch;
 use reelmill_graph::{
@@ -200,7 +200,8 @@ pub async fn simulate(bed: &dyn Bed, seed: u64, steps: usize) {
         memory: HashMap::new(),
     };
     for no in 1..=1 + u128::from(world.dice.up_to(1)) {
-        let new = new_run(no, Digest([7; 32]), None);
+        let priority = u8::try_from(world.dice.up_to(9)).unwrap_or(0);
+        let new = NewRun { priority, ..new_run(no, Digest([7; 32]), None) };
         world.runs.push(new.id);
         world.store.submit(new).await.expect("it is submitted");
     }
@@ -228,7 +229,8 @@ impl World<'_> {
         let at = pick(&mut self.dice, self.stores.len());
         self.store = Arc::clone(&self.stores[at]);
         match self.dice.up_to(99) {
-            0..60 => self.work().await,
+            0..57 => self.work().await,
+            57..60 => self.pause().await,
             60..68 => self.shift(Duration::from_secs(2)),
             68..72 => self.beat().await,
             72..76 => {
@@ -279,6 +281,8 @@ impl World<'_> {
             assert_ne!(rejected, Rejected::BadOutcome, "{task}");
         }
         for leased in &reply.leased {
+            let run = self.store.run(leased.task.run).await.expect("it is read");
+            assert!(run.is_some_and(|run| !run.paused), "{} was leased in a paused run", leased.task);
             // Invariant: one live token a task, and tokens only grow.
             let before = self.tokens.insert(leased.task, leased.token);
             assert!(before.is_none_or(|before| before < leased.token), "{}: token {before:?}", leased.task);
@@ -387,6 +391,18 @@ impl World<'_> {
         self.store.cancel(run, "simulated").await.expect("it is asked");
     }
 
+    /// Someone pauses a run, or lets one go on.
+    async fn pause(&mut self) {
+        let run = self.runs[pick(&mut self.dice, self.runs.len())];
+        let reason = chance(&mut self.dice, 40).then_some("simulated");
+        let before = self.store.run(run).await.expect("it is read").expect("it is there");
+        match self.store.pause(run, reason).await {
+            Ok(changed) => assert_eq!(changed, before.paused != reason.is_some()),
+            Err(StoreError::Refused(_)) => assert!(before.state.is_terminal()),
+            Err(error) => panic!("the pause went wrong: {error}"),
+        }
+    }
+
     /// People decide some of the approvals that wait.
     async fn decide(&mut self, percent: u64) {
         for run in self.runs.clone() {
@@ -446,6 +462,10 @@ impl World<'_> {
 
     /// Invariant: every run ends once workers go on.
     async fn finish(&mut self) {
+        for run in &self.runs {
+            // Only an ended run has nothing to resume.
+            let _ = self.store.pause(*run, None).await;
+        }
         for _ in 0..PATIENCE {
             let mut open = false;
             for run in &self.runs {

@@ -4,7 +4,7 @@
 
 use crate::pen::{Eye, Pen, Read, short};
 use reelmill_graph::Graph;
-use reelmill_lifecycle::{Damage, Fan, InstanceRow, RunRow, TaskRow};
+use reelmill_lifecycle::{Damage, Fan, InstanceRow, PRIORITY, RunRow, TaskRow};
 use reelmill_model::{
     Digest, InstanceNo, InstanceState, NodeNo, Phase, RunId, RunState, ScopeNo, TaskNo, TaskState, Token,
     Usage, WorkerId,
@@ -16,8 +16,8 @@ fn flags<const N: usize>(set: [bool; N]) -> u8 {
     set.iter().enumerate().fold(0, |all, (at, one)| all | (u8::from(*one) << at))
 }
 
-/// What was submitted. The graph goes by its number in this store; a name that is the graph's, labels and a namespace
-/// that nobody chose take no room.
+/// What was submitted. The graph goes by its number in this store; a name that is the graph's, labels, a namespace
+/// and a priority that nobody chose take no room.
 pub fn write_new(new: &NewRun, graph_no: u32, graph: &Graph) -> Vec<u8> {
     let mut pen = Pen::row();
     pen.number(graph_no.into());
@@ -38,6 +38,9 @@ pub fn write_new(new: &NewRun, graph_no: u32, graph: &Graph) -> Vec<u8> {
             pen.number(row + 1);
             pen.bytes(batch.as_bytes());
         }
+    }
+    if new.priority != PRIORITY {
+        pen.byte(new.priority);
     }
     pen.done()
 }
@@ -68,7 +71,20 @@ pub fn read_new(id: RunId, bytes: &[u8], digest: Digest, graph: &Graph) -> Read<
         None => None,
         Some(row) => Some((eye.text()?, row)),
     };
-    Ok(NewRun { id, graph: digest, name, inputs, labels, namespace, base_dir, seed, created_ms, batch })
+    let priority = if eye.is_over() { PRIORITY } else { eye.byte()? };
+    Ok(NewRun {
+        id,
+        graph: digest,
+        name,
+        inputs,
+        labels,
+        namespace,
+        base_dir,
+        seed,
+        created_ms,
+        batch,
+        priority,
+    })
 }
 
 /// What stands before a run's row: the scripts read and write it, as `struct.pack('>I4I4I6', ...)`.
@@ -101,7 +117,13 @@ pub fn write_run(run: &RunRow) -> Vec<u8> {
     let mut pen = Pen::row();
     pen.byte(run.state as u8);
     pen.byte(run.phase as u8);
-    pen.byte(flags([run.failed, run.cleanup_failed, run.cancel_reason.is_some(), run.failure.is_some()]));
+    pen.byte(flags([
+        run.failed,
+        run.cleanup_failed,
+        run.cancel_reason.is_some(),
+        run.failure.is_some(),
+        run.paused,
+    ]));
     pen.maybe(run.on_failure.map(|no| no.0));
     pen.maybe(run.finally.map(|no| no.0));
     pen.byte(run.undo.is_some().into());
@@ -134,11 +156,13 @@ pub fn read_run(bytes: &[u8], new: &NewRun) -> Read<RunRow> {
     let mut eye = Eye::row(row)?;
     let batch = new.batch.as_ref().map(|(batch, _)| batch.clone());
     let mut run = RunRow::new(0, new.id, new.graph, batch);
+    run.priority = new.priority;
     run.state = eye.state(RunState::ALL)?;
     run.phase = eye.state(Phase::ALL)?;
     let set = eye.byte()?;
     run.failed = set & 1 != 0;
     run.cleanup_failed = set & 2 != 0;
+    run.paused = set & 16 != 0;
     run.on_failure = eye.maybe_small()?.map(InstanceNo);
     run.finally = eye.maybe_small()?.map(InstanceNo);
     run.undo = if eye.byte()? == 0 { None } else { Some(read_fan(&mut eye)?) };

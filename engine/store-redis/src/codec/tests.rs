@@ -114,8 +114,10 @@ fn an_instance_and_a_run_come_back() {
         seed: u64::MAX,
         created_ms: 12,
         batch: Some(("b".into(), 0)),
+        priority: 9,
     };
     let mut run = RunRow::new(0, id, new.graph, Some("b".into()));
+    (run.priority, run.paused) = (9, true);
     run.counts = [1, 2, 3, 4, 5, 6, 7, 8];
     run.failed = true;
     run.cancel_reason = Some("enough".into());
@@ -138,6 +140,7 @@ fn an_instance_and_a_run_come_back() {
             labels: [].into(),
             created_ms: 1_700_000_000_000,
             batch: None,
+            priority: reelmill_lifecycle::PRIORITY,
             ..new
         },
     ] {

@@ -88,7 +88,7 @@ impl Link {
                 let node = page.graph.node(task.node);
                 let lane = node.lane();
                 if request.lanes.contains(&lane) {
-                    let key = (score(node, *run), member(*run, task.no));
+                    let key = (score(node, page.run.priority, *run), member(*run, task.no));
                     found.push((key, lane, page.new.namespace.clone()));
                 }
             }
