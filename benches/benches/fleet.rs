@@ -105,6 +105,7 @@ impl Bench<'_> {
         let host = HostConfig::new(&self.runner, scratch.root().to_owned(), self.home.join("artifacts"));
         let executor = Executor {
             runs: Runs::new(store.clone()),
+            limits: store.clone(),
             events: store.clone(),
             cache: None,
             artifacts: artifacts.into(),

@@ -99,6 +99,7 @@ fn engine(
     let runs = Runs::new(store.clone());
     let executor = Executor {
         runs: runs.clone(),
+        limits: store.clone(),
         events: store.clone(),
         cache: None,
         artifacts: artifacts.clone(),
@@ -112,6 +113,8 @@ fn engine(
     let control = Control {
         queue: store.clone(),
         store: store.clone(),
+        limits: store.clone(),
+        fleet: store.clone(),
         events: store.clone(),
         cache: store.clone(),
         artifacts,

@@ -5,14 +5,14 @@ use reelmill_graph::Graph;
 use reelmill_lifecycle::{PauseRefused, RetryScope};
 use reelmill_model::limits::PAGE_ROWS_MAX;
 use reelmill_model::{
-    Decision, Digest, Event, InstanceNo, NodeNo, PipelineName, Revision, RevisionHead, RunId, RunState,
-    TaskNo, TaskRef, TaskState, WorkerId,
+    Decision, Digest, Event, InstanceNo, LimitKind, NodeNo, PipelineName, Revision, RevisionHead, RunId,
+    RunState, TaskNo, TaskRef, TaskState, Token, WorkerId,
 };
 use reelmill_ports::{
-    Archive, Beat, CacheEntry, CacheStats, EventLog, EventQuery, Fleet, HeartbeatReply, InstanceView,
-    LaneView, LogLine, Marks, NewRun, Only, PipelineFilter, Registered, Registry, ResultCache, RunFilter,
-    RunStore, RunView, StepReply, StepRequest, Store, StoreError, TaskFilter, TaskQueue, TaskView,
-    WorkerCard,
+    Admission, Archive, Asks, Beat, CacheEntry, CacheStats, EventLog, EventQuery, Fleet, HeartbeatReply,
+    InstanceView, LaneView, LimitView, Limits, LogLine, Marks, NewRun, Only, PipelineFilter, Registered,
+    Registry, ResultCache, RunFilter, RunStore, RunView, StepReply, StepRequest, Store, StoreError,
+    TaskFilter, TaskQueue, TaskView, WorkerCard,
 };
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -252,6 +252,21 @@ impl<H: Store, C: Archive + ResultCache> ResultCache for Archived<H, C> {
 }
 
 #[async_trait]
+impl<H: Store, C: Archive> Limits for Archived<H, C> {
+    async fn admit(&self, task: TaskRef, token: Token, asks: Asks) -> Result<Admission, StoreError> {
+        self.hot.admit(task, token, asks).await
+    }
+
+    async fn mend_limits(&self, limit: usize) -> Result<usize, StoreError> {
+        self.hot.mend_limits(limit).await
+    }
+
+    async fn limits(&self, only: Option<(LimitKind, &str)>) -> Result<Vec<LimitView>, StoreError> {
+        self.hot.limits(only).await
+    }
+}
+
+#[async_trait]
 impl<H: Store, C: Archive> Fleet for Archived<H, C> {
     async fn announce(&self, card: WorkerCard) -> Result<(), StoreError> {
         self.hot.announce(card).await
@@ -261,8 +276,14 @@ impl<H: Store, C: Archive> Fleet for Archived<H, C> {
         self.hot.retire(worker).await
     }
 
-    async fn claim(&self, key: &str, run: RunId) -> Result<RunId, StoreError> {
-        self.hot.claim(key, run).await
+    async fn claim(
+        &self,
+        key: &str,
+        run: RunId,
+        kept_ms: u64,
+        instead_of: Option<RunId>,
+    ) -> Result<RunId, StoreError> {
+        self.hot.claim(key, run, kept_ms, instead_of).await
     }
 
     async fn workers(&self) -> Result<Vec<WorkerCard>, StoreError> {

@@ -73,7 +73,8 @@ impl CliError {
             Self::Usage(_)
             | Self::Control(ControlError::NoSuchStage { .. })
             | Self::Open(OpenError::Artifacts(ArtifactError::BadRemote { .. })) => Exit::Usage,
-            Self::Invalid(_) | Self::Control(ControlError::Inputs(_) | ControlError::Rows(_)) => {
+            Self::Invalid(_)
+            | Self::Control(ControlError::Inputs(_) | ControlError::Rows(_) | ControlError::Key(_)) => {
                 Exit::Invalid
             }
             Self::Store(error)

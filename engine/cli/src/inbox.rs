@@ -86,6 +86,7 @@ impl Submitter for InboxDesk {
         let known = known.map_err(|error| refused(&error.into()))?.is_some();
         let submitted = self.control.submit(&pipeline, submission, false).await;
         let submitted = submitted.map_err(|error| refused(&error))?;
-        Ok(Submitted { run: submitted.run, new: !known && !submitted.resumed })
+        let new = !known && !submitted.resumed && !submitted.existing;
+        Ok(Submitted { run: submitted.run, new })
     }
 }

@@ -25,7 +25,11 @@ pub struct RunFacts {
 }
 
 impl RunFacts {
-    fn new(new: Arc<NewRun>, compiled: Arc<Compiled>) -> Result<Self, ContextError> {
+    /// The facts of a run that is submitted, or is about to be.
+    ///
+    /// # Errors
+    /// A variable has no value.
+    pub fn new(new: Arc<NewRun>, compiled: Arc<Compiled>) -> Result<Self, ContextError> {
         let started = UNIX_EPOCH + Duration::from_millis(new.created_ms);
         let run = json!({
             "id": new.id.to_string(),

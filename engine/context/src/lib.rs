@@ -7,12 +7,14 @@ mod cache_key;
 mod compiled;
 mod facts;
 mod failure;
+mod limit_key;
 mod stages;
 mod task;
 
 pub use cache_key::{artifacts_in, parts as cache_parts};
 pub use compiled::{Compiled, Graphs};
 pub use facts::{RunFacts, Runs};
+pub use limit_key::limit_key;
 pub use stages::Stages;
 pub use task::{pipeline_outputs, task_context};
 

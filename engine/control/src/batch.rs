@@ -146,8 +146,7 @@ impl Control {
             let new = self.new_run(pipeline, submission).await.map_err(|error| {
                 ControlError::Rows(vec![RowProblem { line: row.line, message: error.to_string() }])
             })?;
-            self.queue.submit(new).await?;
-            submitted += 1;
+            submitted += usize::from(!self.submit_once(new).await?.existing);
         }
         let done_before = known.values().filter(|state| **state == RunState::Succeeded).count();
         Ok(Batch { id, rows: rows.len(), submitted, done_before })

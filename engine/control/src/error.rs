@@ -21,6 +21,17 @@ pub enum ControlError {
     /// No worker has what a stage needs.
     #[error("{}", list(.0))]
     NoWorker(Vec<reelmill_graph::placement::Misfit>),
+    /// The key of `unique` has no value.
+    #[error("the key of `unique` has no value: {0}")]
+    Key(reelmill_model::Failure),
+    /// Another run has the key, and the pipeline says that there is to be one.
+    #[error("run {run} has the key `{key}`, and `unique` lets no other one in (`on_conflict: reject`)")]
+    NotUnique {
+        /// That run.
+        run: RunId,
+        /// The key.
+        key: String,
+    },
     /// A run has no such stage.
     #[error("run {run} has no stage `{stage}`; it has: {}", known.join(", "))]
     NoSuchStage {

@@ -6,17 +6,19 @@ mod batch;
 mod collect;
 mod error;
 mod export;
+mod limits;
 mod plan;
 mod prepare;
 pub mod schedule;
 mod status;
 mod submit;
+mod unique;
 mod why;
 
 use reelmill_artifacts::Artifacts;
 use reelmill_context::Runs;
 use reelmill_model::RunId;
-use reelmill_ports::{EventLog, ResultCache, RetryScope, RunStore, TaskQueue};
+use reelmill_ports::{EventLog, Fleet, Limits, ResultCache, RetryScope, RunStore, TaskQueue};
 use std::sync::Arc;
 
 pub use approve::Question;
@@ -39,6 +41,10 @@ pub struct Control {
     pub store: Arc<dyn RunStore>,
     /// Events, logs and progress.
     pub events: Arc<dyn EventLog>,
+    /// Limits that runs share.
+    pub limits: Arc<dyn Limits>,
+    /// Keys of runs.
+    pub fleet: Arc<dyn Fleet>,
     /// The result cache.
     pub cache: Arc<dyn ResultCache>,
     /// Files.

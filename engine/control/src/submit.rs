@@ -46,6 +46,8 @@ pub struct Submitted {
     pub run: RunId,
     /// Whether it was there already and goes on.
     pub resumed: bool,
+    /// Whether it is another run, which is the same as the pipeline's `unique` says.
+    pub existing: bool,
 }
 
 impl Control {
@@ -59,12 +61,10 @@ impl Control {
     ) -> Result<Submitted, ControlError> {
         let new = self.new_run(pipeline, submission).await?;
         if resume && let Some(run) = self.unfinished(&new).await? {
-            return Ok(Submitted { run, resumed: true });
+            return Ok(Submitted { run, resumed: true, existing: false });
         }
         self.store.put_graph(pipeline.digest, pipeline.graph.clone()).await?;
-        let run = new.id;
-        let resumed = !self.queue.submit(new).await?;
-        Ok(Submitted { run, resumed })
+        self.submit_once(new).await
     }
 
     /// The run a submission describes: inputs checked, files made artifacts.

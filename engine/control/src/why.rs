@@ -4,7 +4,7 @@
 use crate::{Control, ControlError};
 use reelmill_context::CACHE_LINE;
 use reelmill_graph::{Approval, DepKind, Escalate, Graph, NodeKind, OnTimeout};
-use reelmill_model::{EventKind, Phase, RunId, RunState, TaskState};
+use reelmill_model::{EventKind, Phase, RunId, RunState, TaskRef, TaskState};
 use reelmill_ports::{EventQuery, RunView, TaskFilter, TaskView};
 use serde::Serialize;
 
@@ -31,7 +31,14 @@ impl Control {
         let view = self.view(run).await?;
         let compiled = self.runs.graphs().get(view.new.graph).await?;
         let tasks = self.all_tasks(run, TaskFilter::default()).await?;
-        let Some(stage) = stage else { return Ok(vec![why_run(&compiled.graph, &view, &tasks)]) };
+        let Some(stage) = stage else {
+            let mut why = why_run(&compiled.graph, &view, &tasks);
+            // All of them wait for the same, or each says so when it is asked.
+            if let Some((task, parked)) = tasks.iter().find_map(|task| Some((task, task.parked.as_ref()?))) {
+                why.because.extend(self.why_parked(TaskRef { run, task: task.task }, task, parked).await?);
+            }
+            return Ok(vec![why]);
+        };
         let wanted: Vec<&TaskView> = tasks
             .iter()
             .filter(|task| task.path == stage || compiled.graph.node(task.node).path == stage)
@@ -44,6 +51,9 @@ impl Control {
         let mut all = Vec::with_capacity(wanted.len());
         for task in wanted {
             let mut why = why_task(&compiled.graph, &view, task, &tasks);
+            if let Some(parked) = &task.parked {
+                why.because.extend(self.why_parked(TaskRef { run, task: task.task }, task, parked).await?);
+            }
             why.because.extend(self.cache_lines(run, task).await?);
             all.push(why);
         }
@@ -102,7 +112,7 @@ fn why_run(graph: &Graph, view: &RunView, tasks: &[TaskView]) -> Why {
                 remedy = Some(approve(view, asks));
             } else if view.paused {
                 remedy = Some(resume(view));
-            } else if tasks.iter().all(|task| task.state != TaskState::Leased) {
+            } else if tasks.iter().all(|task| task.state != TaskState::Leased && task.parked.is_none()) {
                 remedy = Some(format!("no worker is at it; `reelmill run --resume {id}` goes on with it"));
             }
         }
@@ -155,7 +165,9 @@ fn what_goes_on(graph: &Graph, tasks: &[TaskView]) -> Vec<String> {
             None => format!("`{}` is running", task.path),
         })
         .collect();
-    lines.extend(of(TaskState::Delayed).take(TASKS_EXPLAINED_MAX).map(|task| match &task.failure {
+    let parked = |task: &&TaskView| task.parked.is_some();
+    let delayed = of(TaskState::Delayed).filter(|task| task.parked.is_none());
+    lines.extend(delayed.take(TASKS_EXPLAINED_MAX).map(|task| match &task.failure {
         _ if question(graph, task).is_some() => format!("`{}` waits for an approval", task.path),
         Some(failure) => format!("`{}` waits for its next attempt: {failure}", task.path),
         None => format!("`{}` waits for its next attempt", task.path),
@@ -163,6 +175,11 @@ fn what_goes_on(graph: &Graph, tasks: &[TaskView]) -> Vec<String> {
     let ready = of(TaskState::Ready).count();
     if ready > 0 {
         lines.push(format!("{ready} tasks are ready and wait for a free slot"));
+    }
+    match of(TaskState::Delayed).filter(parked).count() {
+        0 => {}
+        1 => lines.push("1 task waits for a limit:".to_owned()),
+        many => lines.push(format!("{many} tasks wait for limits; the first of them:")),
     }
     lines
 }
@@ -190,6 +207,7 @@ fn why_task(graph: &Graph, view: &RunView, task: &TaskView, tasks: &[TaskView]) 
             because.extend(question(graph, task).into_iter().flat_map(|approval| asks(approval, task)));
             remedy = Some(approve(view, task));
         }
+        TaskState::Delayed if task.parked.is_some() => {}
         TaskState::Delayed => {
             because
                 .extend(task.failure.as_ref().map(|failure| format!("its last attempt failed: {failure}")));

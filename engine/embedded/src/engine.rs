@@ -77,6 +77,7 @@ impl Engine {
         let store = &state.store;
         let executor = Executor {
             runs: Runs::new(store.clone() as Arc<dyn RunStore>),
+            limits: store.clone(),
             events: store.clone(),
             cache: options.use_cache.then(|| store.clone() as Arc<dyn ResultCache>),
             artifacts: state.control.artifacts.clone(),

@@ -65,6 +65,8 @@ impl State {
         let control = Control {
             queue: store.clone(),
             store: store.clone(),
+            limits: store.clone(),
+            fleet: store.clone(),
             events: store.clone(),
             cache: store.clone(),
             artifacts: Arc::new(artifacts),

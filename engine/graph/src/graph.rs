@@ -12,7 +12,8 @@ use indexmap::IndexMap;
 use reelmill_model::{Digest, NodeNo, Requirements, ScopeNo};
 pub use reelmill_spec::inputs::{InputDef, InputType};
 pub use reelmill_spec::settings::{
-    Backoff, CacheMode, Escalate, ItemFailure, Jitter, MinSuccess, OnTimeout, Retry, Timeout,
+    Backoff, CacheMode, Escalate, ItemFailure, Jitter, MinSuccess, OnConflict, OnLimit, OnTimeout, Retry,
+    Timeout,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -32,6 +33,12 @@ pub struct Graph {
     pub vars: IndexMap<String, Template>,
     /// Names of the secrets it may use.
     pub secrets: Vec<String>,
+    /// What makes two runs the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unique: Option<Unique>,
+    /// How many runs may be at work at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub concurrency: Option<Concurrency>,
     /// All bodies. Scope 0 is the main one.
     pub scopes: Vec<Scope>,
     /// All stages, scope by scope.
@@ -71,6 +78,16 @@ impl Graph {
             owner = self.scope(around.scope).owner;
         }
         ""
+    }
+
+    /// The part of the pipeline that a node belongs to.
+    #[must_use]
+    pub fn part_of(&self, node: &Node) -> ScopeKind {
+        let mut scope = self.scope(node.scope);
+        while let (Some(owner), ScopeKind::Body) = (scope.owner, scope.kind) {
+            scope = self.scope(self.node(owner).scope);
+        }
+        scope.kind
     }
 
     /// Whether a stage of a body, or of one within it, can be undone.
@@ -373,6 +390,56 @@ pub struct Settings {
     /// What the machine must have.
     #[serde(default, skip_serializing_if = "Requirements::is_empty")]
     pub requires: Requirements,
+    /// How many tasks may be at work at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub concurrency: Option<Concurrency>,
+    /// How often tasks may start.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate_limit: Option<RateLimit>,
+}
+
+impl Settings {
+    /// Whether tasks have to ask before they start.
+    #[must_use]
+    pub fn is_limited(&self) -> bool {
+        self.concurrency.is_some() || self.rate_limit.is_some()
+    }
+}
+
+/// What makes two runs the same, and what then happens.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Unique {
+    /// What they have in common; evaluated at submit.
+    pub key: Template,
+    /// For how long, in milliseconds; none means until the run has ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window_ms: Option<u64>,
+    /// What happens to a second one.
+    pub on_conflict: OnConflict,
+}
+
+/// How many tasks, or runs, may be at work at once.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Concurrency {
+    /// What those that share the limit have in common; evaluated when one is leased.
+    pub key: Template,
+    /// How many at once.
+    pub limit: u32,
+    /// What happens to the others.
+    pub on_limit: OnLimit,
+}
+
+/// How often tasks may start.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct RateLimit {
+    /// What those that share the limit have in common; evaluated when one is leased.
+    pub key: Template,
+    /// Starts.
+    pub limit: u32,
+    /// In so many milliseconds.
+    pub per_ms: u64,
+    /// Starts that may come at once after a pause.
+    pub burst: u32,
 }
 
 /// A CEL expression and where it stands in the pipeline file.

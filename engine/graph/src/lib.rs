@@ -14,7 +14,8 @@ pub mod sketch;
 pub use reelmill_spec::inputs;
 
 pub use graph::{
-    Approval, Backoff, BodyKind, CacheMode, Call, Dep, DepKind, Escalate, Expr, FanOut, Graph, InputDef,
-    InputType, ItemFailure, Jitter, MinSuccess, Node, NodeKind, OnTimeout, PluginLock, Read, Retry, Scope,
-    ScopeKind, Settings, Template, TextPart, Timeout, Trigger, light_lane,
+    Approval, Backoff, BodyKind, CacheMode, Call, Concurrency, Dep, DepKind, Escalate, Expr, FanOut, Graph,
+    InputDef, InputType, ItemFailure, Jitter, MinSuccess, Node, NodeKind, OnConflict, OnLimit, OnTimeout,
+    PluginLock, RateLimit, Read, Retry, Scope, ScopeKind, Settings, Template, TextPart, Timeout, Trigger,
+    Unique, light_lane,
 };

@@ -39,6 +39,8 @@ fn settings() -> Settings {
         cache: CacheMode::Never,
         allow_failure: false,
         requires: Requirements::default(),
+        concurrency: None,
+        rate_limit: None,
     }
 }
 
@@ -53,6 +55,8 @@ impl Sketch {
             inputs: IndexMap::new(),
             vars: IndexMap::new(),
             secrets: Vec::new(),
+            unique: None,
+            concurrency: None,
             scopes: vec![Scope { kind: ScopeKind::Main, owner: None, nodes: Vec::new() }],
             nodes: Vec::new(),
             outputs: IndexMap::new(),

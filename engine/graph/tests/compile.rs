@@ -666,3 +666,66 @@ fn compensations() {
         "#]],
     );
 }
+
+#[test]
+fn limit_keys() {
+    check_file(
+        r#"version: 1
+name: p
+inputs: { topics: { type: array } }
+secrets: [tts_key]
+unique: { key: "${{ inputs.topics }}" }
+concurrency: { key: "${{ stages.a.outputs.title }}", limit: 1 }
+stages:
+  a:
+    uses: tts.speak@1
+    with: { text: hi }
+    rate_limit: { key: "${{ secrets.tts_key }}", limit: 1, per: 1s }
+    concurrency: { key: "a-${{ item.id }}-${{ stages.b.outputs.nothing }}", limit: 1 }
+  b: { uses: tts.speak@1, with: { text: hi } }
+"#,
+        &expect![[r#"
+            error[RM-0208]: a key must be a text or a whole number, this is a list
+             --> p.yaml:5:21
+              |
+            5 | unique: { key: "${{ inputs.topics }}" }
+              |                     ^^^^^^^^^^^^^
+              |
+              = help: make it a text: write text around `${{ }}`
+
+            error[RM-0205]: this key cannot read stages: it is known before any has run
+             --> p.yaml:6:33
+              |
+            6 | concurrency: { key: "${{ stages.a.outputs.title }}", limit: 1 }
+              |                                 ^
+              |
+              = help: use `inputs`, `vars` and `run`
+
+            error[RM-0213]: a secret cannot be a part of a key
+              --> p.yaml:11:29
+               |
+            11 |     rate_limit: { key: "${{ secrets.tts_key }}", limit: 1, per: 1s }
+               |                             ^^^^^^^
+               |
+               = help: name the account or the service in words: keys are shown to people
+
+            error[RM-0209]: `item` exists within a stage with `for_each` only
+              --> p.yaml:12:32
+               |
+            12 |     concurrency: { key: "a-${{ item.id }}-${{ stages.b.outputs.nothing }}", limit: 1 }
+               |                                ^^^^
+               |
+               = help: add a `for_each`; its own `in` and `if` come before its items
+
+            error[RM-0211]: `nothing` is no output of tts.speak@1
+              --> p.yaml:12:64
+               |
+            12 |     concurrency: { key: "a-${{ item.id }}-${{ stages.b.outputs.nothing }}", limit: 1 }
+               |                                                                ^^^^^^^
+               |
+               = help: known: `audio`
+
+            5 errors
+        "#]],
+    );
+}

@@ -95,5 +95,6 @@ fn end<S: Source>(work: &mut Work<'_, S>) -> Result<(), S::Error> {
         data["failure"] = json!({ "stage": failure.0, "failure": failure.1 });
     }
     work.event(EventKind::RunEnded, data);
+    work.ended();
     Ok(())
 }

@@ -66,6 +66,7 @@ fn fits(node: &Node, outcome: &Outcome) -> bool {
             Outcome::Succeeded { .. }
             | Outcome::Expand { .. }
             | Outcome::Await { .. }
+            | Outcome::Parked
             | Outcome::LeaseExpired,
             _,
         ) => false,
@@ -117,6 +118,8 @@ fn apply<S: Source>(work: &mut Work<'_, S>, no: TaskNo, outcome: Outcome) -> Res
         Outcome::Failed(failure) => failed(work, no, failure),
         Outcome::Expand { items } => expand::expand(work, no, items),
         Outcome::Await { message } => approval::begin(work, no, message.as_deref()),
+        // Refused before: nothing fits it.
+        Outcome::Parked => Ok(()),
         Outcome::Released => release(work, no),
         Outcome::LeaseExpired => lost(work, no),
     }

@@ -50,6 +50,8 @@ pub struct RunSet {
     instances: BTreeMap<InstanceNo, Held<InstanceRow>>,
     events: Vec<NewEvent>,
     readied: Vec<TaskNo>,
+    /// Tasks under limits whose attempt ended or that need nothing any more, and the run when it has ended.
+    moved: Vec<Option<TaskNo>>,
 }
 
 /// What a transaction changed in one run, in the order of numbers.
@@ -84,7 +86,13 @@ impl RunSet {
             instances: BTreeMap::new(),
             events: Vec::new(),
             readied: Vec::new(),
+            moved: Vec::new(),
         }
+    }
+
+    /// Whose limits are to be looked at since the last call; none is the run as a whole.
+    pub(crate) fn take_moved(&mut self) -> Vec<Option<TaskNo>> {
+        std::mem::take(&mut self.moved)
     }
 
     pub(crate) fn run(&self) -> &RunRow {
@@ -218,10 +226,15 @@ impl<S: Source> Work<'_, S> {
 
     /// Puts a task into a state; the only way to do so.
     pub(crate) fn enter(&mut self, no: TaskNo, state: TaskState) -> Result<&mut TaskRow, S::Error> {
-        let before = self.task(no)?.state;
+        let task = self.task(no)?;
+        let (before, node) = (task.state, task.node);
         let counts = &mut self.run_mut().counts;
         counts[before as usize] -= 1;
         counts[state as usize] += 1;
+        let graph = &self.set.graph;
+        if graph.concurrency.is_some() || graph.node(node).settings.is_limited() {
+            self.set.moved.push(Some(no));
+        }
         let task = self.task_mut(no)?;
         task.state = state;
         task.until_ms = None;
@@ -242,6 +255,13 @@ impl<S: Source> Work<'_, S> {
         task.until_ms = queue_ms.map(|ms| now_ms.saturating_add(ms));
         self.set.readied.push(no);
         Ok(())
+    }
+
+    /// Notes that the run has ended, and with it what it has at limits.
+    pub(crate) fn ended(&mut self) {
+        if self.set.graph.concurrency.is_some() {
+            self.set.moved.push(None);
+        }
     }
 
     pub(crate) fn event(&mut self, kind: EventKind, data: Value) {

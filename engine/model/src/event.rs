@@ -40,6 +40,8 @@ words! {
         RunPaused = "run.paused",
         /// Someone let a paused run go on.
         RunResumed = "run.resumed",
+        /// A task that was leased has to wait for a limit; `data` has which, its key, and when it asks again.
+        TaskParked = "task.parked",
     }
 }
 

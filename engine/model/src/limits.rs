@@ -71,6 +71,20 @@ pub const EVENT_AGE_MS_MAX: u64 = 30 * 24 * 3_600_000;
 pub const WORKER_SILENT_MS: u64 = 60_000;
 /// Milliseconds for which an idempotency key is kept: 7 days.
 pub const CLAIM_KEPT_MS: u64 = 7 * 24 * 3_600_000;
+/// Bytes of the key of a limit (`unique`, `concurrency`, `rate_limit`).
+pub const LIMIT_KEY_BYTES_MAX: usize = 200;
+/// Starts in a second that a `rate_limit` may allow.
+pub const STARTS_PER_SECOND_MAX: u64 = 100_000;
+/// The longest `per` of a `rate_limit`, in milliseconds: 31 days.
+pub const RATE_PER_MS_MAX: u64 = 31 * 24 * 3_600_000;
+/// How long a place of a `concurrency` is kept for a task whose turn has come and that no worker has taken yet, in
+/// milliseconds. Then the next in line has it.
+pub const PLACE_KEPT_MS: u64 = 10_000;
+/// How long a task waits in line at most before it asks again by itself, in milliseconds: what the line lost (a failover
+/// of Redis) costs no more than that.
+pub const LINE_ASKED_MS: u64 = 300_000;
+/// How long a key of `unique` without a `window` is kept at most, in milliseconds: 30 days.
+pub const UNIQUE_KEPT_MS: u64 = 30 * 24 * 3_600_000;
 /// Settles and leases in one `step`.
 pub const STEP_BATCH_MAX: usize = 512;
 /// Rows of one page of a listing.

@@ -228,6 +228,8 @@ pub enum Outcome {
         #[serde(default)]
         message: Option<String>,
     },
+    /// The task waits for a limit. The store has parked it when the worker asked, so nothing is settled any more.
+    Parked,
     /// The worker gives the task back untouched (it drains); no attempt is counted.
     Released,
     /// The lease ran out: said by the service that expires leases, never by a worker.

@@ -51,9 +51,15 @@ pub trait Fleet: Send + Sync {
     /// Forgets a worker that has ended.
     async fn retire(&self, worker: &WorkerId) -> Result<(), StoreError>;
 
-    /// Gives a key to a run, unless it was given away in the last `limits::CLAIM_KEPT_MS`; says whose it is. What has
-    /// one key is submitted once.
-    async fn claim(&self, key: &str, run: RunId) -> Result<RunId, StoreError>;
+    /// Gives a key to a run for so long, unless another one has it; says whose it is. What has one key is submitted
+    /// once. The run `instead_of` loses it, if it is still that one's.
+    async fn claim(
+        &self,
+        key: &str,
+        run: RunId,
+        kept_ms: u64,
+        instead_of: Option<RunId>,
+    ) -> Result<RunId, StoreError>;
 
     /// The workers that were heard lately, by name.
     async fn workers(&self) -> Result<Vec<WorkerCard>, StoreError>;

@@ -8,6 +8,7 @@ pub mod clock;
 pub mod conformance;
 pub mod error;
 pub mod fleet;
+pub mod limits;
 pub mod marks;
 pub mod queue;
 pub mod registry;
@@ -18,6 +19,7 @@ pub use cache::{CacheEntry, CacheStats, ResultCache};
 pub use clock::Clock;
 pub use error::StoreError;
 pub use fleet::{Fleet, LaneView, WorkerCard};
+pub use limits::{Admission, Asks, LimitView, Limits, PlaceAsk, Seat, StartAsk, Waiter};
 pub use marks::{Marks, MemoryMarks};
 pub use queue::{
     Beat, HeartbeatReply, Lease, LeaseRequest, Leased, NewRun, Only, PRIORITY, Rejected, Settle, Settled,
@@ -30,5 +32,5 @@ pub use store::{
 };
 
 /// Everything a store does.
-pub trait Store: TaskQueue + RunStore + EventLog + ResultCache + Fleet + Registry + Marks {}
-impl<T: TaskQueue + RunStore + EventLog + ResultCache + Fleet + Registry + Marks> Store for T {}
+pub trait Store: TaskQueue + RunStore + EventLog + ResultCache + Fleet + Limits + Registry + Marks {}
+impl<T: TaskQueue + RunStore + EventLog + ResultCache + Fleet + Limits + Registry + Marks> Store for T {}

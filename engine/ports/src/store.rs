@@ -5,10 +5,10 @@ use crate::queue::NewRun;
 use async_trait::async_trait;
 use reelmill_graph::Graph;
 pub use reelmill_lifecycle::RetryScope;
-use reelmill_lifecycle::{InstanceRow, RunRow, TaskRow};
+use reelmill_lifecycle::{InstanceRow, RunRow, TaskRow, limits};
 use reelmill_model::{
-    Digest, Event, EventKind, Failure, InstanceNo, InstanceState, NodeNo, Phase, RunId, RunState, Severity,
-    SkipReason, TaskNo, TaskRef, TaskState, Usage, WorkerId,
+    Digest, Event, EventKind, Failure, InstanceNo, InstanceState, NodeNo, Parked, Phase, RunId, RunState,
+    Severity, SkipReason, TaskNo, TaskRef, TaskState, Usage, WorkerId,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -101,13 +101,19 @@ pub struct TaskView {
     pub ended_ms: Option<u64>,
     /// When a delayed task may be leased again.
     pub due_ms: Option<u64>,
+    /// The limit that a delayed task waits for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parked: Option<Parked>,
 }
 
 impl TaskView {
     /// A task's row and its path.
     #[must_use]
     pub fn of(row: TaskRow, path: String) -> Self {
+        let parked = limits::parked(&row);
         Self {
+            outputs: if parked.is_some() { Value::Null } else { row.outputs },
+            parked,
             task: row.no,
             node: row.node,
             instance: row.instance,
@@ -118,7 +124,6 @@ impl TaskView {
             escalated: row.escalated,
             settled: row.settled,
             worker: row.worker,
-            outputs: row.outputs,
             cached: row.cached,
             failure: row.failure.map(|failure| *failure),
             skipped: row.skipped.map(|reason| *reason),

@@ -101,8 +101,8 @@ pub static PIPELINE: Record = Record {
         key("inputs", Table(&Shape::Record(&INPUT)), "What a run is given. Compiled to JSON Schema."),
         key("vars", Table(&Value), "Values computed from inputs, run and earlier vars, by name."),
         key("secrets", List(&Id), "Names of the secrets that stages may use."),
-        later("unique", Shape::Record(&UNIQUE), "What makes two runs the same, and what then happens."),
-        later("concurrency", Shape::Record(&CONCURRENCY), "How many runs may be executed at once."),
+        key("unique", Shape::Record(&UNIQUE), "What makes two runs the same, and what then happens."),
+        key("concurrency", Shape::Record(&CONCURRENCY), "How many runs may be at work at once."),
         key("triggers", Table(&Shape::Record(&TRIGGER)), "What starts runs by itself."),
         key("defaults", Shape::Record(&DEFAULTS), "Modifiers of every stage that does not set them itself."),
         required("stages", Table(&Shape::Record(&STAGE)), "The steps, by name."),
@@ -133,7 +133,12 @@ pub static STAGE: Record = Record {
         key("runs_on", Shape::Record(&RUNS_ON), "What the machine must have."),
         key("queue", Id, "The queue whose workers may take it; `default` unless set."),
         key("priority", Int(0, 9), "Larger goes first; 5 unless set."),
-        later("rate_limit", Shape::Record(&RATE_LIMIT), "How often it may start, over all runs."),
+        key("rate_limit", Shape::Record(&RATE_LIMIT), "How often it may start, over all runs."),
+        key(
+            "concurrency",
+            Shape::Record(&STAGE_CONCURRENCY),
+            "How many tasks may be at work at once, over all runs.",
+        ),
         key(
             "timeout",
             Either(&Duration, &TIMEOUT),
@@ -308,8 +313,16 @@ static UNIQUE: Record = Record {
     what: "`unique`",
     keys: &[
         required("key", TextTemplate, "Runs with the same key are the same."),
-        key("window", Duration, "For how long."),
-        key("on_conflict", Word(&["existing", "reject", "replace"]), "What then happens."),
+        key(
+            "window",
+            Duration,
+            "For how long, from when the run was submitted; until it has ended unless set.",
+        ),
+        key(
+            "on_conflict",
+            Word(&["existing", "reject", "replace"]),
+            "What then happens: the run that is there is the answer (unless set), the new one is refused, or the old one is cancelled.",
+        ),
     ],
 };
 
@@ -321,7 +334,21 @@ static CONCURRENCY: Record = Record {
         key(
             "on_limit",
             Word(&["queue", "round_robin", "reject", "cancel_oldest"]),
-            "What happens to the others.",
+            "What happens to the others: they wait in line (unless set), namespaces take turns, the new run fails, or the one \
+             at work longest is cancelled.",
+        ),
+    ],
+};
+
+static STAGE_CONCURRENCY: Record = Record {
+    what: "`concurrency`",
+    keys: &[
+        required("key", TextTemplate, "Tasks with the same key share the limit, whatever their run."),
+        required("limit", Int(1, 100_000), "Tasks at once."),
+        key(
+            "on_limit",
+            Word(&["queue", "round_robin"]),
+            "How the others wait: in line (unless set), or runs take turns.",
         ),
     ],
 };
@@ -381,9 +408,10 @@ static RUNS_ON: Record = Record {
 static RATE_LIMIT: Record = Record {
     what: "`rate_limit`",
     keys: &[
-        required("key", TextTemplate, "Stages with the same key share the limit."),
+        required("key", TextTemplate, "Tasks with the same key share the limit, whatever their run."),
         required("limit", Int(1, 1_000_000), "Starts."),
         required("per", Duration, "In which time."),
+        key("burst", Int(1, 1_000_000), "Starts that may come at once after a pause; `limit` unless set."),
     ],
 };
 

@@ -125,6 +125,34 @@ pub enum OnTimeout {
     Approve,
 }
 
+/// What happens to whoever finds every place of a limit taken.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnLimit {
+    /// It waits; who came first goes first.
+    #[default]
+    Queue,
+    /// It waits; owners take turns, and of one owner who came first goes first.
+    RoundRobin,
+    /// It is refused.
+    Reject,
+    /// The one that has held a place longest is cancelled and loses it.
+    CancelOldest,
+}
+
+/// What happens when a run is submitted whose key another one has.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnConflict {
+    /// The run that is there is the answer.
+    #[default]
+    Existing,
+    /// The new one is refused.
+    Reject,
+    /// The run that is there is cancelled.
+    Replace,
+}
+
 /// Whether the result cache is used.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

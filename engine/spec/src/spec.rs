@@ -1,7 +1,7 @@
 //! The parsed pipeline: what the file says, typed, each part with its place. Nothing is resolved yet.
 
 use crate::inputs::InputDef;
-use crate::settings::{ItemFailure, MinSuccess, Modifiers, OnTimeout};
+use crate::settings::{ItemFailure, MinSuccess, Modifiers, OnConflict, OnLimit, OnTimeout};
 use crate::span::{Span, Spanned};
 use crate::template::{Expr, Template, Templates, is_id};
 use crate::trigger::Trigger;
@@ -22,6 +22,10 @@ pub struct Spec {
     pub vars: Templates,
     /// The secrets it may use.
     pub secrets: Vec<Spanned<String>>,
+    /// Its `unique`.
+    pub unique: Option<Unique>,
+    /// Its `concurrency`.
+    pub concurrency: Option<Concurrency>,
     /// Its `triggers`.
     pub triggers: IndexMap<String, Trigger>,
     /// Its `defaults`.
@@ -62,6 +66,10 @@ pub struct Stage {
     pub outputs: Templates,
     /// Its other modifiers.
     pub modifiers: Modifiers,
+    /// Its `concurrency`.
+    pub concurrency: Option<Concurrency>,
+    /// Its `rate_limit`.
+    pub rate_limit: Option<RateLimit>,
     /// Its `compensate`.
     pub compensate: Option<Box<Compensate>>,
     /// Its `on_failure`.
@@ -117,6 +125,41 @@ pub struct Approval {
     pub on_timeout: OnTimeout,
     /// What the person is told.
     pub message: Option<Template>,
+}
+
+/// `unique` as written.
+#[derive(Clone, Debug)]
+pub struct Unique {
+    /// What runs that are the same have in common.
+    pub key: Template,
+    /// For how long, in milliseconds; none means until the run has ended.
+    pub window_ms: Option<u64>,
+    /// What happens to a second one.
+    pub on_conflict: OnConflict,
+}
+
+/// `concurrency` as written.
+#[derive(Clone, Debug)]
+pub struct Concurrency {
+    /// What those that share the limit have in common.
+    pub key: Template,
+    /// How many at once.
+    pub limit: u32,
+    /// What happens to the others.
+    pub on_limit: OnLimit,
+}
+
+/// `rate_limit` as written.
+#[derive(Clone, Debug)]
+pub struct RateLimit {
+    /// What those that share the limit have in common.
+    pub key: Template,
+    /// Starts.
+    pub limit: u32,
+    /// In so many milliseconds.
+    pub per_ms: u64,
+    /// Starts that may come at once after a pause.
+    pub burst: u32,
 }
 
 /// `plugin.stage@major`.

@@ -197,6 +197,133 @@ second: 1
 }
 
 #[test]
+fn limits() {
+    check(
+        r#"version: 1
+name: p
+unique: { window: 0s, on_conflict: ignore }
+concurrency: { key: "", limit: 0 }
+stages:
+  a:
+    uses: x.y@1
+    rate_limit: { key: tts, limit: 0, per: 1 minute, burst: 1.5 }
+    concurrency: { key: gpu, limit: 2, on_limit: reject }
+  b: { uses: x.y@1, rate_limit: { key: tts, limit: 1000000, per: 1s } }
+  c: { uses: x.y@1, rate_limit: { key: tts, limit: 1, per: 1000h } }
+  d: { approval: {}, rate_limit: { key: tts, limit: 1, per: 1s } }
+  e: { stages: { f: { uses: x.y@1 } }, concurrency: { key: gpu, limit: 1 } }
+"#,
+        &expect![[r#"
+            error[RM-0104]: `unique` needs the key `key`
+             --> p.yaml:3:11
+              |
+            3 | unique: { window: 0s, on_conflict: ignore }
+              |           ^^^^^^
+              |
+              = help: Runs with the same key are the same.
+
+            error[RM-0106]: `0s` is not a duration
+             --> p.yaml:3:19
+              |
+            3 | unique: { window: 0s, on_conflict: ignore }
+              |                   ^^
+              |
+              = help: for example `90s`, `10m` or `1h30m`
+
+            error[RM-0106]: `on_conflict` cannot be `ignore`
+             --> p.yaml:3:36
+              |
+            3 | unique: { window: 0s, on_conflict: ignore }
+              |                                    ^^^^^^
+              |
+              = help: known: `existing`, `reject`, `replace`
+
+            error[RM-0106]: `key` is empty
+             --> p.yaml:4:21
+              |
+            4 | concurrency: { key: "", limit: 0 }
+              |                     ^^
+              |
+              = help: write a text
+
+            error[RM-0106]: `limit` is 0
+             --> p.yaml:4:32
+              |
+            4 | concurrency: { key: "", limit: 0 }
+              |                                ^
+              |
+              = help: a whole number from 1 to 100000
+
+            error[RM-0106]: `limit` is 0
+             --> p.yaml:8:36
+              |
+            8 |     rate_limit: { key: tts, limit: 0, per: 1 minute, burst: 1.5 }
+              |                                    ^
+              |
+              = help: a whole number from 1 to 1000000
+
+            error[RM-0106]: `1 minute` is not a duration
+             --> p.yaml:8:44
+              |
+            8 |     rate_limit: { key: tts, limit: 0, per: 1 minute, burst: 1.5 }
+              |                                            ^^^^^^^^
+              |
+              = help: for example `90s`, `10m` or `1h30m`
+
+            error[RM-0106]: `burst` is 1.5
+             --> p.yaml:8:61
+              |
+            8 |     rate_limit: { key: tts, limit: 0, per: 1 minute, burst: 1.5 }
+              |                                                             ^^^
+              |
+              = help: a whole number from 1 to 1000000
+
+            error[RM-0106]: `on_limit` cannot be `reject`
+             --> p.yaml:9:50
+              |
+            9 |     concurrency: { key: gpu, limit: 2, on_limit: reject }
+              |                                                  ^^^^^^
+              |
+              = help: known: `queue`, `round_robin`
+
+            error[RM-0108]: a rate of more than 100000 starts a second is no limit
+              --> p.yaml:10:66
+               |
+            10 |   b: { uses: x.y@1, rate_limit: { key: tts, limit: 1000000, per: 1s } }
+               |                                                                  ^^
+               |
+               = help: make `per` longer, or remove `rate_limit`
+
+            error[RM-0108]: `per` is longer than 31 days
+              --> p.yaml:11:60
+               |
+            11 |   c: { uses: x.y@1, rate_limit: { key: tts, limit: 1, per: 1000h } }
+               |                                                            ^^^^^
+               |
+               = help: make it shorter, with a smaller `limit`
+
+            error[RM-0110]: `rate_limit` has no meaning for an approval
+              --> p.yaml:12:22
+               |
+            12 |   d: { approval: {}, rate_limit: { key: tts, limit: 1, per: 1s } }
+               |                      ^^^^^^^^^^
+               |
+               = help: put it on a stage with `uses`: that is what starts
+
+            error[RM-0110]: `concurrency` has no meaning for a group
+              --> p.yaml:13:40
+               |
+            13 |   e: { stages: { f: { uses: x.y@1 } }, concurrency: { key: gpu, limit: 1 } }
+               |                                        ^^^^^^^^^^^
+               |
+               = help: put it on a stage with `uses`: that is what starts
+
+            13 errors
+        "#]],
+    );
+}
+
+#[test]
 fn limits_on_aliases_and_nesting() {
     let mut bomb = "a: &a [x, x, x, x, x, x, x, x, x]\n".to_owned();
     for (name, of) in ["b", "c", "d", "e", "f", "g"].iter().zip(["a", "b", "c", "d", "e", "f"]) {
@@ -285,22 +412,6 @@ stages:
   c: { pipeline: other@1 }
 "#,
         &expect![[r#"
-            error[RM-0111]: `unique` is part of the language but not available yet
-             --> p.yaml:3:1
-              |
-            3 | unique: { key: "${{ inputs.a }}", window: 24h, on_conflict: existing }
-              | ^^^^^^
-              |
-              = help: remove it: ignoring it would run something else than what is written
-
-            error[RM-0111]: `concurrency` is part of the language but not available yet
-             --> p.yaml:4:1
-              |
-            4 | concurrency: { key: k, limit: 4, on_limit: round_robbin }
-              | ^^^^^^^^^^^
-              |
-              = help: remove it: ignoring it would run something else than what is written
-
             error[RM-0106]: `on_limit` cannot be `round_robbin`
              --> p.yaml:4:44
               |
@@ -308,14 +419,6 @@ stages:
               |                                            ^^^^^^^^^^^^
               |
               = help: did you mean `round_robin`?
-
-            error[RM-0111]: `rate_limit` is part of the language but not available yet
-              --> p.yaml:11:5
-               |
-            11 |     rate_limit: { key: tts, limit: 60, per: 1m }
-               |     ^^^^^^^^^^
-               |
-               = help: remove it: ignoring it would run something else than what is written
 
             error[RM-0111]: `vram` is part of the language but not available yet
               --> p.yaml:12:43
@@ -325,7 +428,7 @@ stages:
                |
                = help: remove it: ignoring it would run something else than what is written
 
-            5 errors
+            2 errors
         "#]],
     );
 }

@@ -2,7 +2,7 @@
 
 use crate::store::MemoryStore;
 use async_trait::async_trait;
-use reelmill_model::limits::{CLAIM_KEPT_MS, WORKER_SILENT_MS};
+use reelmill_model::limits::WORKER_SILENT_MS;
 use reelmill_model::{RunId, TaskState, WorkerId};
 use reelmill_ports::{Fleet, LaneView, StoreError, WorkerCard};
 use std::collections::BTreeMap;
@@ -23,11 +23,21 @@ impl Fleet for MemoryStore {
         Ok(())
     }
 
-    async fn claim(&self, key: &str, run: RunId) -> Result<RunId, StoreError> {
+    async fn claim(
+        &self,
+        key: &str,
+        run: RunId,
+        kept_ms: u64,
+        instead_of: Option<RunId>,
+    ) -> Result<RunId, StoreError> {
         let now_ms = self.now_ms();
         let mut state = self.state();
-        state.claims.retain(|_, (_, at_ms)| *at_ms + CLAIM_KEPT_MS >= now_ms);
-        Ok(state.claims.entry(key.to_owned()).or_insert((run, now_ms)).0)
+        state.claims.retain(|_, (_, until_ms)| *until_ms >= now_ms);
+        if state.claims.get(key).is_some_and(|(owner, _)| Some(*owner) == instead_of) {
+            state.claims.remove(key);
+        }
+        let until_ms = now_ms.saturating_add(kept_ms);
+        Ok(state.claims.entry(key.to_owned()).or_insert((run, until_ms)).0)
     }
 
     async fn workers(&self) -> Result<Vec<WorkerCard>, StoreError> {

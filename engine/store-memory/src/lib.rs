@@ -5,6 +5,7 @@
 
 mod cache;
 mod fleet;
+mod limits;
 mod log;
 mod queue;
 mod registry;

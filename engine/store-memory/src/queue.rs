@@ -38,7 +38,7 @@ impl TaskQueue for MemoryStore {
         };
         let batch = run.batch.as_ref().map(|(batch, _)| batch.clone());
         let row = RunRow { priority: run.priority, ..RunRow::new(seq, run.id, run.graph, batch) };
-        self.transact(Some(run.clone()), |tx| {
+        self.transact(Some(run.clone()), |tx, _| {
             let known = tx.knows(run.id)?;
             if !known {
                 tx.submit(row, graph)?;
@@ -54,7 +54,7 @@ impl TaskQueue for MemoryStore {
                 request.settles.len()
             )));
         }
-        self.transact(None, |tx| {
+        self.transact(None, |tx, _| {
             let mut reply = StepReply::default();
             for settle in request.settles {
                 let result = tx.settle(settle.task, settle.token, settle.outcome, &settle.usage)?;
@@ -75,7 +75,7 @@ impl TaskQueue for MemoryStore {
         beats: &[Beat],
         lease: Duration,
     ) -> Result<HeartbeatReply, StoreError> {
-        self.transact(None, |tx| {
+        self.transact(None, |tx, _| {
             let mut reply = HeartbeatReply::default();
             for beat in beats {
                 match tx.beat(beat.task, beat.token, ms(lease))? {
@@ -104,11 +104,11 @@ impl TaskQueue for MemoryStore {
     }
 
     async fn expire_leases(&self, limit: usize) -> Result<usize, StoreError> {
-        self.transact(None, |tx| tx.expire(limit))
+        self.transact(None, |tx, _| tx.expire(limit))
     }
 
     async fn promote_delayed(&self, limit: usize) -> Result<(usize, Option<Duration>), StoreError> {
-        let readied = self.transact(None, |tx| tx.promote(limit))?;
+        let readied = self.transact(None, |tx, _| tx.promote(limit))?;
         let state = self.state();
         let tasks = state.runs.values().flat_map(|run| run.tasks.values());
         let waiting = tasks.filter(|task| matches!(task.state, TaskState::Delayed | TaskState::Ready));
@@ -117,29 +117,29 @@ impl TaskQueue for MemoryStore {
     }
 
     async fn release_worker(&self, worker: &WorkerId) -> Result<usize, StoreError> {
-        self.transact(None, |tx| tx.release_worker(worker))
+        self.transact(None, |tx, _| tx.release_worker(worker))
     }
 
     async fn cancel(&self, run: RunId, reason: &str) -> Result<RunState, StoreError> {
-        self.transact(None, |tx| tx.cancel(run, reason)?.ok_or(StoreError::NoSuchRun(run)))
+        self.transact(None, |tx, _| tx.cancel(run, reason)?.ok_or(StoreError::NoSuchRun(run)))
     }
 
     async fn pause(&self, run: RunId, reason: Option<&str>) -> Result<bool, StoreError> {
-        self.transact(None, |tx| {
+        self.transact(None, |tx, _| {
             let changed = tx.pause(run, reason)?.ok_or(StoreError::NoSuchRun(run))?;
             changed.map_err(|refused| StoreError::Refused(refused.to_string()))
         })
     }
 
     async fn approve(&self, task: TaskRef, decision: Decision) -> Result<TaskState, StoreError> {
-        self.transact(None, |tx| {
+        self.transact(None, |tx, _| {
             let decided = tx.approve(task, &decision)?.ok_or(StoreError::NoSuchRun(task.run))?;
             decided.map_err(|refused| StoreError::Refused(refused.to_string()))
         })
     }
 
     async fn retry(&self, run: RunId, scope: RetryScope) -> Result<usize, StoreError> {
-        self.transact(None, |tx| {
+        self.transact(None, |tx, _| {
             let reset = tx.retry(run, &scope)?.ok_or(StoreError::NoSuchRun(run))?;
             reset.map_err(|refused| StoreError::Refused(refused.to_string()))
         })

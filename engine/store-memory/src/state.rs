@@ -1,6 +1,7 @@
 //! All rows in maps, as the source of a transaction and the target of its changes.
 
 use reelmill_graph::Graph;
+use reelmill_lifecycle::limits::Ledger;
 use reelmill_lifecycle::{
     Change, Changes, Damage, InstanceRow, NewEvent, Only, ReadyKey, RunRow, Source, TaskRow, rank,
 };
@@ -48,6 +49,7 @@ pub struct State {
     pub cpu_saved_ms: u64,
     pub workers: BTreeMap<WorkerId, WorkerCard>,
     pub paused: BTreeSet<String>,
+    pub ledger: Ledger,
     pub claims: HashMap<String, (RunId, u64)>,
     pub pipelines: BTreeMap<PipelineName, BTreeMap<u32, Revision>>,
     pub registry_version: u64,

@@ -1,5 +1,6 @@
 //! The store: the state behind a lock, the clock, and whom to wake.
 
+use crate::limits::Limits;
 use crate::state::{Rows, State};
 use reelmill_lifecycle::{Changes, Dice, Transaction};
 use reelmill_ports::{Clock, NewRun, StoreError};
@@ -37,14 +38,17 @@ impl MemoryStore {
     pub(crate) fn transact<T>(
         &self,
         fresh: Option<NewRun>,
-        decide: impl FnOnce(&mut Transaction<Rows<'_>>) -> Result<T, StoreError>,
+        decide: impl FnOnce(&mut Transaction<Rows<'_>>, &mut Limits) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         let mut state = self.state();
         let now_ms = self.now_ms();
         let dice = Dice::new(self.seed ^ state.next_cursor);
         let mut tx = Transaction::new(Rows(&state), now_ms, dice);
-        let decided = decide(&mut tx)?;
+        let mut limits = Limits(state.ledger.clone());
+        let decided = decide(&mut tx, &mut limits)?;
+        tx.settle_limits(&mut limits)?;
         let changes = tx.take_changes();
+        state.ledger = limits.0;
         self.apply(&mut state, changes, fresh, now_ms);
         Ok(decided)
     }

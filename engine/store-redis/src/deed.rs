@@ -4,8 +4,8 @@
 use crate::error::Trouble;
 use crate::source::Rows;
 use reelmill_graph::Graph;
-use reelmill_lifecycle::{RetryScope, RunRow, Transaction};
-use reelmill_model::{Decision, RunId, RunState, TaskRef, TaskState, WorkerId};
+use reelmill_lifecycle::{Admission, RetryScope, RunRow, Transaction};
+use reelmill_model::{Decision, Parked, RunId, RunState, TaskRef, TaskState, Token, WorkerId};
 use reelmill_ports::{NewRun, Rejected, Settle};
 use std::sync::Arc;
 
@@ -37,6 +37,10 @@ pub enum Deed {
     Pause(RunId, Option<String>),
     /// End an approval as a person says.
     Approve(TaskRef, Decision),
+    /// Let a leased task wait for a limit, until a moment at most.
+    Park(TaskRef, Token, Parked, u64),
+    /// Ready a task that waits for a limit.
+    Unpark(TaskRef),
     /// Send an ended run around again.
     Retry(RunId, RetryScope),
     /// Remove an ended run.
@@ -86,9 +90,12 @@ impl Deed {
         match self {
             Self::Submit(new, _) => new.id,
             Self::Settle(settle) => settle.task.run,
-            Self::Expire(task, _) | Self::Promote(task) | Self::Release(task, _) | Self::Approve(task, _) => {
-                task.run
-            }
+            Self::Expire(task, _)
+            | Self::Promote(task)
+            | Self::Release(task, _)
+            | Self::Approve(task, _)
+            | Self::Park(task, ..)
+            | Self::Unpark(task) => task.run,
             Self::Cancel(run, _) | Self::Pause(run, _) | Self::Retry(run, _) | Self::Remove(run, _) => *run,
         }
     }
@@ -120,6 +127,11 @@ impl Deed {
                 None => Done::NoSuchRun,
                 Some(ended) => Done::Decided(ended.map_err(|refused| refused.to_string())),
             },
+            Self::Park(task, token, why, until_ms) => {
+                let admission = tx.park(*task, *token, why.clone(), *until_ms)?;
+                Done::Did(matches!(admission, Admission::Parked(_)))
+            }
+            Self::Unpark(task) => Done::Did(tx.unpark(*task)?),
             Self::Retry(run, scope) => match tx.retry(*run, scope)? {
                 None => Done::NoSuchRun,
                 Some(reset) => Done::Reset(reset.map_err(|refused| refused.to_string())),

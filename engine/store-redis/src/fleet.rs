@@ -5,9 +5,9 @@ use crate::keys::{Keys, WORKERS, run_bytes, run_id};
 use crate::store::RedisStore;
 use crate::wire::Wire;
 use async_trait::async_trait;
-use redis::{Pipeline, cmd};
+use redis::{Pipeline, Script, cmd};
 use reelmill_lifecycle::Damage;
-use reelmill_model::limits::{CLAIM_KEPT_MS, WORKER_SILENT_MS};
+use reelmill_model::limits::WORKER_SILENT_MS;
 use reelmill_model::{RunId, WorkerId};
 use reelmill_ports::{Fleet, LaneView, StoreError, WorkerCard};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -16,14 +16,6 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 pub fn server_ms(wire: &mut Wire) -> Result<u64, Trouble> {
     let (seconds, micros): (u64, u64) = wire.query(&cmd("TIME"))?;
     Ok(seconds * 1000 + micros / 1000)
-}
-
-/// The run of a claim, unless it is too old.
-fn claimed(claim: &[u8], now_ms: u64) -> Result<Option<RunId>, Trouble> {
-    let damage = || Damage("a key was claimed oddly".into());
-    let (run, at_ms) = claim.split_at_checked(16).ok_or_else(damage)?;
-    let at_ms = u64::from_be_bytes(at_ms.try_into().map_err(|_| damage())?);
-    Ok(if at_ms + CLAIM_KEPT_MS >= now_ms { Some(run_id(run)?) } else { None })
 }
 
 /// The workers heard lately; those that fell silent are forgotten on the way.
@@ -96,26 +88,33 @@ impl Fleet for RedisStore {
         self.readers.read(move |wire| wire.query(cmd("HDEL").arg(WORKERS).arg(&worker.0))).await
     }
 
-    async fn claim(&self, key: &str, run: RunId) -> Result<RunId, StoreError> {
-        let given_ms = self.clock.as_ref().map(|clock| clock.now_ms());
+    async fn claim(
+        &self,
+        key: &str,
+        run: RunId,
+        kept_ms: u64,
+        instead_of: Option<RunId>,
+    ) -> Result<RunId, StoreError> {
+        let given_ms = self.clock.as_ref().map_or(0, |clock| clock.now_ms());
+        let script = Script::new(include_str!("lua/claim.lua"));
+        let instead = instead_of.map_or_else(Vec::new, |run| run_bytes(run).to_vec());
         let key = format!("rm:claim:{key}");
         self.readers
             .read(move |wire| {
-                let now_ms = given_ms.map_or_else(|| server_ms(wire), Ok)?;
-                let known: Option<Vec<u8>> = wire.query(cmd("GET").arg(&key))?;
-                if let Some(run) = known.map(|claim| claimed(&claim, now_ms)).transpose()?.flatten() {
-                    return Ok(run);
+                let args = [
+                    &given_ms.to_string().into_bytes()[..],
+                    &run_bytes(run),
+                    kept_ms.to_string().as_bytes(),
+                    &instead,
+                ]
+                .map(<[u8]>::to_vec);
+                let mut call = script.prepare_invoke();
+                call.key(&key);
+                for arg in &args {
+                    call.arg(arg);
                 }
-                let claim = [&run_bytes(run)[..], &now_ms.to_be_bytes()[..]].concat();
-                let mut set = cmd("SET");
-                set.arg(&key).arg(claim).arg("PX").arg(CLAIM_KEPT_MS);
-                // With a clock of the tests' own, what is too old for it has to make room.
-                if given_ms.is_none() {
-                    set.arg("NX");
-                }
-                set.arg("GET");
-                let first: Option<Vec<u8>> = wire.query(&set)?;
-                Ok(first.map(|claim| claimed(&claim, now_ms)).transpose()?.flatten().unwrap_or(run))
+                let owner: Vec<u8> = wire.ask(|conn| call.invoke(conn.as_mut()))?;
+                Ok(run_id(&owner)?)
             })
             .await
     }

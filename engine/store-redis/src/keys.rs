@@ -4,7 +4,7 @@
 //! | key | type | holds |
 //! |---|---|---|
 //! | `rm:workers` | hash | workers by name, as they announced themselves |
-//! | `rm:claim:<key>` | string | run by idempotency key, for a time |
+//! | `rm:claim:<key>` | string | run by idempotency key or `unique` key, for a time |
 //! | `rm:graphs` | hash | graph by digest, once for all runs |
 //! | `rm:graph_numbers` | hash | number of a graph by digest, digest by number: runs name their graph by its number |
 //! | `rm:meta` | hash | layout and number of partitions |
@@ -25,6 +25,11 @@
 //! | `rm:{p}:progress:<run>` | hash | latest progress by task |
 //! | `rm:{p}:gone` | set | runs that were deleted, for as long as their events may stand in the stream |
 //! | `rm:{p}:lanes`, `rm:{p}:paused` | set | lanes that have had tasks; lanes that are paused |
+//! | `rm:{p}:limits` | set | limits in use, by kind and key: `tasks:gpu`; each lies in one partition |
+//! | `rm:{p}:seat:<limit>`, `rm:{p}:wait:<limit>`, `rm:{p}:promise:<limit>` | hash | by task: its place, since when it waits, the start it was promised |
+//! | `rm:{p}:line:<limit>`, `rm:{p}:turn:<limit>` | zset, hash | who is next; turns of owners |
+//! | `rm:{p}:rate:<limit>` | hash | arrival times of a rate |
+//! | `rm:{p}:mended` | string | that limits were compared with their tasks a moment ago |
 //! | `rm:{p}:tokens`, `rm:{p}:cursor` | number | last fencing token, last cursor |
 //! | `rm:{cache}:…` | | the result cache, see `cache.rs` |
 //! | `rm:{registry}:…` | | registered pipelines, see `registry.rs` |
@@ -91,6 +96,14 @@ impl Keys {
 pub fn partition(run: RunId, partitions: u16) -> u16 {
     // The low bits of an id are random.
     u16::try_from(run.0.0 % u128::from(partitions.max(1))).unwrap_or(0)
+}
+
+/// The partition of a limit: by the FNV-1a hash of its name, which every process computes alike.
+pub fn partition_of(limit: &str, partitions: u16) -> u16 {
+    const OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
+    const PRIME: u64 = 0x0100_0000_01b3;
+    let hash = limit.bytes().fold(OFFSET, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(PRIME));
+    u16::try_from(hash % u64::from(partitions.max(1))).unwrap_or(0)
 }
 
 /// The bytes of a run id: they sort as the ids do.

@@ -24,6 +24,7 @@ mod graphs;
 mod index;
 mod keys;
 mod leased;
+mod limits;
 mod link;
 mod log;
 mod marks;

@@ -36,6 +36,7 @@ impl RedisStore {
         let deeds: Vec<Deed> = settles.into_iter().map(Deed::Settle).collect();
         let Outcome { done, leased } =
             self.desks()[place].call(move |link| link.commit(&deeds, &worker, &leases)).await?;
+        self.leave_limits(&tasks).await;
         let settled = tasks.into_iter().zip(done).map(|(task, done)| match done {
             Done::Settled(result) => Ok(Settled { task, result }),
             _ => Err(mixed_up()),

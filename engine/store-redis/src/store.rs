@@ -6,6 +6,7 @@ use crate::error::Trouble;
 use crate::graphs::Graphs;
 use crate::keys::{self, Keys, META};
 use crate::leased::LeasedRuns;
+use crate::limits::Places;
 use crate::link::Link;
 use crate::readers::Readers;
 use crate::wake::Wakes;
@@ -52,6 +53,7 @@ pub struct RedisStore {
     pub(crate) graphs: Arc<Graphs>,
     pub(crate) wakes: Wakes,
     pub(crate) leased: LeasedRuns,
+    pub(crate) places: Places,
     pub(crate) clock: Option<Arc<dyn Clock>>,
 }
 
@@ -93,6 +95,7 @@ impl RedisStore {
             keys,
             graphs,
             leased,
+            places: Places::default(),
             clock: config.clock.clone(),
         })
     }

@@ -5,7 +5,7 @@ use crate::error::Trouble;
 use crate::store::SqliteStore;
 use crate::unit::Unit;
 use async_trait::async_trait;
-use reelmill_model::limits::{CLAIM_KEPT_MS, WORKER_SILENT_MS};
+use reelmill_model::limits::WORKER_SILENT_MS;
 use reelmill_model::{RunId, WorkerId};
 use reelmill_ports::{Fleet, LaneView, StoreError, WorkerCard};
 use rusqlite::{Connection, params};
@@ -22,13 +22,20 @@ fn announce(unit: &mut Unit<'_>, card: &WorkerCard) -> Result<(), Trouble> {
     Ok(())
 }
 
-fn claim(unit: &mut Unit<'_>, key: &str, run: RunId) -> Result<RunId, Trouble> {
+fn claim(
+    unit: &mut Unit<'_>,
+    key: &str,
+    run: RunId,
+    kept_ms: u64,
+    instead_of: Option<RunId>,
+) -> Result<RunId, Trouble> {
     let now_ms = unit.tx.now_ms();
-    let old = int(now_ms.saturating_sub(CLAIM_KEPT_MS));
-    unit.conn.prepare_cached("DELETE FROM claim WHERE at_ms < ?1")?.execute(params![old])?;
+    unit.conn.prepare_cached("DELETE FROM claim WHERE until_ms < ?1")?.execute(params![int(now_ms)])?;
+    let mut leave = unit.conn.prepare_cached("DELETE FROM claim WHERE key = ?1 AND run = ?2")?;
+    leave.execute(params![key, instead_of.map(run_bytes)])?;
     let mut insert =
-        unit.conn.prepare_cached("INSERT OR IGNORE INTO claim (key, run, at_ms) VALUES (?1, ?2, ?3)")?;
-    insert.execute(params![key, run_bytes(run), int(now_ms)])?;
+        unit.conn.prepare_cached("INSERT OR IGNORE INTO claim (key, run, until_ms) VALUES (?1, ?2, ?3)")?;
+    insert.execute(params![key, run_bytes(run), int(now_ms.saturating_add(kept_ms))])?;
     let mut query = unit.conn.prepare_cached("SELECT run FROM claim WHERE key = ?1")?;
     let bytes: Vec<u8> = query.query_row(params![key], |row| row.get(0))?;
     run_id(&bytes)
@@ -78,9 +85,15 @@ impl Fleet for SqliteStore {
             .await
     }
 
-    async fn claim(&self, key: &str, run: RunId) -> Result<RunId, StoreError> {
+    async fn claim(
+        &self,
+        key: &str,
+        run: RunId,
+        kept_ms: u64,
+        instead_of: Option<RunId>,
+    ) -> Result<RunId, StoreError> {
         let key = key.to_owned();
-        self.writer.write(move |unit| claim(unit, &key, run).map(Ok)).await
+        self.writer.write(move |unit| claim(unit, &key, run, kept_ms, instead_of).map(Ok)).await
     }
 
     async fn workers(&self) -> Result<Vec<WorkerCard>, StoreError> {

@@ -12,6 +12,7 @@ mod clock;
 mod codec;
 mod error;
 mod fleet;
+mod limits;
 mod log;
 mod queue;
 mod readers;

@@ -10,7 +10,28 @@ use std::time::Duration;
 const BUSY: Duration = Duration::from_secs(10);
 
 /// Each step takes a file from the version of its place to the next one.
-const STEPS: &[&str] = &[V1, V2, V3, V4, V5];
+const STEPS: &[&str] = &[V1, V2, V3, V4, V5, V6];
+
+/// Who stands how at which limit, what is kept of rates, and until when a key belongs to a run.
+const V6: &str = "
+CREATE TABLE place (
+    key TEXT NOT NULL, run BLOB NOT NULL, task INTEGER NOT NULL, standing INTEGER NOT NULL,
+    token INTEGER NOT NULL, until INTEGER NOT NULL, since_ms INTEGER NOT NULL, most INTEGER NOT NULL,
+    owner TEXT NOT NULL, turn INTEGER NOT NULL, no INTEGER NOT NULL, PRIMARY KEY (key, run, task)
+) WITHOUT ROWID;
+CREATE INDEX place_line ON place (key, standing, turn, no, run, task);
+CREATE INDEX place_owner ON place (key, owner, turn);
+CREATE INDEX place_no ON place (key, no);
+CREATE INDEX place_task ON place (run, task);
+CREATE INDEX place_kept ON place (until) WHERE standing = 1;
+CREATE TABLE rate (
+    key TEXT PRIMARY KEY, made_us INTEGER NOT NULL, promised_us INTEGER NOT NULL, starts INTEGER NOT NULL,
+    per_ms INTEGER NOT NULL
+) WITHOUT ROWID;
+DROP TABLE claim;
+CREATE TABLE claim (key TEXT PRIMARY KEY, run BLOB NOT NULL, until_ms INTEGER NOT NULL) WITHOUT ROWID;
+CREATE INDEX claim_until ON claim (until_ms);
+";
 
 /// Priority of runs, and those that are paused. Ranks have been of the stage alone.
 const V5: &str = "

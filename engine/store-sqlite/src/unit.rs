@@ -3,6 +3,7 @@
 use crate::apply;
 use crate::codec::{Code, int, json, uint};
 use crate::error::Trouble;
+use crate::limits::Places;
 use crate::source::{Graphs, Rows};
 use reelmill_lifecycle::{Change, Dice, NewEvent, RunRow, Transaction};
 use reelmill_model::RunId;
@@ -107,6 +108,7 @@ impl<'c> Unit<'c> {
 
     /// Writes what was decided so far, so that statements see it.
     pub fn flush(&mut self) -> Result<(), Trouble> {
+        self.tx.settle_limits(&mut Places { conn: self.conn })?;
         for changes in self.tx.take_changes() {
             let run = &changes.run.1;
             if changes.run.0 == Change::Insert

@@ -4,6 +4,7 @@
 use crate::backend::Job;
 use crate::files::{self, Inputs};
 use crate::held::Stop;
+use crate::limits as limited;
 use crate::metrics::Metrics;
 use crate::patience::patiently;
 use crate::report::Reporter;
@@ -19,7 +20,7 @@ use reelmill_lifecycle::{Admit, admit};
 use reelmill_model::{
     Failure, FailureClass, Needs, Outcome, Severity, SkipReason, StageManifest, Usage, limits,
 };
-use reelmill_ports::{CacheEntry, EventLog, Leased, LogLine, ResultCache};
+use reelmill_ports::{Asks, CacheEntry, EventLog, Leased, Limits, LogLine, ResultCache};
 use serde_json::Value;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -30,6 +31,8 @@ use std::time::{Duration, Instant};
 pub struct Executor {
     /// Runs, items and outputs.
     pub runs: Runs,
+    /// Where it is asked whether more may start.
+    pub limits: Arc<dyn Limits>,
     /// Where logs and progress go.
     pub events: Arc<dyn EventLog>,
     /// Results of earlier attempts; none switches the cache off.
@@ -78,7 +81,7 @@ impl Plugins {
 }
 
 /// How an attempt ended early: everything that is not a plain failure.
-enum Early {
+pub(crate) enum Early {
     Outcome(Outcome),
     Failed(Failure),
 }
@@ -124,6 +127,7 @@ impl Executor {
                 done @ (Outcome::Succeeded { .. }
                 | Outcome::Expand { .. }
                 | Outcome::Await { .. }
+                | Outcome::Parked
                 | Outcome::Skipped(_)),
             ) => done,
             (Some(Stop::Cancelled), _) => Outcome::Cancelled,
@@ -141,6 +145,7 @@ impl Executor {
         if let Admit::Skip(reason) = admit(&facts.compiled.graph, node, &leased.deps) {
             return Ok(Outcome::Skipped(reason));
         }
+        self.enter_run(job, &facts, node).await?;
         let context =
             patiently(&job.stop, || Box::pin(task_context(self.runs.store(), &facts, leased))).await?;
         let bindings = Bindings::new(&context);
@@ -161,19 +166,28 @@ impl Executor {
             }
             NodeKind::Work { plugin, with } => {
                 let with = render(&facts, with, &bindings)?;
+                let asks = limited::stage_asks(&facts, node, leased, &bindings)?;
                 drop(bindings);
                 let work = Work { job, facts: &facts, node, lock: plugin };
-                self.work(&work, with, usage).await
+                self.work(&work, with, asks, usage).await
             }
         }
     }
 
-    async fn work(&self, work: &Work<'_>, with: Value, usage: &mut Usage) -> Result<Outcome, Early> {
+    async fn work(
+        &self,
+        work: &Work<'_>,
+        with: Value,
+        asks: Asks,
+        usage: &mut Usage,
+    ) -> Result<Outcome, Early> {
         let (plugin, stage) = self.plugins.locked(work.lock)?;
         let entry = self.cache_entry(work, &stage, &with);
         if let Some(outputs) = self.cached(work, entry.as_ref()).await {
             return Ok(Outcome::Succeeded { outputs, cached: true });
         }
+        // An earlier result takes no place and no start.
+        self.ask(work.job, asks).await?;
         let mut outputs = if plugin.runs_inline(&stage) {
             self.run_inline(&plugin, work, &with)?
         } else {

@@ -10,6 +10,7 @@ mod files;
 mod heartbeat;
 mod held;
 mod lanes;
+mod limits;
 mod metrics;
 mod patience;
 mod presence;

@@ -70,6 +70,7 @@ impl Metrics {
             Outcome::Cancelled => "cancelled",
             Outcome::Expand { .. } => "expanded",
             Outcome::Await { .. } => "awaits",
+            Outcome::Parked => "parked",
             Outcome::Released => "released",
             Outcome::LeaseExpired => "lease_expired",
         };

@@ -8,7 +8,7 @@ use crate::held::Held;
 use crate::lanes::Lanes;
 use crate::metrics::Metrics;
 use reelmill_graph::light_lane;
-use reelmill_model::{TaskRef, WorkerId, limits};
+use reelmill_model::{Outcome, TaskRef, Token, WorkerId, limits};
 use reelmill_ports::{LeaseRequest, Only, Rejected, Settle, StepReply, StepRequest, StoreError, TaskQueue};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -111,10 +111,24 @@ impl Pump {
     fn collect(&mut self, settles: &mut Vec<Settle>) {
         while settles.len() < limits::STEP_BATCH_MAX {
             match self.ends.try_recv() {
-                Ok(settle) => settles.push(settle),
+                Ok(settle) => self.take(settle, settles),
                 Err(_) => return,
             }
         }
+    }
+
+    /// Takes an end; what the store has parked already is only forgotten.
+    fn take(&mut self, settle: Settle, settles: &mut Vec<Settle>) {
+        if settle.outcome == Outcome::Parked {
+            self.forget(settle.task, settle.token);
+        } else {
+            settles.push(settle);
+        }
+    }
+
+    fn forget(&mut self, task: TaskRef, token: Token) {
+        self.light_held.remove(&task);
+        self.held.remove(task, token);
     }
 
     fn heavy_lanes(&self) -> Vec<String> {
@@ -167,8 +181,7 @@ impl Pump {
                 self.config.metrics.settle_refused();
                 tracing::warn!(task = %settle.task, "an attempt ended too late to count: {why}");
             }
-            self.light_held.remove(&settle.task);
-            self.held.remove(settle.task, settle.token);
+            self.forget(settle.task, settle.token);
         }
     }
 
@@ -191,7 +204,7 @@ impl Pump {
         let has_room = room && !self.wanted().is_empty();
         tokio::select! {
             biased;
-            end = self.ends.recv() => settles.extend(end),
+            end = self.ends.recv() => end.into_iter().for_each(|end| self.take(end, settles)),
             () = queue.wait(&lanes, &only, IDLE_WAIT), if has_room => {}
             _ = self.draining.changed() => {}
         }

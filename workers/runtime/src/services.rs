@@ -2,13 +2,29 @@
 //! an expired lease is settled with an outcome like any other.
 
 use reelmill_model::limits;
-use reelmill_ports::TaskQueue;
+use reelmill_ports::{Limits, TaskQueue};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 /// Readies delayed tasks when their time has come: wakes for the next one that is due, and at least this often.
 const PROMOTE_EVERY: Duration = Duration::from_secs(1);
+
+/// Time between two looks at limits: how long a place stays empty whose holder was killed.
+const MEND_EVERY: Duration = Duration::from_secs(1);
+
+/// Gives the places of those that are gone to those who wait.
+pub async fn mend_limits(store: Arc<dyn Limits>, end: CancellationToken) {
+    loop {
+        if let Err(error) = store.mend_limits(limits::STEP_BATCH_MAX).await {
+            tracing::warn!(%error, "limits could not be looked through");
+        }
+        tokio::select! {
+            () = end.cancelled() => return,
+            () = tokio::time::sleep(MEND_EVERY) => {}
+        }
+    }
+}
 
 /// Settles leases that ran out, a third of a lease at a time.
 pub async fn expire_leases(queue: Arc<dyn TaskQueue>, lease: Duration, end: CancellationToken) {

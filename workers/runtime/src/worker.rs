@@ -71,7 +71,7 @@ impl Worker {
         let presence = Presence {
             lanes: lanes.clone(),
             queues: config.queues.clone(),
-            fleet: store,
+            fleet: store.clone(),
             queue: queue.clone(),
             card: card(&config, executor.slots.capacity()),
             held: held.clone(),
@@ -100,6 +100,7 @@ impl Worker {
         let services = vec![
             tokio::spawn(services::expire_leases(Arc::clone(&queue), config.lease, end.clone())),
             tokio::spawn(services::promote_delayed(queue, end.clone())),
+            tokio::spawn(services::mend_limits(store, end.clone())),
             tokio::spawn(presence.run(end.clone())),
         ];
         let apalis = tokio::spawn(async move {

@@ -7,6 +7,7 @@ mod completions;
 mod doctor;
 mod graph;
 mod init;
+mod limits;
 mod logs;
 mod pause;
 mod plan;
@@ -69,6 +70,8 @@ pub enum Command {
     Workers(workers::Workers),
     /// Show queues with waiting tasks; pause and resume them
     Queues(queues::Queues),
+    /// Show limits that runs share: who has the places, and who waits
+    Limits(limits::Limits),
     /// Show the runs there are, or one run in figures
     Status(status::Status),
     /// Follow a run until it ends
@@ -114,6 +117,7 @@ impl Command {
             Self::Worker(command) => command.run(cx),
             Self::Workers(_) => workers::Workers::run(cx),
             Self::Queues(command) => command.run(cx),
+            Self::Limits(command) => command.run(cx),
             Self::Status(command) => command.run(cx),
             Self::Watch(command) => command.run(cx),
             Self::Logs(command) => command.run(cx),

@@ -10,9 +10,10 @@ use crate::submission::{SubmissionFlags, new_run_id};
 use crate::words;
 use crate::work::WorkFlags;
 use anyhow::Context as _;
-use reelmill_control::{Control, ControlError, Pipeline, Submission, read_rows};
+use reelmill_control::{Control, ControlError, Pipeline, Submission, Submitted, read_rows};
 use reelmill_embedded::Engine;
 use reelmill_model::RunId;
+use reelmill_model::limits::CLAIM_KEPT_MS;
 use reelmill_ports::StoreError;
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -95,14 +96,18 @@ impl Submit {
         let control = &engine.state.control;
         if let Some(key) = &self.key {
             let name = format!("{}/{key}", self.namespace.as_deref().unwrap_or("default"));
-            submission.id = engine.state.store.claim(&name, submission.id).await?;
+            submission.id = engine.state.store.claim(&name, submission.id, CLAIM_KEPT_MS, None).await?;
         }
         let since_ms = submission.now_ms;
-        let run = patiently(|| control.submit(pipeline, submission.clone(), false)).await?.run;
+        let submitted = patiently(|| control.submit(pipeline, submission.clone(), false)).await?;
+        let run = submitted.run;
+        if submitted.existing {
+            eprintln!("run {run} is the same (`unique`); nothing new was submitted");
+        }
         if self.wait {
             return finish_elsewhere(cx, control, run, self.out.as_deref(), since_ms).await;
         }
-        told(cx, control, run).await
+        told(cx, control, &submitted).await
     }
 
     async fn batch(
@@ -147,10 +152,13 @@ impl Submit {
     }
 }
 
-async fn told(cx: &Context, control: &Control, run: RunId) -> Result<Exit, CliError> {
+async fn told(cx: &Context, control: &Control, submitted: &Submitted) -> Result<Exit, CliError> {
+    let Submitted { run, existing, .. } = *submitted;
     let view = control.view(run).await?;
     if cx.output.is_json() {
-        cx.output.json(&json!({ "run": run, "state": view.state, "namespace": view.new.namespace }))?;
+        let (state, namespace) = (view.state, view.new.namespace);
+        cx.output
+            .json(&json!({ "run": run, "state": state, "namespace": namespace, "existing": existing }))?;
     } else {
         cx.output.text(&run.to_string())?;
     }

@@ -18,7 +18,7 @@ use reelmill_ports::{EventLog, EventQuery, RunStore, RunView, StoreError, TaskFi
 use std::time::Duration;
 
 /// Events that are told about; logs and progress have their own ways.
-const KINDS: [EventKind; 13] = [
+const KINDS: [EventKind; 14] = [
     EventKind::RunSubmitted,
     EventKind::RunPhase,
     EventKind::RunEnded,
@@ -32,6 +32,7 @@ const KINDS: [EventKind; 13] = [
     EventKind::TaskLeaseExpired,
     EventKind::TaskReleased,
     EventKind::TaskAwaits,
+    EventKind::TaskParked,
 ];
 
 /// Events read at once.

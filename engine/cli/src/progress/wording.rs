@@ -60,7 +60,10 @@ pub fn sentence(event: &Event, path: &str) -> Option<Sentence> {
             let tone = if state == RunState::Succeeded.word() { Tone::Good } else { Tone::Bad };
             (tone, format!("run {} {state}", event.run))
         }
-        EventKind::TaskLeased | EventKind::TaskProgress | EventKind::TaskLog => return None,
+        // Many may wait, one after another; `why` and `limits` say who.
+        EventKind::TaskParked | EventKind::TaskLeased | EventKind::TaskProgress | EventKind::TaskLog => {
+            return None;
+        }
     };
     Some(Sentence { tone, text })
 }

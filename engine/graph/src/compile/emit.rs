@@ -3,8 +3,9 @@
 use super::layout::{Numbers, Role, When};
 use super::session::Session;
 use crate::graph::{
-    Approval, BodyKind, CacheMode, Call, Dep, Expr, FanOut, Graph, ItemFailure, MinSuccess, Node, NodeKind,
-    PluginLock, Read, Scope, Settings, Template, TextPart, Timeout, Trigger,
+    Approval, BodyKind, CacheMode, Call, Concurrency, Dep, Expr, FanOut, Graph, ItemFailure, MinSuccess,
+    Node, NodeKind, PluginLock, RateLimit, Read, Scope, Settings, Template, TextPart, Timeout, Trigger,
+    Unique,
 };
 use indexmap::IndexMap;
 use reelmill_model::limits::FAN_OUT_DEFAULT_MAX;
@@ -41,6 +42,8 @@ pub fn emit(session: &Session<'_>, orders: &[Vec<usize>]) -> Option<Graph> {
         inputs: spec.inputs.clone(),
         vars: templates(&spec.vars, false),
         secrets: spec.secrets.iter().map(|secret| secret.value.clone()).collect(),
+        unique: spec.unique.as_ref().map(unique),
+        concurrency: spec.concurrency.as_ref().map(concurrency),
         scopes: orders.iter().enumerate().map(scope).collect(),
         nodes,
         outputs: templates(&spec.outputs, false),
@@ -177,6 +180,7 @@ impl Emitter<'_, '_> {
         let merged = written.over(&self.session.units[from.unit].spec.defaults);
         let kept = undoes.is_some() || from.compensate.is_some();
         let body = !matches!(from.role, Role::Work(..));
+        let limited = !body && undoes.is_none();
         let external =
             self.session.plugins[site].is_some_and(|found| found.stage.effects == Effects::External);
         Settings {
@@ -191,8 +195,23 @@ impl Emitter<'_, '_> {
             },
             allow_failure: merged.allow_failure && !layout.is_single(site),
             requires: merged.runs_on.filter(|_| !body).unwrap_or_default(),
+            concurrency: from.stage.concurrency.as_ref().filter(|_| limited).map(concurrency),
+            rate_limit: from.stage.rate_limit.as_ref().filter(|_| limited).map(rate_limit),
         }
     }
+}
+
+fn unique(from: &spec::Unique) -> Unique {
+    Unique { key: template(&from.key, false), window_ms: from.window_ms, on_conflict: from.on_conflict }
+}
+
+fn concurrency(from: &spec::Concurrency) -> Concurrency {
+    Concurrency { key: template(&from.key, false), limit: from.limit, on_limit: from.on_limit }
+}
+
+fn rate_limit(from: &spec::RateLimit) -> RateLimit {
+    let key = template(&from.key, false);
+    RateLimit { key, limit: from.limit, per_ms: from.per_ms, burst: from.burst }
 }
 
 fn fan_out(from: Option<&spec::FanOut>) -> FanOut {

@@ -27,13 +27,15 @@ pub enum Place {
     Inputs(usize),
     /// `vars` of a file, with the number of those before it.
     Vars(usize, usize),
+    /// `unique.key` or `concurrency.key` of the pipeline.
+    Run,
 }
 
 impl Place {
     fn site(self) -> Option<usize> {
         match self {
             Self::Site(site) | Self::Key(site) | Self::With(site) | Self::Inputs(site) => Some(site),
-            Self::Outputs(_) | Self::Vars(..) => None,
+            Self::Outputs(_) | Self::Vars(..) | Self::Run => None,
         }
     }
 }
@@ -59,6 +61,20 @@ impl<'s> Session<'s> {
         }
         self.enter(0);
         self.templates(&units[0].spec.outputs, Place::Outputs(0), "");
+        let spec = &units[0].spec;
+        let keys =
+            [spec.unique.as_ref().map(|unique| &unique.key), spec.concurrency.as_ref().map(|c| &c.key)];
+        keys.into_iter().flatten().for_each(|key| self.limit_key(key, Place::Run));
+    }
+
+    /// The key of a limit. It stands in listings, so it reads no secret.
+    fn limit_key(&mut self, key: &'s Template, place: Place) {
+        self.in_key = true;
+        match &key.kind {
+            TemplateKind::Expr(expr) => self.expression(expr, place, Purpose::LimitKey),
+            _ => self.template(key, place, ""),
+        }
+        self.in_key = false;
     }
 
     /// The file that a place is in.
@@ -66,6 +82,7 @@ impl<'s> Session<'s> {
         match place {
             Place::Outputs(area) => self.layout.areas[area].unit,
             Place::Vars(unit, _) => unit,
+            Place::Run => 0,
             Place::Site(site) | Place::Key(site) | Place::With(site) | Place::Inputs(site) => {
                 self.layout.sites[site].unit
             }
@@ -76,6 +93,11 @@ impl<'s> Session<'s> {
         let stage = self.layout.sites[site].stage;
         if let Role::Work(_, with) = self.layout.sites[site].role {
             self.templates(&with.value, Place::With(site), "");
+            if self.layout.undoes(site).is_none() {
+                let keys =
+                    [stage.concurrency.as_ref().map(|c| &c.key), stage.rate_limit.as_ref().map(|r| &r.key)];
+                keys.into_iter().flatten().for_each(|key| self.limit_key(key, Place::Site(site)));
+            }
         }
         if let Role::Approval(approval) = self.layout.sites[site].role
             && let Some(message) = &approval.message
@@ -241,6 +263,10 @@ impl<'s> Session<'s> {
                 let help = "list it in `secrets` of both pipelines; the stage that needs it names it itself";
                 self.error(Code::SecretMisuse, span, "a secret cannot be an input", help);
             }
+            "secrets" if self.in_key => {
+                let help = "name the account or the service in words: keys are shown to people";
+                self.error(Code::SecretMisuse, span, "a secret cannot be a part of a key", help);
+            }
             "secrets" => {
                 let help = "give it to a stage as a whole value of `with`: `key: ${{ secrets.name }}`";
                 self.error(Code::SecretMisuse, span, "a secret can only be a whole value of `with`", help);
@@ -333,7 +359,7 @@ impl<'s> Session<'s> {
                 self.layout.sites[site].area
             }
             Place::Outputs(area) => area,
-            Place::Vars(..) => return Vec::new(),
+            Place::Vars(..) | Place::Run => return Vec::new(),
         };
         self.layout.fan_outs(area).collect()
     }
@@ -367,6 +393,12 @@ impl<'s> Session<'s> {
         let Some(name) = reference.path.get(1).map(|step| step.name.clone()) else { return };
         let span = step_span(expr, reference, 1);
         let found = match place {
+            Place::Run => {
+                let help = "use `inputs`, `vars` and `run`";
+                let message = "this key cannot read stages: it is known before any has run";
+                self.error(Code::NotVisible, span, message, help);
+                return;
+            }
             Place::Vars(..) => {
                 let help = "read the stage where the variable is used";
                 self.error(

@@ -40,6 +40,8 @@ pub struct Session<'s> {
     pub typed: Vec<Typed<'s>>,
     /// What is known of types.
     pub types: Types,
+    /// Whether the key of a limit is looked at.
+    pub in_key: bool,
     parsed: HashMap<&'s str, Rc<Parsed>>,
 }
 
@@ -69,6 +71,7 @@ impl<'s> Session<'s> {
             rows: HashMap::new(),
             typed: Vec::new(),
             types: Types::default(),
+            in_key: false,
             parsed: HashMap::new(),
         }
     }

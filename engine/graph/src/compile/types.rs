@@ -35,6 +35,8 @@ pub enum Purpose {
     Items,
     /// A `for_each.key`.
     Key,
+    /// The key of a limit.
+    LimitKey,
     /// The value at a JSON pointer of a `with`.
     With(String),
     /// Any value will do.
@@ -96,6 +98,10 @@ impl<'s> Session<'s> {
             Purpose::Key => {
                 let good = found.could_be(&Type::String) || found.could_be(&Type::Int);
                 ("`for_each.key` must be a text or a whole number", good, "use a member that names the item")
+            }
+            Purpose::LimitKey => {
+                let good = found.could_be(&Type::String) || found.could_be(&Type::Int);
+                ("a key must be a text or a whole number", good, "make it a text: write text around `${{ }}`")
             }
             Purpose::With(pointer) => return self.judge_with(typed.place, pointer, found, typed.expr.span),
         };
@@ -268,7 +274,7 @@ impl<'s> Session<'s> {
                 Some(self.layout.sites[site].area)
             }
             Place::Outputs(area) => Some(area),
-            Place::Vars(..) => None,
+            Place::Vars(..) | Place::Run => None,
         }
     }
 
@@ -281,7 +287,7 @@ impl<'s> Session<'s> {
                     self.reads[site].get(name).map(|t| t.site)
                 }
                 Place::Outputs(area) => self.output_reads[area].get(name).copied(),
-                Place::Vars(..) => None,
+                Place::Vars(..) | Place::Run => None,
             };
             let kind = site.map(|site| self.stage_type(site)).unwrap_or_default();
             stages.push((name.clone(), kind));

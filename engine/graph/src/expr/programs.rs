@@ -6,7 +6,7 @@ use super::guard::{BUDGET, Budget, depth, guarded};
 use super::parse::{ExprError, Parsed, environment, parse};
 use super::stack::on_deep_stack;
 use super::value::{to_json, to_text};
-use crate::graph::{BodyKind, Expr, Graph, Node, NodeKind, Template, TextPart};
+use crate::graph::{BodyKind, Expr, Graph, Node, NodeKind, Settings, Template, TextPart};
 use cel::common::ast::IdedExpr;
 use indexmap::IndexMap;
 use reelmill_model::artifact::SECRET_KEY;
@@ -64,6 +64,8 @@ impl Programs {
             .vars
             .values()
             .chain(graph.outputs.values())
+            .chain(graph.unique.as_ref().map(|unique| &unique.key))
+            .chain(graph.concurrency.as_ref().map(|concurrency| &concurrency.key))
             .for_each(|template| expressions(template, &mut all));
         graph.nodes.iter().for_each(|node| node_expressions(node, &mut all));
         Self::of(all)
@@ -196,6 +198,9 @@ pub(super) fn kind(value: &Value) -> &'static str {
 
 fn node_expressions<'g>(node: &'g Node, all: &mut Vec<&'g Expr>) {
     all.extend(&node.condition);
+    let Settings { concurrency, rate_limit, .. } = &node.settings;
+    let keys = [concurrency.as_ref().map(|c| &c.key), rate_limit.as_ref().map(|rate| &rate.key)];
+    keys.into_iter().flatten().for_each(|key| expressions(key, all));
     match &node.kind {
         NodeKind::Work { with, .. } => with.values().for_each(|template| expressions(template, all)),
         NodeKind::Approval(approval) => {

@@ -45,11 +45,24 @@ pub async fn workers_are_heard_and_forgotten(bed: &impl Bed) {
 pub async fn a_key_is_claimed_once(bed: &impl Bed) {
     let store = bed.open();
     let id = |no| RunId::from_parts(1_700_000_000_000, no);
-    assert_eq!(store.claim("acme/1", id(1)).await.expect("it is asked"), id(1));
-    assert_eq!(store.claim("acme/1", id(2)).await.expect("it is asked"), id(1));
-    assert_eq!(bed.open().claim("acme/2", id(3)).await.expect("it is asked"), id(3));
+    let claim = async |key: &str, run, instead_of| {
+        let store = bed.open();
+        store.claim(key, id(run), CLAIM_KEPT_MS, instead_of).await.expect("it is asked")
+    };
+    assert_eq!(claim("acme/1", 1, None).await, id(1));
+    assert_eq!(claim("acme/1", 2, None).await, id(1));
+    assert_eq!(claim("acme/2", 3, None).await, id(3));
     bed.clock().shift(i64::try_from(CLAIM_KEPT_MS).expect("a short time") + 1);
-    assert_eq!(store.claim("acme/1", id(4)).await.expect("it is asked"), id(4));
+    assert_eq!(claim("acme/1", 4, None).await, id(4));
+    assert_eq!(claim("acme/1", 5, Some(id(1))).await, id(4), "only whoever has it loses it");
+    assert_eq!(claim("acme/1", 5, Some(id(4))).await, id(5));
+    let short = store.claim("acme/3", id(6), 1_000, None).await.expect("it is asked");
+    bed.clock().shift(1_001);
+    assert_eq!(
+        (short, claim("acme/3", 7, None).await),
+        (id(6), id(7)),
+        "each key is kept as long as it says"
+    );
 }
 
 /// Tasks of a paused lane wait; others are leased.

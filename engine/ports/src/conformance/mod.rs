@@ -11,6 +11,7 @@ pub mod fans;
 pub mod fences;
 pub mod fleet;
 pub mod flow;
+pub mod limits;
 pub mod pauses;
 pub mod reads;
 pub mod registry;
@@ -18,6 +19,7 @@ pub mod repair;
 mod rig;
 pub mod simulation;
 pub mod stops;
+mod watch;
 
 pub use audit::audit;
 pub use bed::{Bed, ManualClock, Store};
@@ -53,6 +55,10 @@ macro_rules! conformance_suite {
             reads: runs_are_listed_newest_first, tasks_are_paged, events_follow_their_cursor,
                 logs_have_limits, progress_is_the_latest, the_cache_forgets_the_oldest,
                 a_miss_is_explained, a_deleted_run_is_gone, waiting_ends_with_an_event;
+            limits: places_are_never_more_than_the_limit, every_end_frees_a_place, who_is_cancelled_leaves_the_line,
+                a_place_is_kept_for_a_time_only, owners_take_turns, starts_are_spaced, a_promise_is_no_start,
+                a_run_has_its_place_until_it_ends, a_full_limit_rejects_or_cancels_the_oldest,
+                asking_again_changes_nothing, both_limits_or_none;
             fleet: workers_are_heard_and_forgotten, a_paused_lane_rests, a_key_is_claimed_once;
             registry: a_pipeline_is_kept_revision_by_revision, two_people_at_once_are_told, pipelines_are_paged_by_name,
                 old_revisions_make_room, a_removed_pipeline_is_gone, a_mark_is_compared_and_set;

@@ -4,6 +4,7 @@
 use super::audit::audit;
 use super::bed::{Bed, Store};
 use super::rig::{all_tasks, lanes, new_run};
+use super::watch::{Watch, limit_runs, limit_stage};
 use crate::{
     Beat, LeaseRequest, Leased, NewRun, Only, Rejected, RetryScope, Settle, StepRequest, StoreError, TaskView,
 };
@@ -44,7 +45,9 @@ fn draw(dice: &mut Dice) -> Graph {
             fill(dice, &mut sketch, part, 2);
         }
     }
-    sketch.build()
+    let mut graph = sketch.build();
+    limit_runs(dice, &mut graph);
+    graph
 }
 
 fn fill(dice: &mut Dice, sketch: &mut Sketch, scope: ScopeNo, depth: u32) {
@@ -136,6 +139,9 @@ fn set(dice: &mut Dice, sketch: &mut Sketch, node: NodeNo) {
         (1, _) => node.trigger = Trigger::Always,
         _ => {}
     }
+    if matches!(node.kind, NodeKind::Work { .. }) {
+        limit_stage(dice, node);
+    }
     node.settings.requires.gpus = u32::from(chance(dice, 10));
     node.settings.allow_failure = chance(dice, 15);
     node.settings.priority = if chance(dice, 20) { 8 } else { 5 };
@@ -174,6 +180,7 @@ struct World<'b> {
     settled: Vec<Settle>,
     tokens: HashMap<TaskRef, Token>,
     memory: HashMap<TaskRef, Memory>,
+    watch: Watch,
 }
 
 /// Plays one seed for so many steps, then lets the workers go on until every run has ended.
@@ -198,6 +205,7 @@ pub async fn simulate(bed: &dyn Bed, seed: u64, steps: usize) {
         settled: Vec::new(),
         tokens: HashMap::new(),
         memory: HashMap::new(),
+        watch: Watch::default(),
     };
     for no in 1..=1 + u128::from(world.dice.up_to(1)) {
         let priority = u8::try_from(world.dice.up_to(9)).unwrap_or(0);
@@ -238,6 +246,7 @@ impl World<'_> {
             }
             76..80 => {
                 self.store.promote_delayed(20).await.expect("delayed tasks are looked through");
+                self.store.mend_limits(20).await.expect("limits are looked through");
             }
             80..84 => self.crash().await,
             84..90 => self.haunt().await,
@@ -266,8 +275,12 @@ impl World<'_> {
             false
         });
         let want = pick(&mut self.dice, 4);
-        let leased = self.call(id, settles, want).await;
-        held.extend(leased);
+        for leased in self.call(id, settles, want).await {
+            let now_ms = crate::Clock::now_ms(self.bed.clock());
+            if self.watch.ask(&*self.store, &self.graph, &leased, now_ms).await {
+                held.push(leased);
+            }
+        }
         self.workers[at] = (id, held);
     }
 
@@ -440,6 +453,7 @@ impl World<'_> {
     }
 
     async fn check(&mut self) {
+        self.watch.check(&*self.store, &self.graph, &self.runs, &self.tokens).await;
         for run in self.runs.clone() {
             audit(&*self.store, run).await;
             for task in all_tasks(&*self.store, run).await {
@@ -473,11 +487,15 @@ impl World<'_> {
                     self.store.run(*run).await.expect("it is read").is_some_and(|r| !r.state.is_terminal());
             }
             if !open {
+                self.shift(Duration::from_mins(10));
+                self.store.mend_limits(100).await.expect("limits are looked through");
+                Watch::nobody_is_left(&*self.store).await;
                 return self.check().await;
             }
             self.shift(Duration::from_secs(3));
             self.store.expire_leases(100).await.expect("leases are looked through");
             self.store.promote_delayed(100).await.expect("delayed tasks are looked through");
+            self.store.mend_limits(100).await.expect("limits are looked through");
             self.decide(100).await;
             for _ in 0..self.workers.len() {
                 self.work().await;

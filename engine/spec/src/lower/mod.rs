@@ -2,6 +2,7 @@
 //! This room reports only what takes more than one key to see.
 
 mod input;
+mod limits;
 mod modifiers;
 mod stage;
 mod trigger;
@@ -58,6 +59,8 @@ impl Lower<'_> {
         let inputs = self.inputs(tree.get("inputs"));
         let mut spec = Spec {
             triggers: self.triggers(&tree, &inputs),
+            unique: tree.get("unique").and_then(|node| self.unique(node)),
+            concurrency: tree.get("concurrency").and_then(|node| self.concurrency(node)),
             name: tree.get("name").and_then(Node::text).unwrap_or_default().to_owned(),
             labels: labels(tree.get("labels")),
             inputs,

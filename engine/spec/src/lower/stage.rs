@@ -19,6 +19,9 @@ const KINDS: [&str; 4] = ["uses", "stages", "pipeline", "approval"];
 /// Keys that say how an attempt is made; a group makes none.
 const OF_ATTEMPTS: &[&str] = &["timeout", "retry", "cache", "queue", "priority", "runs_on"];
 
+/// Keys that limit attempts, over all runs; `defaults` has none of them.
+const LIMITS: &[&str] = &["rate_limit", "concurrency"];
+
 impl Lower<'_> {
     pub(super) fn stage(&mut self, entry: &Entry, depth: usize) -> Option<(String, Stage)> {
         self.stages += 1;
@@ -50,6 +53,8 @@ impl Lower<'_> {
             fan_out: self.fan_out(node),
             outputs: self.templates(node.get("outputs")),
             modifiers: self.modifiers(node),
+            concurrency: node.get("concurrency").and_then(|node| self.concurrency(node)),
+            rate_limit: node.get("rate_limit").and_then(|node| self.rate_limit(node)),
             compensate,
             on_failure: self.inner(entry, "on_failure", depth),
             finally: self.inner(entry, "finally", depth),
@@ -182,6 +187,13 @@ impl Lower<'_> {
         for entry in node.entries().iter().filter(|e| keys.contains(&e.key.as_str())) {
             let message = format!("`{}` has no meaning for {what}", entry.key);
             self.error(Code::Conflict, entry.key_span, message, help);
+        }
+        if !what.is_empty() {
+            for entry in node.entries().iter().filter(|e| LIMITS.contains(&e.key.as_str())) {
+                let message = format!("`{}` has no meaning for {what}", entry.key);
+                let help = "put it on a stage with `uses`: that is what starts";
+                self.error(Code::Conflict, entry.key_span, message, help);
+            }
         }
         let whose = match body {
             StageBody::Uses { .. } => "the plugin",

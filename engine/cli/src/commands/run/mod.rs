@@ -89,6 +89,9 @@ impl Run {
             batch::run(self, cx, &engine, &pipeline, table, submission).await
         } else {
             let submitted = engine.state.control.submit(&pipeline, submission, !self.new).await?;
+            if submitted.existing {
+                eprintln!("run {} is the same (`unique`); nothing new was submitted", submitted.run);
+            }
             if submitted.resumed {
                 eprintln!(
                     "going on with run {}, which was left unfinished (--new starts afresh)",
