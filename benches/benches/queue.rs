@@ -117,6 +117,8 @@ fn engine(
         fleet: store.clone(),
         events: store.clone(),
         cache: store.clone(),
+        registry: store.clone(),
+        marks: store.clone(),
         artifacts,
         runs,
     };

@@ -5,7 +5,7 @@ pub mod engine;
 mod running;
 
 pub use reelmill_test_redis::RedisServer;
-pub use running::{Running, get};
+pub use running::{Running, get, post};
 
 use serde_json::Value;
 use std::path::{Path, PathBuf};

@@ -57,6 +57,26 @@ impl Drop for Running {
     }
 }
 
+/// The status and the body of the answer to a POST with these headers.
+#[must_use]
+pub fn post(address: &str, path: &str, headers: &[(&str, &str)], body: &str) -> (u16, String) {
+    let mut stream = TcpStream::connect(address).expect("someone listens");
+    stream.set_read_timeout(Some(PATIENCE)).expect("a limit can be set");
+    let mut lines =
+        vec![format!("POST {path} HTTP/1.1"), format!("host: {address}"), "connection: close".to_owned()];
+    if headers.iter().all(|(name, _)| *name != "content-length") {
+        lines.push(format!("content-length: {}", body.len()));
+    }
+    lines.extend(headers.iter().map(|(name, value)| format!("{name}: {value}")));
+    let head = lines.join("\r\n");
+    stream.write_all(format!("{head}\r\n\r\n{body}").as_bytes()).expect("it takes a request");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("it answers");
+    let (head, body) = answer.split_once("\r\n\r\n").expect("an answer has a head");
+    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok());
+    (status.unwrap_or_else(|| panic!("no status: {head}")), body.to_owned())
+}
+
 /// The body of an HTTP answer.
 #[must_use]
 pub fn get(address: &str, path: &str) -> String {

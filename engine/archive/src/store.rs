@@ -286,6 +286,10 @@ impl<H: Store, C: Archive> Fleet for Archived<H, C> {
         self.hot.claim(key, run, kept_ms, instead_of).await
     }
 
+    async fn claimed(&self, key: &str) -> Result<Option<RunId>, StoreError> {
+        self.hot.claimed(key).await
+    }
+
     async fn workers(&self) -> Result<Vec<WorkerCard>, StoreError> {
         self.hot.workers().await
     }

@@ -71,12 +71,19 @@ impl CliError {
     pub fn exit(&self) -> Exit {
         match self {
             Self::Usage(_)
-            | Self::Control(ControlError::NoSuchStage { .. })
+            | Self::Control(
+                ControlError::NoSuchStage { .. }
+                | ControlError::NoSuchPipeline { .. }
+                | ControlError::NoSuchTrigger { .. },
+            )
             | Self::Open(OpenError::Artifacts(ArtifactError::BadRemote { .. })) => Exit::Usage,
             Self::Invalid(_)
-            | Self::Control(ControlError::Inputs(_) | ControlError::Rows(_) | ControlError::Key(_)) => {
-                Exit::Invalid
-            }
+            | Self::Control(
+                ControlError::Inputs(_)
+                | ControlError::Rows(_)
+                | ControlError::Key(_)
+                | ControlError::Invalid { .. },
+            ) => Exit::Invalid,
             Self::Store(error)
             | Self::Control(ControlError::Store(error))
             | Self::Open(OpenError::Store(error)) => of_store(error),

@@ -3,10 +3,12 @@
 
 use crate::source::Source;
 use async_trait::async_trait;
-use reelmill_control::{Control, ControlError, Pipeline, Submission, prepare};
+use reelmill_control::registry::labels_of;
+use reelmill_control::{Control, ControlError, Pipeline, PipelineRef, Submission, prepare};
 use reelmill_graph::compile::Catalog;
 use reelmill_inbox::{Envelope, Problem, Request, SubmitError, Submitted, Submitter};
 use reelmill_ports::StoreError;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// Submits what comes in.
@@ -19,9 +21,21 @@ pub struct InboxDesk {
     pub pipelines: PathBuf,
 }
 
+/// A pipeline that an envelope names or brings along.
+struct Found {
+    pipeline: Pipeline,
+    folder: PathBuf,
+    labels: BTreeMap<String, String>,
+}
+
 impl InboxDesk {
     /// The pipeline of an envelope.
-    fn pipeline(&self, envelope: &Envelope) -> Result<(Pipeline, PathBuf), SubmitError> {
+    async fn pipeline(&self, envelope: &Envelope) -> Result<Found, SubmitError> {
+        if let Some(name) = &envelope.pipeline
+            && let Some(found) = self.registered(name, &envelope.namespace).await?
+        {
+            return Ok(found);
+        }
         let (source, pointer) = match (&envelope.yaml, &envelope.pipeline) {
             (Some(text), _) => (Source::inline(text.clone(), self.pipelines.clone()), "/yaml"),
             (None, Some(name)) => (self.named(name)?, "/pipeline"),
@@ -32,20 +46,37 @@ impl InboxDesk {
             let shown = reelmill_spec::render(&invalid.0, &source.text, &source.name, false);
             SubmitError::never(vec![Problem::at(pointer, shown.trim_end().to_owned())])
         })?;
-        Ok((pipeline, source.folder))
+        Ok(Found { pipeline, folder: source.folder, labels: BTreeMap::new() })
+    }
+
+    /// A registered pipeline; none where the name is none of one.
+    async fn registered(&self, name: &str, namespace: &str) -> Result<Option<Found>, SubmitError> {
+        let Ok(wanted) = name.parse::<PipelineRef>() else { return Ok(None) };
+        let found = async {
+            let revision = self.control.registered(namespace, &wanted).await?;
+            let pipeline = self.control.runnable(&revision, &self.catalog).await?;
+            let (labels, folder) = (labels_of(&revision), PathBuf::from(revision.text.folder));
+            Ok(Found { pipeline, folder, labels })
+        };
+        match found.await {
+            Ok(found) => Ok(Some(found)),
+            // It may be a file.
+            Err(ControlError::NoSuchPipeline { .. }) if wanted.revision.is_none() => Ok(None),
+            Err(error @ (ControlError::NoSuchPipeline { .. } | ControlError::Invalid { .. })) => {
+                Err(SubmitError::never(vec![Problem::at("/pipeline", error.to_string())]))
+            }
+            Err(error) => Err(refused(&error)),
+        }
     }
 
     fn named(&self, name: &str) -> Result<Source, SubmitError> {
-        if name.contains('@') {
-            let problem = Problem::at("/pipeline", "revisions of pipelines are not kept yet");
-            return Err(SubmitError::never(vec![problem.help("write the name alone")]));
-        }
         Source::read(&self.pipelines.join(format!("{name}.yaml"))).map_err(|error| {
             let problem =
                 Problem::at("/pipeline", format!("there is no pipeline `{name}`: {}", error.chain()));
-            SubmitError::never(vec![
-                problem.help("put NAME.yaml into the folder of `reelmill worker --inbox`"),
-            ])
+            SubmitError::never(vec![problem.help(
+                "register it with `reelmill pipelines put`, or put NAME.yaml into the folder of \
+                     `reelmill worker --inbox`",
+            )])
         })
     }
 }
@@ -68,12 +99,13 @@ fn refused(error: &ControlError) -> SubmitError {
 impl Submitter for InboxDesk {
     async fn submit(&self, request: Request) -> Result<Submitted, SubmitError> {
         let Request { run, at_ms, envelope } = request;
-        let (pipeline, folder) = self.pipeline(&envelope)?;
+        let Found { pipeline, folder, mut labels } = self.pipeline(&envelope).await?;
+        labels.extend(envelope.labels);
         let submission = Submission {
             id: run,
             inputs: envelope.inputs,
             name: envelope.name,
-            labels: envelope.labels,
+            labels,
             namespace: Some(envelope.namespace),
             base_dir: folder.clone(),
             files_dir: folder,
@@ -82,11 +114,8 @@ impl Submitter for InboxDesk {
             batch: None,
             priority: Some(envelope.priority),
         };
-        let known = self.control.store.run(run).await;
-        let known = known.map_err(|error| refused(&error.into()))?.is_some();
         let submitted = self.control.submit(&pipeline, submission, false).await;
         let submitted = submitted.map_err(|error| refused(&error))?;
-        let new = !known && !submitted.resumed && !submitted.existing;
-        Ok(Submitted { run: submitted.run, new })
+        Ok(Submitted { run: submitted.run, new: !submitted.resumed && !submitted.existing })
     }
 }

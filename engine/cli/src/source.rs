@@ -1,18 +1,22 @@
-//! Pipeline files: read from disk or standard input, and what is wrong with them shown.
+//! Pipelines as commands are given them: read from a file or standard input, or registered under a name; and what is
+//! wrong with them shown.
 
+use crate::commands::Context;
+use crate::engine;
 use crate::exit::CliError;
 use crate::output::Output;
 use crate::words;
 use anyhow::Context as _;
-use reelmill_control::{Pipeline, prepare};
+use reelmill_control::registry::Kept;
+use reelmill_control::{Control, Pipeline, PipelineRef, prepare};
 use reelmill_graph::compile::Catalog;
-use reelmill_model::limits;
+use reelmill_model::{Revision, limits};
 use reelmill_spec::{Diagnostic, FileText, Files, Severity};
 use std::fs::File;
 use std::io::{Read as _, stdin};
 use std::path::{Path, PathBuf};
 
-/// A pipeline file.
+/// A pipeline's text, and where it comes from.
 #[derive(Clone, Debug)]
 pub struct Source {
     /// Its name for people: the path as it was given.
@@ -25,18 +29,29 @@ pub struct Source {
     shown: PathBuf,
     /// Its name within the folder; none for standard input.
     file: Option<String>,
+    /// The revision that it is, where it is a registered pipeline.
+    revision: Option<Revision>,
+}
+
+/// A registered pipeline, where a command line names one: what looks like a name and is no file.
+pub fn name_of(given: &Path) -> Option<PipelineRef> {
+    let name = given.to_str()?.parse().ok()?;
+    (!given.exists()).then_some(name)
 }
 
 /// One byte more than allowed is enough for the parser to see that it is too much.
 const MOST: u64 = limits::PIPELINE_BYTES_MAX as u64 + 1;
 
-/// The files that it names lie beside it.
+/// The files that it names lie beside it; those of a registered pipeline were kept with it.
 impl Files for Source {
     fn main(&self) -> Option<&str> {
         self.file.as_deref()
     }
 
     fn open(&self, path: &str) -> Result<FileText, String> {
+        if let Some(revision) = &self.revision {
+            return Kept(revision).open(path);
+        }
         let mut text = String::new();
         let file = File::open(self.folder.join(path)).map_err(|error| error.to_string())?;
         file.take(MOST).read_to_string(&mut text).map_err(|error| error.to_string())?;
@@ -63,17 +78,68 @@ impl Source {
         let folder = std::path::absolute(if parent.as_os_str().is_empty() { Path::new(".") } else { parent })
             .with_context(|| format!("cannot tell where {name} is"))?;
         let file = path.file_name().filter(|_| !is_stdin).map(|name| name.to_string_lossy().into_owned());
-        Ok(Self { name, text, folder, shown: parent.to_owned(), file })
+        Ok(Self { name, text, folder, shown: parent.to_owned(), file, revision: None })
     }
 
     /// A text that is no file; the files that it names lie in `folder`.
     pub fn inline(text: String, folder: PathBuf) -> Self {
-        Self { name: "the envelope's pipeline".to_owned(), text, shown: folder.clone(), folder, file: None }
+        let name = "the envelope's pipeline".to_owned();
+        Self { name, text, shown: folder.clone(), folder, file: None, revision: None }
+    }
+
+    /// A revision of a registered pipeline.
+    pub fn registered(revision: Revision) -> Self {
+        let folder = PathBuf::from(&revision.text.folder);
+        Self {
+            name: format!("{}@{}", revision.head.id, revision.head.revision),
+            text: revision.text.main.clone(),
+            shown: folder.clone(),
+            folder,
+            file: revision.text.file.clone(),
+            revision: Some(revision),
+        }
+    }
+
+    /// A file, or a registered pipeline that is named for somebody of a namespace.
+    pub async fn find(control: &Control, given: &Path, namespace: &str) -> Result<Self, CliError> {
+        match name_of(given) {
+            Some(name) => Ok(Self::registered(control.registered(namespace, &name).await?)),
+            None => Self::read(given),
+        }
+    }
+
+    /// The same for commands that need no state where a file is given.
+    pub fn look(cx: &Context, given: &Path) -> Result<Self, CliError> {
+        if name_of(given).is_none() {
+            return Self::read(given);
+        }
+        let control = engine::open(cx)?.control;
+        engine::block_on(Self::find(&control, given, "default"))
+    }
+
+    /// Its name within its folder; none for standard input.
+    pub fn file(&self) -> Option<&str> {
+        self.file.as_deref()
+    }
+
+    /// The revision that it is, where it is a registered pipeline.
+    pub fn revision(&self) -> Option<&Revision> {
+        self.revision.as_ref()
     }
 
     /// Parses and compiles it. What is wrong with it is shown on standard error, warnings too.
     pub fn prepare(&self, catalog: &Catalog, output: Output) -> Result<Pipeline, CliError> {
-        match prepare(&self.text, catalog, self) {
+        self.prepare_with(catalog, self, output)
+    }
+
+    /// The same, with other files than those beside it.
+    pub fn prepare_with(
+        &self,
+        catalog: &Catalog,
+        files: &dyn Files,
+        output: Output,
+    ) -> Result<Pipeline, CliError> {
+        match prepare(&self.text, catalog, files) {
             Ok(pipeline) => {
                 self.show(&pipeline.warnings, output);
                 Ok(pipeline)

@@ -5,9 +5,9 @@ use crate::inputs;
 use crate::source::Source;
 use crate::words;
 use anyhow::Context as _;
+use reelmill_control::registry::labels_of;
 use reelmill_control::{Pipeline, Submission};
 use reelmill_model::RunId;
-use std::collections::BTreeMap;
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::path::PathBuf;
 
@@ -40,11 +40,13 @@ impl SubmissionFlags {
         namespace: Option<String>,
     ) -> Result<Submission, CliError> {
         let now_ms = words::now_ms();
+        let mut labels = source.revision().map(labels_of).unwrap_or_default();
+        labels.extend(self.label.iter().cloned());
         Ok(Submission {
             id: new_run_id(now_ms),
             inputs: inputs::gather(&pipeline.graph.inputs, self.inputs.as_deref(), &self.input)?,
             name: self.name.clone(),
-            labels: self.label.iter().cloned().collect::<BTreeMap<_, _>>(),
+            labels,
             namespace,
             base_dir: source.folder.clone(),
             files_dir: std::env::current_dir().context("there is no current folder")?,

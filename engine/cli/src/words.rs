@@ -1,4 +1,4 @@
-//! Figures as people read them: durations, sizes, times of day.
+//! Words for people: durations, sizes, times of day, who is at work.
 
 /// A length of time: `0.4 s`, `12 s`, `3 min 05 s`, `2 h 10 min`.
 pub fn duration(ms: u64) -> String {
@@ -38,6 +38,11 @@ pub fn count(number: u64, noun: &str) -> String {
 pub fn now_ms() -> u64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     since.map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}
+
+/// The name of whoever is at work here, for people; empty where the environment names nobody.
+pub fn user() -> String {
+    std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).unwrap_or_default()
 }
 
 #[cfg(test)]

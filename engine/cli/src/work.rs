@@ -2,11 +2,12 @@
 //! in order.
 
 use crate::exit::CliError;
-use reelmill_embedded::{Engine, serve_metrics};
+use reelmill_embedded::{Engine, serve};
 use reelmill_ports::Only;
 use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio_util::sync::CancellationToken;
 
 /// Time that running attempts get to end after an interrupt, unless it is said otherwise.
 pub const PATIENCE: Duration = Duration::from_secs(10);
@@ -20,12 +21,14 @@ pub struct Job {
     pub queues: Vec<String>,
     /// Time that running attempts get to end after an interrupt.
     pub patience: Duration,
+    /// Whether it also starts the runs of triggers, and takes calls of webhooks.
+    pub triggers: bool,
 }
 
 impl Job {
     /// The tasks of one run or batch.
     pub fn of(only: Only) -> Self {
-        Self { only, queues: vec!["default".to_owned()], patience: PATIENCE }
+        Self { only, queues: vec!["default".to_owned()], patience: PATIENCE, triggers: false }
     }
 }
 
@@ -47,8 +50,8 @@ pub struct WorkFlags {
     /// Say that this machine has a hardware encoder; may be given again
     #[arg(long, value_name = "NAME")]
     pub worker_encoder: Vec<String>,
-    /// Serve Prometheus metrics here: `127.0.0.1:9464`
-    #[arg(long, value_name = "ADDRESS")]
+    /// Serve Prometheus metrics here: `127.0.0.1:9464`; a worker also takes calls of webhooks here
+    #[arg(long, value_name = "ADDRESS", visible_alias = "listen")]
     pub metrics_addr: Option<SocketAddr>,
 }
 
@@ -73,10 +76,13 @@ pub async fn work<T>(
     done: impl Future<Output = Result<T, CliError>>,
 ) -> Result<Worked<T>, CliError> {
     let mut interrupts = Interrupts::listen()?;
+    let end = CancellationToken::new();
+    let hooks = job.triggers.then(|| engine.start_triggers(end.clone()));
     let serving = match flags.metrics_addr {
         Some(address) => {
-            let (address, serving) = serve_metrics(address, engine.registry.clone(), &engine.state).await?;
-            eprintln!("metrics on http://{address}/metrics");
+            let with_hooks = if hooks.is_some() { ", webhooks on /hooks/PIPELINE/TRIGGER" } else { "" };
+            let (address, serving) = serve(address, engine.registry.clone(), &engine.state, hooks).await?;
+            eprintln!("metrics on http://{address}/metrics{with_hooks}");
             Some(serving)
         }
         None => None,
@@ -89,6 +95,7 @@ pub async fn work<T>(
             Ok(Worked::Interrupted)
         }
     };
+    end.cancel();
     tokio::select! {
         () = worker.drain(job.patience) => {}
         // Leases that are still held are given back by the next start, which sees that this process is gone.

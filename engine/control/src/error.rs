@@ -42,6 +42,32 @@ pub enum ControlError {
         /// What there is.
         known: Vec<String>,
     },
+    /// No such pipeline is registered.
+    #[error("no pipeline `{wanted}` is registered: {help}")]
+    NoSuchPipeline {
+        /// What was asked for.
+        wanted: String,
+        /// What there is.
+        help: String,
+    },
+    /// A registered pipeline has no such trigger.
+    #[error("pipeline `{pipeline}` has no trigger `{trigger}`: {help}")]
+    NoSuchTrigger {
+        /// The pipeline.
+        pipeline: String,
+        /// What was asked for.
+        trigger: String,
+        /// What there is.
+        help: String,
+    },
+    /// A registered pipeline does not compile here, and its graph is gone.
+    #[error("`{name}` cannot be run here:\n{shown}")]
+    Invalid {
+        /// The pipeline and its revision.
+        name: String,
+        /// Everything that is wrong with it.
+        shown: String,
+    },
     /// An artifact is not in the store any more.
     #[error("{0} is not in the artifact store any more")]
     NoArtifact(Digest),

@@ -9,16 +9,20 @@ mod export;
 mod limits;
 mod plan;
 mod prepare;
+pub mod registry;
 pub mod schedule;
 mod status;
 mod submit;
+mod triggers;
 mod unique;
 mod why;
 
 use reelmill_artifacts::Artifacts;
 use reelmill_context::Runs;
 use reelmill_model::RunId;
-use reelmill_ports::{EventLog, Fleet, Limits, ResultCache, RetryScope, RunStore, TaskQueue};
+use reelmill_ports::{
+    EventLog, Fleet, Limits, Marks, Registry, ResultCache, RetryScope, RunStore, TaskQueue,
+};
 use std::sync::Arc;
 
 pub use approve::Question;
@@ -28,8 +32,10 @@ pub use error::ControlError;
 pub use export::Exported;
 pub use plan::{Plan, PlannedStage};
 pub use prepare::{Invalid, Pipeline, prepare};
+pub use registry::PipelineRef;
 pub use status::{RunStatus, StageStatus, TaskFailure};
 pub use submit::{Submission, Submitted};
+pub use triggers::TriggerStatus;
 pub use why::Why;
 
 /// The engine's state, as use cases need it. A clone is another handle on the same.
@@ -47,6 +53,10 @@ pub struct Control {
     pub fleet: Arc<dyn Fleet>,
     /// The result cache.
     pub cache: Arc<dyn ResultCache>,
+    /// Registered pipelines.
+    pub registry: Arc<dyn Registry>,
+    /// What is remembered of triggers.
+    pub marks: Arc<dyn Marks>,
     /// Files.
     pub artifacts: Arc<Artifacts>,
     /// Runs and graphs in use.

@@ -1,7 +1,9 @@
 //! The scheduler with a clock of the test's own: what fires, once, whatever happens to schedulers and runs.
 
 use async_trait::async_trait;
-use reelmill_control::schedule::{Fired, Launch, LaunchError, Launcher, Registered, Scheduler, Timer};
+use reelmill_control::schedule::{
+    Fired, Launch, LaunchError, Launched, Launcher, Registered, Scheduler, Timer,
+};
 use reelmill_model::RunId;
 use reelmill_ports::{Clock, Marks as _, MemoryMarks, StoreError};
 use std::collections::{BTreeMap, HashSet};
@@ -41,7 +43,7 @@ struct Runs {
 
 #[async_trait]
 impl Launcher for Runs {
-    async fn launch(&self, launch: Launch) -> Result<bool, LaunchError> {
+    async fn launch(&self, launch: Launch) -> Result<Launched, LaunchError> {
         if self.broken.load(Ordering::SeqCst) {
             return Err(LaunchError { retry: true, message: "the store is not there".to_owned() });
         }
@@ -53,7 +55,7 @@ impl Launcher for Runs {
         if new {
             self.running.lock().expect("no test panics with it").insert(run);
         }
-        Ok(new)
+        Ok(Launched { run, new })
     }
 
     async fn is_running(&self, run: RunId) -> Result<bool, StoreError> {

@@ -1,10 +1,12 @@
 //! A state with plugins and a worker.
 
+use crate::hooks::Hooks;
 use crate::state::{FleetStores, State};
 use crate::{OpenError, capacity, identity, scratch};
 use prometheus::Registry;
 use reelmill_archive::Retention;
 use reelmill_context::Runs;
+use reelmill_control::schedule::{Calls, Scheduler, StoreLauncher, SystemTimer, follow};
 use reelmill_graph::compile::Catalog;
 use reelmill_graph::{Node, placement};
 use reelmill_host::{Host, HostConfig, Plugin, discover};
@@ -15,6 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 /// How the engine is put together.
@@ -129,6 +132,20 @@ impl Engine {
         if let Some(FleetStores { hot, cold }) = self.state.fleet.clone() {
             tokio::spawn(reelmill_archive::run(hot, cold, Retention { keep }, end));
         }
+    }
+
+    /// Starts the runs of triggers of registered pipelines when they are due, until `end`; gives the way in for calls.
+    pub fn start_triggers(&self, end: CancellationToken) -> Hooks {
+        let control = &self.state.control;
+        let (tell, pipelines) = watch::channel(Vec::new());
+        tokio::spawn(follow(control.clone(), tell, end.clone()));
+        let launcher = StoreLauncher { control: control.clone(), catalog: self.catalog() };
+        let launcher = Arc::new(launcher);
+        let scheduler =
+            Scheduler::new(launcher.clone(), control.marks.clone(), Arc::new(SystemTimer), pipelines.clone());
+        tokio::spawn(scheduler.run(end));
+        let calls = Calls { launcher, control: control.clone() };
+        Hooks::new(pipelines, calls, self.executor.secrets.clone())
     }
 
     /// Ends the plugins' processes.

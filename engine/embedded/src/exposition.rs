@@ -1,26 +1,14 @@
 //! `/metrics`: the figures of this process, its store and its machine, in Prometheus' text format.
 
 use crate::{OpenError, State};
-use http_body_util::Full;
-use hyper::body::{Bytes, Incoming};
-use hyper::service::service_fn;
-use hyper::{Request, Response, StatusCode};
-use hyper_util::rt::TokioIo;
 use prometheus::{Encoder as _, IntGaugeVec, Opts, Registry, TextEncoder};
 use reelmill_hardware::Figures;
 use reelmill_model::{RunState, TaskState, limits};
 use reelmill_ports::{RunFilter, Store, StoreError};
-use std::convert::Infallible;
-use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
-use tokio::net::TcpListener;
-use tokio::task::JoinHandle;
-
-/// Readers served at once; a scraper needs one.
-const CONNECTIONS_MAX: usize = 16;
 
 /// What is read anew for every scrape.
-struct Exposition {
+pub struct Exposition {
     registry: Registry,
     store: Arc<dyn Store>,
     machine: Mutex<Figures>,
@@ -30,55 +18,9 @@ struct Exposition {
     host: IntGaugeVec,
 }
 
-/// Serves `/metrics` until the handle is aborted; says the address it listens on (port 0 takes a free one).
-pub async fn serve(
-    address: SocketAddr,
-    registry: Registry,
-    state: &State,
-) -> Result<(SocketAddr, JoinHandle<()>), OpenError> {
-    let io = |source| OpenError::Io { what: format!("listen on {address}"), source };
-    let listener = TcpListener::bind(address).await.map_err(io)?;
-    let bound = listener.local_addr().map_err(io)?;
-    let exposition = Arc::new(Exposition::register(&registry, state)?);
-    let task = tokio::spawn(async move {
-        let room = Arc::new(tokio::sync::Semaphore::new(CONNECTIONS_MAX));
-        loop {
-            let Ok(permit) = room.clone().acquire_owned().await else { return };
-            let Ok((stream, _)) = listener.accept().await else { continue };
-            let exposition = exposition.clone();
-            tokio::spawn(async move {
-                let answer = service_fn(move |request| respond(exposition.clone(), request));
-                let server = hyper::server::conn::http1::Builder::new();
-                // A scraper that goes away in the middle is its own loss.
-                let _ = server.serve_connection(TokioIo::new(stream), answer).await;
-                drop(permit);
-            });
-        }
-    });
-    Ok((bound, task))
-}
-
-async fn respond(
-    exposition: Arc<Exposition>,
-    request: Request<Incoming>,
-) -> Result<Response<Full<Bytes>>, Infallible> {
-    let (status, body) = match request.uri().path() {
-        "/metrics" => match exposition.text().await {
-            Ok(text) => (StatusCode::OK, text),
-            Err(error) => (StatusCode::SERVICE_UNAVAILABLE, error.to_string()),
-        },
-        "/healthz" => (StatusCode::OK, "ok\n".to_owned()),
-        _ => (StatusCode::NOT_FOUND, "there is /metrics and /healthz\n".to_owned()),
-    };
-    let mut response = Response::new(Full::new(Bytes::from(body)));
-    *response.status_mut() = status;
-    let text = hyper::header::HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
-    response.headers_mut().insert(hyper::header::CONTENT_TYPE, text);
-    Ok(response)
-}
-
 impl Exposition {
-    fn register(registry: &Registry, state: &State) -> Result<Self, OpenError> {
+    /// Registers what is read.
+    pub fn register(registry: &Registry, state: &State) -> Result<Self, OpenError> {
         let gauge = |name: &str, help: &str, label: &str| -> Result<IntGaugeVec, OpenError> {
             let gauge = IntGaugeVec::new(Opts::new(name, help), &[label])?;
             registry.register(Box::new(gauge.clone()))?;
@@ -95,7 +37,8 @@ impl Exposition {
         })
     }
 
-    async fn text(&self) -> Result<String, StoreError> {
+    /// All figures.
+    pub async fn text(&self) -> Result<String, StoreError> {
         self.read_runs().await?;
         let stats = self.store.stats().await?;
         let set = |gauges: &IntGaugeVec, name: &str, value: u64| {

@@ -3,16 +3,20 @@
 //!
 //! [`State`] is what readers need (`status`, `why`, `cancel`); [`Engine`] is a state with plugins and a worker.
 
+mod answer;
 mod capacity;
 mod engine;
 mod exposition;
+mod hooks;
 mod identity;
 mod scratch;
+mod server;
 mod state;
 
 pub use engine::{Engine, Options};
-pub use exposition::serve as serve_metrics;
+pub use hooks::Hooks;
 pub use identity::worker_id;
+pub use server::serve;
 pub use state::{Place, State};
 
 /// The engine could not be put together.

@@ -69,6 +69,8 @@ impl State {
             fleet: store.clone(),
             events: store.clone(),
             cache: store.clone(),
+            registry: store.clone(),
+            marks: store.clone(),
             artifacts: Arc::new(artifacts),
             runs: Runs::new(store.clone() as Arc<dyn RunStore>),
         };

@@ -66,14 +66,14 @@ fn there_is_no_run_yet() {
 fn a_run_is_given_what_the_trigger_knows() {
     let (_, loaded) = load(
         r#"  a: { type: schedule, cron: "0 3 * * *", inputs: { topic: "for ${{ trigger.date }}", n: 3 } }
-  b: { type: webhook, inputs: "${{ trigger.body }}" }
+  b: { type: webhook, secret: key, inputs: "${{ trigger.body }}" }
 "#,
     );
     // The plugin is not known, so this pipeline has no graph and starts nothing.
     assert!(loaded.graph.is_none() && loaded.triggers.is_empty());
-    let yaml = "version: 1\nname: p\ninputs: { topic: { type: string } }\nstages: { a: { uses: x.y@1 } }\n\
+    let yaml = "version: 1\nname: p\nsecrets: [key]\ninputs: { topic: { type: string } }\nstages: { a: { uses: x.y@1 } }\n\
                 triggers:\n  a: { type: schedule, cron: \"0 3 * * *\", inputs: { topic: \"for ${{ trigger.date }}\" } }\n  \
-                b: { type: webhook, inputs: \"${{ trigger.body }}\" }\n";
+                b: { type: webhook, secret: key, inputs: \"${{ trigger.body }}\" }\n";
     let (spec, _) = reelmill_spec::parse(yaml);
     let (triggers, problems) = reelmill_graph::compile::triggers(&spec.expect("it parses"));
     assert_eq!(problems, []);

@@ -61,6 +61,9 @@ pub trait Fleet: Send + Sync {
         instead_of: Option<RunId>,
     ) -> Result<RunId, StoreError>;
 
+    /// The run that has a key.
+    async fn claimed(&self, key: &str) -> Result<Option<RunId>, StoreError>;
+
     /// The workers that were heard lately, by name.
     async fn workers(&self) -> Result<Vec<WorkerCard>, StoreError>;
 

@@ -362,14 +362,18 @@ static TRIGGER: Record = Record {
         key(
             "overlap",
             Word(&["skip", "allow", "queue", "cancel_previous"]),
-            "What happens when the run before has not ended; `skip` unless set.",
+            "What happens when the run before has not ended; `skip` unless set. With `queue`, calls are asked to come again.",
         ),
         key(
             "catchup",
             Word(&["none", "last", "all"]),
             "What happens with times of a schedule that were missed; `none` unless set.",
         ),
-        key("secret", Id, "The secret that signs the calls of a webhook (HMAC-SHA256)."),
+        key(
+            "secret",
+            Id,
+            "The secret that signs the calls of a webhook (HMAC-SHA256); one of the pipeline's `secrets`.",
+        ),
         key("folder", Text, "The folder whose new files start runs, absolute."),
         key("pattern", Text, "Names of the files that count, with `*` and `?`; all unless set."),
         key("settle", Duration, "How long a file must not have changed; 5s unless set."),

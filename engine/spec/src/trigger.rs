@@ -30,8 +30,8 @@ pub enum When {
     },
     /// A call.
     Webhook {
-        /// The secret that signs it; none: the one that comes with the registered webhook.
-        secret: Option<String>,
+        /// The secret that signs it.
+        secret: String,
     },
     /// A file.
     File {

@@ -14,32 +14,13 @@ fn check(triggers: &str, expected: &Expect) {
 }
 
 #[test]
-fn good_ones_say_nothing_but_that_webhooks_wait_for_their_door() {
+fn good_ones_say_nothing() {
     check(
         r#"  nightly: { type: schedule, cron: "0 3 * * *", timezone: Europe/Oslo, overlap: cancel_previous, catchup: last, inputs: { topic: daily news } }
-  free: { type: webhook, inputs: "${{ trigger.body }}" }
   hook: { type: webhook, secret: hook_key, inputs: "${{ trigger.body }}" }
   drop: { type: file, folder: /srv/in, pattern: "*.csv", settle: 10s, overlap: allow, inputs: { topic: "${{ trigger.path }}", scenes: 3 } }
 "#,
-        &expect![[r#"
-            warning[RM-0111]: trigger `free` cannot fire yet: this version takes no calls over HTTP
-              --> p.yaml:11:3
-               |
-            11 |   free: { type: webhook, inputs: "${{ trigger.body }}" }
-               |   ^^^^
-               |
-               = help: runs can be submitted otherwise meanwhile; the trigger is checked and kept
-
-            warning[RM-0111]: trigger `hook` cannot fire yet: this version takes no calls over HTTP
-              --> p.yaml:12:3
-               |
-            12 |   hook: { type: webhook, secret: hook_key, inputs: "${{ trigger.body }}" }
-               |   ^^^^
-               |
-               = help: runs can be submitted otherwise meanwhile; the trigger is checked and kept
-
-            2 warnings
-        "#]],
+        &expect![""],
     );
 }
 
@@ -240,21 +221,13 @@ fn keys_of_other_types_and_words_that_are_none() {
                |
                = help: for example `90s`, `10m` or `1h30m`
 
-            warning[RM-0111]: trigger `c` cannot fire yet: this version takes no calls over HTTP
+            error[RM-0104]: trigger `c` needs the key `secret`
               --> p.yaml:12:3
                |
             12 |   c: { type: webhook, inputs: { topic: abc } }
                |   ^
                |
-               = help: runs can be submitted otherwise meanwhile; the trigger is checked and kept
-
-            warning[RM-0111]: trigger `d` cannot fire yet: this version takes no calls over HTTP
-              --> p.yaml:13:3
-               |
-            13 |   d: { type: webhook, secret: hookkey, inputs: { topic: abc } }
-               |   ^
-               |
-               = help: runs can be submitted otherwise meanwhile; the trigger is checked and kept
+               = help: the name of the secret that signs its calls, one of the pipeline's `secrets`
 
             error[RM-0214]: secret `hookkey` is not declared
               --> p.yaml:13:31
@@ -272,7 +245,7 @@ fn keys_of_other_types_and_words_that_are_none() {
                |
                = help: known: `schedule`, `webhook`, `file`
 
-            8 errors, 2 warnings
+            9 errors
         "#]],
     );
 }

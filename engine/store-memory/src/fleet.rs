@@ -40,6 +40,12 @@ impl Fleet for MemoryStore {
         Ok(state.claims.entry(key.to_owned()).or_insert((run, until_ms)).0)
     }
 
+    async fn claimed(&self, key: &str) -> Result<Option<RunId>, StoreError> {
+        let now_ms = self.now_ms();
+        let known = self.state().claims.get(key).copied();
+        Ok(known.filter(|(_, until_ms)| *until_ms >= now_ms).map(|(run, _)| run))
+    }
+
     async fn workers(&self) -> Result<Vec<WorkerCard>, StoreError> {
         let now_ms = self.now_ms();
         let state = self.state();

@@ -18,6 +18,14 @@ pub fn server_ms(wire: &mut Wire) -> Result<u64, Trouble> {
     Ok(seconds * 1000 + micros / 1000)
 }
 
+/// The run of a claim as `lua/claim.lua` writes it, unless its time is over.
+fn claimed(claim: &[u8], now_ms: u64) -> Result<Option<RunId>, Trouble> {
+    let damage = || Damage("a key was claimed oddly".into());
+    let (run, until_ms) = claim.split_at_checked(16).ok_or_else(damage)?;
+    let until_ms = u64::from_be_bytes(until_ms.try_into().map_err(|_| damage())?);
+    Ok(if until_ms >= now_ms { Some(run_id(run)?) } else { None })
+}
+
 /// The workers heard lately; those that fell silent are forgotten on the way.
 fn workers(wire: &mut Wire, given_ms: Option<u64>) -> Result<Vec<WorkerCard>, Trouble> {
     let now_ms = given_ms.map_or_else(|| server_ms(wire), Ok)?;
@@ -115,6 +123,19 @@ impl Fleet for RedisStore {
                 }
                 let owner: Vec<u8> = wire.ask(|conn| call.invoke(conn.as_mut()))?;
                 Ok(run_id(&owner)?)
+            })
+            .await
+    }
+
+    async fn claimed(&self, key: &str) -> Result<Option<RunId>, StoreError> {
+        let given_ms = self.clock.as_ref().map(|clock| clock.now_ms());
+        let key = format!("rm:claim:{key}");
+        self.readers
+            .read(move |wire| {
+                let known: Option<Vec<u8>> = wire.query(cmd("GET").arg(&key))?;
+                let Some(claim) = known else { return Ok(None) };
+                let now_ms = given_ms.map_or_else(|| server_ms(wire), Ok)?;
+                claimed(&claim, now_ms)
             })
             .await
     }

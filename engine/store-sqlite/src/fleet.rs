@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use reelmill_model::limits::WORKER_SILENT_MS;
 use reelmill_model::{RunId, WorkerId};
 use reelmill_ports::{Fleet, LaneView, StoreError, WorkerCard};
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension as _, params};
 
 fn announce(unit: &mut Unit<'_>, card: &WorkerCard) -> Result<(), Trouble> {
     let now_ms = unit.tx.now_ms();
@@ -39,6 +39,13 @@ fn claim(
     let mut query = unit.conn.prepare_cached("SELECT run FROM claim WHERE key = ?1")?;
     let bytes: Vec<u8> = query.query_row(params![key], |row| row.get(0))?;
     run_id(&bytes)
+}
+
+/// The run that has a key.
+fn claimed(conn: &Connection, key: &str, now_ms: u64) -> Result<Option<RunId>, Trouble> {
+    let mut query = conn.prepare_cached("SELECT run FROM claim WHERE key = ?1 AND until_ms >= ?2")?;
+    let bytes: Option<Vec<u8>> = query.query_row(params![key, int(now_ms)], |row| row.get(0)).optional()?;
+    bytes.map(|bytes| run_id(&bytes)).transpose()
 }
 
 /// The workers heard since a moment.
@@ -94,6 +101,11 @@ impl Fleet for SqliteStore {
     ) -> Result<RunId, StoreError> {
         let key = key.to_owned();
         self.writer.write(move |unit| claim(unit, &key, run, kept_ms, instead_of).map(Ok)).await
+    }
+
+    async fn claimed(&self, key: &str) -> Result<Option<RunId>, StoreError> {
+        let (key, now_ms) = (key.to_owned(), self.writer.now_ms());
+        self.readers.long(move |conn| claimed(conn, &key, now_ms)).await
     }
 
     async fn workers(&self) -> Result<Vec<WorkerCard>, StoreError> {

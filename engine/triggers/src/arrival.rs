@@ -38,12 +38,6 @@ pub struct Arrivals {
 }
 
 impl Arrivals {
-    /// Nothing was seen yet, but files in these states have fired, as `fired` said before.
-    #[must_use]
-    pub fn after(fired: &[String]) -> Self {
-        Self { open: BTreeMap::new(), fired: fired.iter().cloned().collect() }
-    }
-
     /// Looks at a listing: which files have become complete, by name. `now_ms` is of a clock that only goes forward.
     pub fn look(
         &mut self,
@@ -80,7 +74,12 @@ impl Arrivals {
         complete
     }
 
-    /// The files that are there and have fired, for `after`.
+    /// Takes over what others have seen fire.
+    pub fn note(&mut self, fired: &[String]) {
+        self.fired.extend(fired.iter().cloned());
+    }
+
+    /// The files that are there and have fired, for `note`.
     #[must_use]
     pub fn fired(&self) -> Vec<String> {
         self.fired.iter().cloned().collect()
@@ -151,7 +150,8 @@ mod tests {
         let there = || vec![file("a", 1, 1), file("b", 1, 1)];
         arrivals.look(there(), None, 10, 0);
         assert_eq!(names(&arrivals.look(there(), None, 10, 10)), ["a", "b"]);
-        let mut restarted = Arrivals::after(&arrivals.fired());
+        let mut restarted = Arrivals::default();
+        restarted.note(&arrivals.fired());
         restarted.look(there(), None, 10, 0);
         assert_eq!(names(&restarted.look(there(), None, 10, 10)), Vec::<&str>::new());
         restarted.look(vec![file("b", 1, 1)], None, 10, 20);

@@ -1,7 +1,7 @@
 //! A firing: one moment at which a trigger starts a run.
 
 use crate::arrival::FileStat;
-use reelmill_model::RunId;
+use reelmill_model::{PipelineName, RunId};
 use reelmill_spec::trigger::When;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -29,6 +29,13 @@ pub struct Source {
 }
 
 impl Source {
+    /// A trigger of a registered pipeline.
+    #[must_use]
+    pub fn of(id: &PipelineName, trigger: &str) -> Self {
+        let PipelineName { namespace, name } = id.clone();
+        Self { namespace, pipeline: name, trigger: trigger.to_owned() }
+    }
+
     /// A key for what is remembered of it: `namespace/pipeline/trigger`.
     #[must_use]
     pub fn key(&self) -> String {
@@ -39,24 +46,32 @@ impl Source {
 /// The id of the run of a firing: always the same for the same firing, and never the same for another.
 #[must_use]
 pub fn run_id(source: &Source, firing: &Firing) -> RunId {
+    let at = firing.at_ms.to_string();
+    let size = firing.file.as_ref().map(|file| file.size.to_string());
+    let mut parts = vec![at.as_str()];
+    if let (Some(file), Some(size)) = (&firing.file, &size) {
+        parts.extend([file.name.as_str(), size]);
+    }
+    drawn("reelmill firing 1", source, &parts, firing.at_ms)
+}
+
+/// The id of the run of a call that came first at this time; `fingerprint` is what no other call has.
+#[must_use]
+pub fn call_run_id(source: &Source, fingerprint: &str, at_ms: u64) -> RunId {
+    drawn("reelmill call 1", source, &[fingerprint], at_ms)
+}
+
+fn drawn(purpose: &str, source: &Source, parts: &[&str], at_ms: u64) -> RunId {
     /// A ULID has 48 bits for the time.
     const TIME_MS_MAX: u64 = (1 << 48) - 1;
-    let mut hasher = blake3::Hasher::new_derive_key("reelmill firing 1");
-    let mut part = |text: &str| {
+    let mut hasher = blake3::Hasher::new_derive_key(purpose);
+    for text in [source.namespace.as_str(), &source.pipeline, &source.trigger].iter().chain(parts) {
         hasher.update(&(text.len() as u64).to_le_bytes());
         hasher.update(text.as_bytes());
-    };
-    part(&source.namespace);
-    part(&source.pipeline);
-    part(&source.trigger);
-    part(&firing.at_ms.to_string());
-    if let Some(file) = &firing.file {
-        part(&file.name);
-        part(&file.size.to_string());
     }
     let mut random = [0; 16];
     random[..10].copy_from_slice(&hasher.finalize().as_bytes()[..10]);
-    RunId::from_parts(firing.at_ms.min(TIME_MS_MAX), u128::from_le_bytes(random))
+    RunId::from_parts(at_ms.min(TIME_MS_MAX), u128::from_le_bytes(random))
 }
 
 /// What expressions read as `trigger` when a trigger of this name fires.

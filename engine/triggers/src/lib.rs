@@ -13,6 +13,6 @@ mod webhook;
 
 pub use arrival::{Arrivals, FileStat};
 pub use due::due;
-pub use firing::{Firing, Source, about, run_id};
-pub use overlap::{Decision, Mark, decide};
-pub use webhook::{BadSignature, sign, verify};
+pub use firing::{Firing, Source, about, call_run_id, run_id};
+pub use overlap::{Came, Decision, Mark, Told, decide};
+pub use webhook::{BODY_SIGNATURE, BadSignature, SIGNATURE, Signed, TIMESTAMP, sign, verify};

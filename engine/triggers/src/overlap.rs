@@ -14,12 +14,81 @@ pub struct Mark {
     /// The run it started last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last: Option<RunId>,
+    /// What came of its last firing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub told: Option<Told>,
+    /// Whether it does not fire until it is resumed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub paused: bool,
     /// Firings that wait for that run to end, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub queued: Vec<Firing>,
     /// Files that are still there and have fired, by fingerprint.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub fired: Vec<String>,
+}
+
+/// What came of a firing, for people.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Told {
+    /// When it was, in milliseconds since the epoch.
+    pub at_ms: u64,
+    /// What came of it.
+    pub came: Came,
+    /// Its run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<RunId>,
+    /// Why it came to nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+}
+
+/// What a firing came to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Came {
+    /// A run was started.
+    Started,
+    /// It waits for the run before.
+    Waits,
+    /// Nothing, because the run before had not ended.
+    Skipped,
+    /// Nothing, because its run cannot be started.
+    Failed,
+}
+
+impl Told {
+    /// It started a run.
+    #[must_use]
+    pub const fn started(at_ms: u64, run: RunId) -> Self {
+        Self { at_ms, came: Came::Started, run: Some(run), why: None }
+    }
+
+    /// It started none.
+    #[must_use]
+    pub const fn without_run(at_ms: u64, came: Came, why: Option<String>) -> Self {
+        Self { at_ms, came, run: None, why }
+    }
+}
+
+impl Mark {
+    /// A mark as it is kept. What cannot be read is of no version this code knows: as if the trigger were new.
+    #[must_use]
+    pub fn parse(text: Option<&str>) -> Option<Self> {
+        serde_json::from_str(text?).ok()
+    }
+
+    /// How it is kept.
+    #[must_use]
+    pub fn text(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
+    /// Notes what came of a firing.
+    pub fn tell(&mut self, told: Told) {
+        self.last = told.run.or(self.last);
+        self.told = Some(told);
+    }
 }
 
 /// What to do now.

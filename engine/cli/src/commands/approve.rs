@@ -4,6 +4,7 @@ use super::Context;
 use crate::engine;
 use crate::exit::{CliError, Exit};
 use crate::run_ref::RunRef;
+use crate::words;
 use reelmill_control::Question;
 use reelmill_model::Decision;
 use serde_json::json;
@@ -39,8 +40,7 @@ impl Approve {
             let run = self.run.resolve(&*control.store).await?;
             let questions = control.questions(run, self.stage.as_deref()).await?;
             self.check(&questions)?;
-            let user = || std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).unwrap_or_default();
-            let by = self.by.clone().unwrap_or_else(user);
+            let by = self.by.clone().unwrap_or_else(words::user);
             let decision = Decision { approved: !self.reject, by, reason: self.reason.clone() };
             let mut decided = Vec::with_capacity(questions.len());
             for question in &questions {

@@ -10,6 +10,7 @@ mod init;
 mod limits;
 mod logs;
 mod pause;
+mod pipelines;
 mod plan;
 mod plugins;
 mod queues;
@@ -18,6 +19,7 @@ mod run;
 mod schema;
 mod status;
 mod submit;
+mod triggers;
 mod validate;
 mod version;
 mod watch;
@@ -64,6 +66,10 @@ pub enum Command {
     Run(run::Run),
     /// Give a pipeline, or a batch of them, to the workers
     Submit(submit::Submit),
+    /// Keep pipelines under their names, revision by revision
+    Pipelines(pipelines::Pipelines),
+    /// Show what starts runs by itself, and what came of it; pause and resume it
+    Triggers(triggers::Triggers),
     /// Work on whatever is submitted, until told to stop
     Worker(worker::WorkerCommand),
     /// Show the workers there are
@@ -114,6 +120,8 @@ impl Command {
             Self::Plan(command) => command.run(cx),
             Self::Run(command) => command.run(cx),
             Self::Submit(command) => command.run(cx),
+            Self::Pipelines(command) => command.run(cx),
+            Self::Triggers(command) => command.run(cx),
             Self::Worker(command) => command.run(cx),
             Self::Workers(_) => workers::Workers::run(cx),
             Self::Queues(command) => command.run(cx),

@@ -19,7 +19,8 @@ Examples:
   reelmill plan pipeline.yaml --input topic='How tides work'
   reelmill plan pipeline.yaml -o json | jq '.stages[] | {path, cached, not_cached}'")]
 pub struct Plan {
-    /// The pipeline file; `-` is standard input
+    /// The pipeline file, `-` for standard input, or the name of a registered pipeline: NAME, NAME@REVISION
+    #[arg(value_name = "PIPELINE")]
     file: PathBuf,
     /// Give an input; may be given again
     #[arg(short, long = "input", value_name = "NAME=VALUE", value_parser = inputs::pair)]
@@ -31,7 +32,7 @@ pub struct Plan {
 
 impl Plan {
     pub(super) fn run(self, cx: &Context) -> Result<Exit, CliError> {
-        let source = Source::read(&self.file)?;
+        let source = Source::look(cx, &self.file)?;
         let found = plugins::find(cx, &source.folder)?;
         let pipeline = source.prepare(&found.catalog(), cx.output)?;
         let given = inputs::gather(&pipeline.graph.inputs, self.inputs.as_deref(), &self.input)?;

@@ -1,6 +1,7 @@
 //! `reelmill submit`: gives runs to workers and comes back at once, unless it is asked to wait.
 
 use super::Context;
+use super::pipelines::namespace;
 use super::run::{finish_elsewhere, report_batch};
 use crate::engine;
 use crate::exit::{CliError, Exit};
@@ -31,10 +32,12 @@ often it is submitted; a batch that was cut short goes on where it was when the 
 Examples:
   reelmill submit pipeline.yaml --redis redis://db --input topic='How tides work'
   reelmill submit pipeline.yaml --namespace acme --key order-4711 --wait --out out
-  reelmill submit pipeline.yaml --each rows.csv --wait"
+  reelmill submit pipeline.yaml --each rows.csv --wait
+  reelmill submit news@3 --input topic=tides                 a registered pipeline (`reelmill pipelines`)"
 )]
 pub struct Submit {
-    /// The pipeline file; `-` is standard input
+    /// The pipeline file, `-` for standard input, or the name of a registered pipeline: NAME, NAME@REVISION
+    #[arg(value_name = "PIPELINE")]
     file: PathBuf,
     #[command(flatten)]
     given: SubmissionFlags,
@@ -55,23 +58,17 @@ pub struct Submit {
     out: Option<PathBuf>,
 }
 
-/// A namespace is part of keys: letters, digits, `_`, `-` and `.`.
-fn namespace(text: &str) -> Result<String, String> {
-    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
-    if !text.is_empty() && text.len() <= 64 && text.chars().all(fits) {
-        Ok(text.to_owned())
-    } else {
-        Err("a namespace has 1 to 64 letters, digits, `_`, `-` or `.`".to_owned())
-    }
-}
-
 impl Submit {
     pub(super) fn run(self, cx: &Context) -> Result<Exit, CliError> {
         let state = engine::open(cx)?;
-        let source = Source::read(&self.file)?;
         engine::block_on(async {
+            let namespace = self.namespace.as_deref().unwrap_or("default");
+            let source = Source::find(&state.control, &self.file, namespace).await?;
             let engine = engine::start(cx, state, &source.folder, &WorkFlags::default()).await?;
-            let pipeline = source.prepare(&engine.catalog(), cx.output)?;
+            let pipeline = match source.revision() {
+                Some(revision) => engine.state.control.runnable(revision, &engine.catalog()).await?,
+                None => source.prepare(&engine.catalog(), cx.output)?,
+            };
             let workers = engine.state.store.workers().await?;
             let machines: Vec<_> = workers.into_iter().map(|card| card.machine).collect();
             // Where no worker is known, nothing can be said of what they can do.

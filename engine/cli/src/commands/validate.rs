@@ -19,8 +19,8 @@ Examples:
   generate | reelmill validate -
   reelmill validate -o json p.yaml | jq '.files[].diagnostics[] | {line, message, help}'")]
 pub struct Validate {
-    /// Pipeline files; `-` is standard input
-    #[arg(required = true)]
+    /// Pipeline files, `-` for standard input, or names of registered pipelines
+    #[arg(required = true, value_name = "PIPELINE")]
     files: Vec<PathBuf>,
 }
 
@@ -35,7 +35,7 @@ impl Validate {
     pub(super) fn run(self, cx: &Context) -> Result<Exit, CliError> {
         let mut all = Vec::with_capacity(self.files.len());
         for file in &self.files {
-            let source = Source::read(file)?;
+            let source = Source::look(cx, file)?;
             let found = plugins::find(cx, &source.folder)?;
             let (valid, diagnostics) = match prepare(&source.text, &found.catalog(), &source) {
                 Ok(pipeline) => (true, pipeline.warnings),

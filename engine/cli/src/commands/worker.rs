@@ -26,9 +26,13 @@ const KEEP: Duration = Duration::from_hours(1);
 is left is given back. Killed, its tasks go on elsewhere: within a second where another worker of this machine or its
 own restart sees it, after its lease (10 s) otherwise.
 
+It also starts the runs of triggers of registered pipelines (`reelmill pipelines`, `reelmill triggers`), and with
+--listen takes calls of webhooks at POST /hooks/PIPELINE/TRIGGER. However many workers there are, a firing starts
+one run.
+
 Examples:
   reelmill worker --redis redis://db:6379
-  reelmill worker --redis redis://db --queue default --queue gpu --slots 4 --metrics-addr 0.0.0.0:9464
+  reelmill worker --redis redis://db --queue default --queue gpu --slots 4 --listen 127.0.0.1:9464
   REELMILL_REDIS=redis://db reelmill worker --drain 10m"
 )]
 pub struct WorkerCommand {
@@ -72,7 +76,7 @@ impl WorkerCommand {
                 engine.capacity().slots,
                 engine.plugins.len()
             );
-            let job = Job { only: Only::Any, queues, patience };
+            let job = Job { only: Only::Any, queues, patience, triggers: true };
             let end = CancellationToken::new();
             let keep = humantime::parse_duration(&self.keep).unwrap_or(KEEP);
             engine.start_archiving(keep, end.clone());

@@ -23,6 +23,15 @@ pub struct Launch {
     pub inputs: Map<String, Value>,
 }
 
+/// A run that was started.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Launched {
+    /// Its id: another one than was asked for where the pipeline's `unique` says that that is the same.
+    pub run: RunId,
+    /// Whether it is new.
+    pub new: bool,
+}
+
 /// A run that was not started.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("{message}")]
@@ -36,8 +45,8 @@ pub struct LaunchError {
 /// Whoever starts runs.
 #[async_trait]
 pub trait Launcher: Send + Sync {
-    /// Starts a run, and answers when it is durable: whether it is new.
-    async fn launch(&self, launch: Launch) -> Result<bool, LaunchError>;
+    /// Starts a run, and answers when it is durable.
+    async fn launch(&self, launch: Launch) -> Result<Launched, LaunchError>;
 
     /// Whether a run has not ended. One that is not known has.
     async fn is_running(&self, run: RunId) -> Result<bool, StoreError>;

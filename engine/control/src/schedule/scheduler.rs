@@ -1,13 +1,12 @@
 //! One look at every trigger when it is due.
 
 use super::folder;
-use super::ports::{Launch, Launcher, Timer};
+use super::ports::{Launch, Launched, Launcher, Timer};
 use reelmill_graph::compile::Trigger;
-use reelmill_model::RunId;
 use reelmill_model::limits::SCHEDULED_TRIGGERS_MAX;
 use reelmill_ports::{Marks, StoreError};
 use reelmill_spec::trigger::{Overlap, When};
-use reelmill_triggers::{Arrivals, Firing, Mark, Source, about, decide, due, run_id};
+use reelmill_triggers::{Arrivals, Came, Firing, Mark, Source, Told, about, decide, due, run_id};
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -49,6 +48,8 @@ pub struct Scheduler {
     folders: HashMap<String, Arrivals>,
     // Until when there is nothing to do for a schedule, by its key: most of the time there is not.
     idle_until: HashMap<String, u64>,
+    // Folders that cannot be listed: told once, not at every look.
+    lost: HashSet<String>,
 }
 
 impl Scheduler {
@@ -60,7 +61,15 @@ impl Scheduler {
         timer: Arc<dyn Timer>,
         pipelines: watch::Receiver<Vec<Registered>>,
     ) -> Self {
-        Self { launcher, marks, timer, pipelines, folders: HashMap::new(), idle_until: HashMap::new() }
+        Self {
+            launcher,
+            marks,
+            timer,
+            pipelines,
+            folders: HashMap::new(),
+            idle_until: HashMap::new(),
+            lost: HashSet::new(),
+        }
     }
 
     /// Works until `end`.
@@ -102,6 +111,7 @@ impl Scheduler {
         let known: HashSet<String> = all.iter().map(|(source, _)| source.key()).collect();
         self.folders.retain(|key, _| known.contains(key));
         self.idle_until.retain(|key, _| known.contains(key));
+        self.lost.retain(|key| known.contains(key));
         fired
     }
 
@@ -120,10 +130,14 @@ impl Scheduler {
             return Ok(());
         }
         let before = self.marks.mark(&key).await?;
-        // A mark that cannot be read is of no version this code knows: as if the trigger were new.
-        let known = before.as_deref().and_then(|text| serde_json::from_str::<Mark>(text).ok());
+        let known = Mark::parse(before.as_deref());
         // A schedule fires from when it is first seen, never for the time before.
         let mut mark = known.unwrap_or_else(|| Mark { looked_ms: now_ms, ..Mark::default() });
+        if mark.paused {
+            // Whoever resumes it sets the time from which it fires again, and that is not before now.
+            self.rest(key, trigger, now_ms);
+            return Ok(());
+        }
         let seen = self.folders.get(&key).cloned();
         let new = self.firings(&key, trigger, &mark, now_ms).await;
         if !new.is_empty() {
@@ -140,12 +154,17 @@ impl Scheduler {
         }
         // Where another scheduler was faster, it did the same, as the same runs, and what it noted holds.
         self.note(&key, before.as_deref(), &mark).await?;
-        if let When::Schedule { cron, .. } = &trigger.when
-            && mark.queued.is_empty()
-        {
-            self.idle_until.insert(key, cron.next_after(now_ms).unwrap_or(u64::MAX));
+        if mark.queued.is_empty() {
+            self.rest(key, trigger, now_ms);
         }
         Ok(())
+    }
+
+    /// A schedule is looked at again when its next time has come.
+    fn rest(&mut self, key: String, trigger: &Trigger, now_ms: u64) {
+        if let When::Schedule { cron, .. } = &trigger.when {
+            self.idle_until.insert(key, cron.next_after(now_ms).unwrap_or(u64::MAX));
+        }
     }
 
     /// What a trigger has to say since it was last looked at.
@@ -160,12 +179,15 @@ impl Scheduler {
                     Ok(listing) => listing,
                     // Not empty but unknown: what has fired must not be forgotten because of it.
                     Err(error) => {
-                        tracing::warn!(trigger = key, folder, %error, "a watched folder cannot be listed");
+                        if self.lost.insert(key.to_owned()) {
+                            tracing::warn!(trigger = key, folder, %error, "a watched folder cannot be listed");
+                        }
                         return Vec::new();
                     }
                 };
-                let arrivals =
-                    self.folders.entry(key.to_owned()).or_insert_with(|| Arrivals::after(&mark.fired));
+                self.lost.remove(key);
+                let arrivals = self.folders.entry(key.to_owned()).or_default();
+                arrivals.note(&mark.fired);
                 let complete = arrivals.look(listing, pattern.as_deref(), *settle_ms, now_ms);
                 complete
                     .into_iter()
@@ -200,23 +222,27 @@ impl Scheduler {
         }
         for firing in &decision.skipped {
             tracing::info!(trigger = source.key(), at_ms = firing.at_ms, "a firing was skipped");
+            mark.tell(Told::without_run(firing.at_ms, Came::Skipped, None));
         }
         fired.skipped += decision.skipped.len() as u64;
-        mark.queued = decision.queued;
         for firing in decision.start {
-            mark.last = self.start(source, trigger, &firing, fired).await?.or(mark.last);
+            mark.tell(self.start(source, trigger, &firing, fired).await?);
         }
+        if let Some(last) = decision.queued.last() {
+            mark.tell(Told::without_run(last.at_ms, Came::Waits, None));
+        }
+        mark.queued = decision.queued;
         Ok(())
     }
 
-    /// Starts the run of a firing; none when that can never succeed.
+    /// Starts the run of a firing; says what came of it.
     async fn start(
         &self,
         source: &Source,
         trigger: &Trigger,
         firing: &Firing,
         fired: &mut Fired,
-    ) -> Result<Option<RunId>, StoreError> {
+    ) -> Result<Told, StoreError> {
         let run = run_id(source, firing);
         let launched = match trigger.inputs(about(&trigger.name, &trigger.when, firing)) {
             Ok(inputs) => {
@@ -228,10 +254,10 @@ impl Scheduler {
             Err(error) => Err(super::LaunchError { retry: false, message: error.to_string() }),
         };
         match launched {
-            Ok(new) => {
+            Ok(Launched { run, new }) => {
                 fired.started += u64::from(new);
                 fired.known += u64::from(!new);
-                Ok(Some(run))
+                Ok(Told::started(firing.at_ms, run))
             }
             Err(error) if error.retry => {
                 Err(StoreError::Unavailable { message: error.message, source: None })
@@ -239,13 +265,13 @@ impl Scheduler {
             Err(error) => {
                 tracing::error!(trigger = source.key(), %run, %error, "a trigger started no run");
                 fired.skipped += 1;
-                Ok(None)
+                Ok(Told::without_run(firing.at_ms, Came::Failed, Some(error.message)))
             }
         }
     }
 
     async fn note(&self, key: &str, before: Option<&str>, mark: &Mark) -> Result<(), StoreError> {
-        let after = serde_json::to_string(mark).unwrap_or_default();
+        let after = mark.text();
         if before != Some(after.as_str()) && !self.marks.set_mark(key, before, &after).await? {
             tracing::debug!(trigger = key, "another scheduler looked at the trigger at the same time");
         }

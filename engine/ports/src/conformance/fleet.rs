@@ -49,10 +49,14 @@ pub async fn a_key_is_claimed_once(bed: &impl Bed) {
         let store = bed.open();
         store.claim(key, id(run), CLAIM_KEPT_MS, instead_of).await.expect("it is asked")
     };
+    let claimed = async |key: &str| store.claimed(key).await.expect("it is asked");
+    assert_eq!(claimed("acme/1").await, None);
     assert_eq!(claim("acme/1", 1, None).await, id(1));
+    assert_eq!(claimed("acme/1").await, Some(id(1)));
     assert_eq!(claim("acme/1", 2, None).await, id(1));
     assert_eq!(claim("acme/2", 3, None).await, id(3));
     bed.clock().shift(i64::try_from(CLAIM_KEPT_MS).expect("a short time") + 1);
+    assert_eq!(claimed("acme/1").await, None);
     assert_eq!(claim("acme/1", 4, None).await, id(4));
     assert_eq!(claim("acme/1", 5, Some(id(1))).await, id(4), "only whoever has it loses it");
     assert_eq!(claim("acme/1", 5, Some(id(4))).await, id(5));

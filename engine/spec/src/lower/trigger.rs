@@ -117,11 +117,8 @@ impl Lower<'_> {
     }
 
     fn webhook(&mut self, entry: &Entry, tree: &Node) -> Option<When> {
-        let message =
-            format!("trigger `{}` cannot fire yet: this version takes no calls over HTTP", entry.key);
-        let help = "runs can be submitted otherwise meanwhile; the trigger is checked and kept";
-        self.problems.push(Diagnostic::warning(Code::NotAvailable, entry.key_span, message).help(help));
-        let Some(node) = entry.value.get("secret") else { return Some(When::Webhook { secret: None }) };
+        let help = "the name of the secret that signs its calls, one of the pipeline's `secrets`";
+        let node = self.needed(entry, "secret", help)?;
         let name = node.text()?;
         let declared = tree.get("secrets").map(Node::items).unwrap_or_default().iter().filter_map(Node::text);
         if !declared.clone().any(|known| known == name) {
@@ -131,7 +128,7 @@ impl Lower<'_> {
             self.error(Code::UnknownSecret, node.span, message, help);
             return None;
         }
-        Some(When::Webhook { secret: Some(name.to_owned()) })
+        Some(When::Webhook { secret: name.to_owned() })
     }
 
     fn file(&mut self, entry: &Entry) -> Option<When> {

@@ -35,12 +35,13 @@ Examples:
   reelmill run pipeline.yaml --input topic='How tides work' --out out
   reelmill run pipeline.yaml --inputs inputs.json --label team=growth
   reelmill run pipeline.yaml --each rows.csv --out out       a run for each row, its columns are the inputs
+  reelmill run news@3 --input topic=tides                    a registered pipeline (`reelmill pipelines`)
   reelmill run --resume last
   reelmill run pipeline.yaml -o json | jq '.files[].path'"
 )]
 pub struct Run {
-    /// The pipeline file; `-` is standard input
-    #[arg(required_unless_present = "resume", conflicts_with = "resume")]
+    /// The pipeline file, `-` for standard input, or the name of a registered pipeline: NAME, NAME@REVISION
+    #[arg(required_unless_present = "resume", conflicts_with = "resume", value_name = "PIPELINE")]
     file: Option<PathBuf>,
     #[command(flatten)]
     given: SubmissionFlags,
@@ -67,10 +68,10 @@ impl Run {
     pub(super) fn run(self, cx: &Context) -> Result<Exit, CliError> {
         let state = engine::open(cx)?;
         match (&self.file, self.resume) {
-            (Some(file), _) => {
-                let source = Source::read(file)?;
-                engine::block_on(self.start(cx, state, &source))
-            }
+            (Some(file), _) => engine::block_on(async {
+                let source = Source::find(&state.control, file, "default").await?;
+                self.start(cx, state, &source).await
+            }),
             (None, Some(run)) => engine::block_on(async {
                 let id = run.resolve(&*state.store).await?;
                 go_on(cx, state, id, &self.work, self.out.as_deref()).await
