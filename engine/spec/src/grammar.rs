@@ -101,8 +101,16 @@ pub static PIPELINE: Record = Record {
         key("inputs", Table(&Shape::Record(&INPUT)), "What a run is given. Compiled to JSON Schema."),
         key("vars", Table(&Value), "Values computed from inputs, run and earlier vars, by name."),
         key("secrets", List(&Id), "Names of the secrets that stages may use."),
-        key("unique", Shape::Record(&UNIQUE), "What makes two runs the same, and what then happens."),
-        key("concurrency", Shape::Record(&CONCURRENCY), "How many runs may be at work at once."),
+        key(
+            "unique",
+            Shape::Record(&UNIQUE),
+            "What makes two runs the same, and what then happens. Of a pipeline within another it says nothing.",
+        ),
+        key(
+            "concurrency",
+            Shape::Record(&CONCURRENCY),
+            "How many runs may be at work at once. Of a pipeline within another it says nothing.",
+        ),
         key("triggers", Table(&Shape::Record(&TRIGGER)), "What starts runs by itself."),
         key("defaults", Shape::Record(&DEFAULTS), "Modifiers of every stage that does not set them itself."),
         required("stages", Table(&Shape::Record(&STAGE)), "The steps, by name."),

@@ -10,20 +10,25 @@ use crate::keys::{self, run_bytes};
 use crate::limits::rows::{Found, Truth};
 use crate::limits::script::{Answer, Call};
 use crate::store::RedisStore;
+use crate::wire::Wire;
 use async_trait::async_trait;
 use redis::cmd;
-use reelmill_lifecycle::limits::{Row, Standing, gave_way, is_whole, keeps, parked};
+use reelmill_lifecycle::limits::{Row, Standing, gave_way, is_whole};
 use reelmill_model::limits::LINE_ASKED_MS;
-use reelmill_model::{LimitKind, Parked, TaskRef, Token};
+use reelmill_model::{LimitKind, Parked, RunId, TaskRef, Token};
 use reelmill_ports::limits::views;
 use reelmill_ports::{Admission, Asks, LimitView, Limits, PlaceAsk, StoreError, TaskQueue};
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Time between two comparisons of a partition, by whichever worker comes first.
 const MEND_EVERY_MS: u64 = 900;
 /// Rows of one limit that are compared at once.
 const ROWS_COMPARED_MAX: usize = 512;
+/// How far from the front of a line tasks are compared: whoever is cancelled further back comes to the front some time.
+const LINE_COMPARED_MAX: u64 = 32;
+/// Times it is asked again for a place that others have to give up.
+const EVICTIONS_MAX: usize = 16;
 /// How long a promised start may be past before it is looked whether its task still wants it.
 const PROMISE_LATE_MS: u64 = 60_000;
 
@@ -35,19 +40,29 @@ struct Place {
     token: Token,
 }
 
-/// The places that attempts of this process have, to be given back when they end.
+/// The places that attempts of this process have, to be given back when they end: by task and token, for an attempt that
+/// was lost may end when the next one is at work.
 #[derive(Debug, Default)]
-pub struct Places(Mutex<HashMap<TaskRef, Vec<Place>>>);
+pub struct Places(Mutex<HashMap<(TaskRef, Token), Vec<Place>>>);
 
 impl Places {
-    fn add(&self, task: TaskRef, places: Vec<Place>) {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.entry(task).or_default().extend(places);
+    fn all(&self) -> MutexGuard<'_, HashMap<(TaskRef, Token), Vec<Place>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What an attempt had that ends now.
-    fn take(&self, task: TaskRef) -> Vec<Place> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&task).unwrap_or_default()
+    fn add(&self, task: TaskRef, token: Token, places: Vec<Place>) {
+        if !places.is_empty() {
+            self.all().entry((task, token)).or_default().extend(places);
+        }
+    }
+
+    /// What attempts had that end now.
+    fn take(&self, ended: &[(TaskRef, Token)]) -> Vec<(TaskRef, Vec<Place>)> {
+        let mut all = self.all();
+        if all.is_empty() {
+            return Vec::new();
+        }
+        ended.iter().filter_map(|end| Some((end.0, all.remove(end)?))).collect()
     }
 }
 
@@ -95,9 +110,9 @@ impl RedisStore {
     }
 
     async fn ask_place(&self, who: TaskRef, token: Token, ask: &PlaceAsk) -> Result<Answer, StoreError> {
-        let mut evict = false;
-        loop {
-            let mut answers = self.at_limits(vec![Call::place(who, token, ask, evict)]).await?;
+        let mut told: Vec<TaskRef> = Vec::new();
+        for _ in 0..EVICTIONS_MAX {
+            let mut answers = self.at_limits(vec![Call::place(who, token, ask, &told)]).await?;
             let answer = answers.pop().unwrap_or_default();
             if answer.code != script::GIVE_WAY {
                 return Ok(answer);
@@ -105,27 +120,27 @@ impl RedisStore {
             // First they are told, and then they lose their places: whoever is killed in between has only told them.
             for oldest in answer.members {
                 match self.cancel(oldest.run, &gave_way(who.run, &ask.key)).await {
-                    Ok(_) | Err(StoreError::NoSuchRun(_)) => {}
+                    Ok(_) | Err(StoreError::NoSuchRun(_)) => told.push(oldest),
                     Err(error) => return Err(error),
                 }
             }
-            evict = true;
         }
+        Ok(Answer { code: script::FULL, ..Answer::default() })
     }
 
     /// Gives back what attempts had that have ended. That they have ended is written already, so an error is no reason
     /// to say otherwise: what stays is found when the limit is compared.
-    pub(crate) async fn leave_limits(&self, ended: &[TaskRef]) {
+    pub(crate) async fn leave_limits(&self, ended: &[(TaskRef, Token)]) {
         if let Err(error) = self.try_leave_limits(ended).await {
             tracing::debug!(%error, "places are given back later");
         }
     }
 
-    async fn try_leave_limits(&self, ended: &[TaskRef]) -> Result<(), StoreError> {
+    async fn try_leave_limits(&self, ended: &[(TaskRef, Token)]) -> Result<(), StoreError> {
         let mut calls = Vec::new();
-        for task in ended {
-            for place in self.places.take(*task) {
-                if !is_whole(place.holder) || self.is_over(*task).await? {
+        for (task, places) in self.places.take(ended) {
+            for place in places {
+                if !is_whole(place.holder) || self.is_over(task).await? {
                     calls.push(Call::leave(&place.limit, place.holder, Standing::Held, place.token));
                 }
             }
@@ -149,32 +164,21 @@ impl RedisStore {
         self.readers.read(move |wire| rows::all(wire, &keys, only.as_deref())).await
     }
 
-    /// Compares the rows of a limit with the tasks they name; says what has to be done about it.
+    /// Compares the rows of a limit with the tasks they name; says what has to be done about it, and whom nobody readied
+    /// when its turn came.
     async fn compare(&self, limit: Found, now_ms: u64) -> Result<(Vec<Call>, Vec<TaskRef>), StoreError> {
-        let (mut calls, mut lost) = (Vec::new(), Vec::new());
+        let mut by_run: BTreeMap<RunId, Vec<Row>> = BTreeMap::new();
         for row in limit.rows.into_iter().filter(|row| is_suspect(row, now_ms)).take(ROWS_COMPARED_MAX) {
-            let (keys, graphs, who) =
-                (self.keys[self.place(row.who.run)].clone(), self.graphs.clone(), row.who);
-            let truth = self.readers.read(move |wire| rows::truth(wire, &keys, &graphs, who)).await?;
-            let stays = match &truth {
-                Truth::Run(over) => !over,
-                Truth::Task(task) => keeps(task.as_deref(), row.standing, row.token),
-            };
-            let waits = matches!(&truth, Truth::Task(Some(task)) if parked(task).is_some());
-            match row.standing {
-                // Its turn came, and whoever was to ready it died.
-                Standing::Kept if waits => {
-                    calls.push(Call::renew(&row.key, row.who));
-                    lost.push(row.who);
-                }
-                Standing::Kept if !stays || row.until <= now_ms => {
-                    calls.push(Call::leave(&row.key, row.who, row.standing, row.token));
-                }
-                Standing::Held if !stays => {
-                    calls.push(Call::leave(&row.key, row.who, row.standing, row.token));
-                }
-                Standing::Waits | Standing::Promised if !stays => calls.push(Call::quit(&row.key, row.who)),
-                _ => {}
+            by_run.entry(row.who.run).or_default().push(row);
+        }
+        let (mut calls, mut lost) = (Vec::new(), Vec::new());
+        for (run, rows) in by_run {
+            let (keys, graphs) = (self.keys[self.place(run)].clone(), self.graphs.clone());
+            let whos: Vec<TaskRef> = rows.iter().map(|row| row.who).collect();
+            let read = move |wire: &mut Wire| rows::truths(wire, &keys, &graphs, run, &whos);
+            for (row, truth) in rows.into_iter().zip(self.readers.read(read).await?) {
+                lost.extend((row.standing == Standing::Kept && truth.is_parked()).then_some(row.who));
+                calls.extend(remedy(&row, &truth, now_ms));
             }
         }
         Ok((calls, lost))
@@ -205,7 +209,23 @@ impl RedisStore {
 
 /// Whether it is worth looking at the task of a row.
 fn is_suspect(row: &Row, now_ms: u64) -> bool {
-    row.standing != Standing::Promised || row.until / 1_000 + PROMISE_LATE_MS < now_ms
+    match row.standing {
+        Standing::Held | Standing::Kept => true,
+        Standing::Waits => row.line.1 <= LINE_COMPARED_MAX,
+        Standing::Promised => row.until / 1_000 + PROMISE_LATE_MS < now_ms,
+    }
+}
+
+/// What a row needs that does not fit what it names.
+fn remedy(row: &Row, truth: &Truth, now_ms: u64) -> Option<Call> {
+    let leave = || Some(Call::leave(&row.key, row.who, row.standing, row.token));
+    match row.standing {
+        Standing::Kept if truth.is_parked() => Some(Call::renew(&row.key, row.who)),
+        Standing::Kept if row.until <= now_ms => leave(),
+        _ if truth.keeps(row) => None,
+        Standing::Held | Standing::Kept => leave(),
+        Standing::Waits | Standing::Promised => Some(Call::quit(&row.key, row.who)),
+    }
 }
 
 #[async_trait]
@@ -218,8 +238,9 @@ impl Limits for RedisStore {
             match self.ask_place(task, token, ask).await?.code {
                 script::SEATED => {
                     let holder = ask.holder(task);
-                    let token = if is_whole(holder) { Token(0) } else { token };
-                    seated.push(Place { limit: format!("{}:{}", ask.kind, ask.key), holder, token });
+                    let under = if is_whole(holder) { Token(0) } else { token };
+                    let limit = format!("{}:{}", ask.kind, ask.key);
+                    seated.push(Place { limit, holder, token: under });
                 }
                 script::WAITS => {
                     let until_ms = self.now_ms().await?.saturating_add(LINE_ASKED_MS);
@@ -227,7 +248,7 @@ impl Limits for RedisStore {
                     break;
                 }
                 _ => {
-                    self.places.add(task, seated);
+                    self.places.add(task, token, seated);
                     return Ok(Admission::Full(parked));
                 }
             }
@@ -239,7 +260,7 @@ impl Limits for RedisStore {
             }
         }
         let Some((why, until_ms, holder)) = waits else {
-            self.places.add(task, seated);
+            self.places.add(task, token, seated);
             return Ok(Admission::Granted);
         };
         let limit = format!("{}:{}", why.limit, why.key);

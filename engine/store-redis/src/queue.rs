@@ -6,7 +6,7 @@ use crate::store::RedisStore;
 use async_trait::async_trait;
 use reelmill_lifecycle::RetryScope;
 use reelmill_model::limits::{RUN_INPUTS_BYTES_MAX, STEP_BATCH_MAX};
-use reelmill_model::{Decision, RunId, RunState, TaskRef, TaskState, WorkerId};
+use reelmill_model::{Decision, RunId, RunState, TaskRef, TaskState, Token, WorkerId};
 use reelmill_ports::{
     Beat, HeartbeatReply, LeaseRequest, Leased, NewRun, Only, Settle, Settled, StepReply, StepRequest,
     StoreError, TaskQueue,
@@ -33,10 +33,11 @@ impl RedisStore {
         leases: Vec<LeaseRequest>,
     ) -> Result<(Vec<Settled>, Vec<(usize, Leased)>), StoreError> {
         let tasks: Vec<TaskRef> = settles.iter().map(|settle| settle.task).collect();
+        let ends: Vec<(TaskRef, Token)> = settles.iter().map(|settle| (settle.task, settle.token)).collect();
         let deeds: Vec<Deed> = settles.into_iter().map(Deed::Settle).collect();
         let Outcome { done, leased } =
             self.desks()[place].call(move |link| link.commit(&deeds, &worker, &leases)).await?;
-        self.leave_limits(&tasks).await;
+        self.leave_limits(&ends).await;
         let settled = tasks.into_iter().zip(done).map(|(task, done)| match done {
             Done::Settled(result) => Ok(Settled { task, result }),
             _ => Err(mixed_up()),

@@ -45,7 +45,8 @@ fn read(row: &rusqlite::Row<'_>) -> Result<Row, Trouble> {
 
 fn read_rate(row: &rusqlite::Row<'_>, from: usize) -> rusqlite::Result<RateRow> {
     let at = |column: usize| row.get::<_, i64>(from + column).map(uint);
-    Ok(RateRow { made_us: at(0)?, promised_us: at(1)?, limit: row.get(from + 2)?, per_ms: at(3)? })
+    let (made_us, promised_us, late_us) = (at(0)?, at(1)?, at(2)?);
+    Ok(RateRow { made_us, promised_us, late_us, limit: row.get(from + 3)?, per_ms: at(4)? })
 }
 
 impl Places<'_> {
@@ -137,17 +138,25 @@ impl Book for Places<'_> {
     }
 
     fn rate(&mut self, key: &str) -> Result<Option<RateRow>, Trouble> {
-        let mut query = self
-            .conn
-            .prepare_cached("SELECT made_us, promised_us, starts, per_ms FROM rate WHERE key = ?1")?;
+        let mut query = self.conn.prepare_cached(
+            "SELECT made_us, promised_us, late_us, starts, per_ms FROM rate WHERE key = ?1",
+        )?;
         Ok(query.query_row(params![key], |row| read_rate(row, 0)).optional()?)
     }
 
     fn put_rate(&mut self, key: &str, rate: RateRow) -> Result<(), Trouble> {
         let mut put = self.conn.prepare_cached(
-            "INSERT OR REPLACE INTO rate (key, made_us, promised_us, starts, per_ms) VALUES (?1, ?2, ?3, ?4, ?5)",
+            "INSERT OR REPLACE INTO rate (key, made_us, promised_us, late_us, starts, per_ms) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
         )?;
-        put.execute(params![key, int(rate.made_us), int(rate.promised_us), rate.limit, int(rate.per_ms)])?;
+        put.execute(params![
+            key,
+            int(rate.made_us),
+            int(rate.promised_us),
+            int(rate.late_us),
+            rate.limit,
+            int(rate.per_ms)
+        ])?;
         Ok(())
     }
 }
@@ -156,7 +165,7 @@ impl Book for Places<'_> {
 fn seen(conn: &Connection, only: Option<&str>, now_ms: u64) -> Result<Vec<LimitView>, Trouble> {
     let rows = Places { conn }.rows("WHERE ?1 IS NULL OR key = ?1", params![only])?;
     let mut query = conn.prepare_cached(
-        "SELECT key, made_us, promised_us, starts, per_ms FROM rate WHERE ?1 IS NULL OR key = ?1",
+        "SELECT key, made_us, promised_us, late_us, starts, per_ms FROM rate WHERE ?1 IS NULL OR key = ?1",
     )?;
     let rates = query.query_map(params![only], |row| Ok((row.get::<_, String>(0)?, read_rate(row, 1)?)))?;
     let rates: Vec<(String, RateRow)> = rates.collect::<Result<_, _>>()?;

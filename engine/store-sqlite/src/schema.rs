@@ -25,8 +25,8 @@ CREATE INDEX place_no ON place (key, no);
 CREATE INDEX place_task ON place (run, task);
 CREATE INDEX place_kept ON place (until) WHERE standing = 1;
 CREATE TABLE rate (
-    key TEXT PRIMARY KEY, made_us INTEGER NOT NULL, promised_us INTEGER NOT NULL, starts INTEGER NOT NULL,
-    per_ms INTEGER NOT NULL
+    key TEXT PRIMARY KEY, made_us INTEGER NOT NULL, promised_us INTEGER NOT NULL, late_us INTEGER NOT NULL,
+    starts INTEGER NOT NULL, per_ms INTEGER NOT NULL
 ) WITHOUT ROWID;
 DROP TABLE claim;
 CREATE TABLE claim (key TEXT PRIMARY KEY, run BLOB NOT NULL, until_ms INTEGER NOT NULL) WITHOUT ROWID;

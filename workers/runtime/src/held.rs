@@ -81,13 +81,13 @@ impl Held {
         stop
     }
 
-    /// Forgets a lease that was settled, unless it was leased again under another token meanwhile.
-    pub fn remove(&self, task: TaskRef, token: Token) {
+    /// Forgets a lease that was settled, unless it was leased again under another token meanwhile; says whether it was
+    /// there.
+    pub fn remove(&self, task: TaskRef, token: Token) -> bool {
         self.with(|held| {
-            if held.get(&task).is_some_and(|hold| hold.token == token) {
-                held.remove(&task);
-            }
-        });
+            let mine = held.get(&task).is_some_and(|hold| hold.token == token);
+            mine && held.remove(&task).is_some()
+        })
     }
 
     /// What the next heartbeat extends.
@@ -138,7 +138,7 @@ mod tests {
         let held = Held::default();
         let _ = held.add(task(1), Token(1));
         let _ = held.add(task(1), Token(2));
-        held.remove(task(1), Token(1));
+        assert!(!held.remove(task(1), Token(1)));
         assert_eq!(held.beats(), vec![Beat { task: task(1), token: Token(2) }]);
     }
 

@@ -127,8 +127,9 @@ impl Pump {
     }
 
     fn forget(&mut self, task: TaskRef, token: Token) {
-        self.light_held.remove(&task);
-        self.held.remove(task, token);
+        if self.held.remove(task, token) {
+            self.light_held.remove(&task);
+        }
     }
 
     fn heavy_lanes(&self) -> Vec<String> {

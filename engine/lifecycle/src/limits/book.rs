@@ -55,12 +55,22 @@ pub struct Row {
 pub struct RateRow {
     /// The arrival time after the starts that were made, in microseconds.
     pub made_us: u64,
-    /// The arrival time after the starts that were made and promised. Never before `made_us`.
+    /// The arrival time after the starts that were made and promised.
     pub promised_us: u64,
+    /// The arrival time after the starts that were promised a second time, to those who came back late.
+    pub late_us: u64,
     /// Starts, for people.
     pub limit: u32,
     /// In so many milliseconds.
     pub per_ms: u64,
+}
+
+impl RateRow {
+    /// The arrival time after everything that was made or promised.
+    #[must_use]
+    pub fn last_us(&self) -> u64 {
+        self.made_us.max(self.promised_us).max(self.late_us)
+    }
 }
 
 /// Where a store keeps rows.

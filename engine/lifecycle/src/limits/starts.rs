@@ -1,11 +1,13 @@
 //! Starts of a `rate_limit`: now, or promised for later.
 //!
 //! Who has to wait is promised a moment of its own, so that those who wait do not all come back at once, and do so in
-//! the order in which they came. A promise is no start: who comes back later than promised (no worker was free) starts
-//! only if the rate allows it then, so that starts never come closer than the rate says.
+//! the order in which they came. A promise is no start: who comes back much later than promised (no worker was free) starts
+//! only if the rate allows it then, or is told another moment, before those who come anew. Who comes back within half an
+//! interval is counted at its moment, so that being a little late does not slow everybody down. So within any time there
+//! are at most as many starts as a burst and the rate allow for that time and half an interval.
 
 use super::StartAsk;
-use super::book::{Book, RateRow, Row, Standing};
+use super::book::{Book, Row, Standing};
 use crate::rate::{Admission, Arrival};
 use reelmill_model::{LimitKind, TaskRef, Token};
 
@@ -34,45 +36,47 @@ pub fn ask<B: Book>(
         return Ok(StartAnswer::At(early.until.div_ceil(1_000)));
     }
     // Who was promised a start asks the starts that were made; who comes anew also minds those that were promised.
-    let arrival = if promised.is_some() { kept.made_us } else { kept.promised_us.max(kept.made_us) };
-    match ask.rate.admit(Arrival(arrival), moment_us) {
-        Admission::Now(next) => {
-            if promised.is_some() {
-                book.remove(&key, who)?;
-            }
-            let made_us = match ask.rate.admit(Arrival(kept.made_us), moment_us) {
-                Admission::Now(made) => made.0,
-                Admission::Later(_) => next.0,
-            };
-            book.put_rate(&key, RateRow { made_us, promised_us: kept.promised_us.max(next.0), ..kept })?;
+    let arrival = if promised.is_some() { kept.made_us } else { kept.last_us() };
+    match (ask.rate.admit(Arrival(arrival), moment_us), promised) {
+        (Admission::Now(next), None) => {
+            kept.made_us = kept.made_us.max(moment_us) + ask.rate.interval_us();
+            kept.promised_us = next.0;
+            book.put_rate(&key, kept)?;
             Ok(StartAnswer::Now)
         }
-        Admission::Later(_) => promise(book, key, kept, now_ms, who, ask),
+        (Admission::Now(_), Some(promise)) => {
+            let counted_us = promise.until.max(moment_us.saturating_sub(ask.rate.interval_us() / 2));
+            kept.made_us = kept.made_us.max(counted_us) + ask.rate.interval_us();
+            kept.promised_us = kept.promised_us.max(kept.made_us);
+            book.remove(&key, who)?;
+            book.put_rate(&key, kept)?;
+            Ok(StartAnswer::Now)
+        }
+        (Admission::Later(_), promised) => {
+            let last_us = if promised.is_some() { kept.late_us.max(kept.made_us) } else { kept.last_us() };
+            let at_us = last_us.saturating_sub(ask.rate.tolerance_us()).max(moment_us + 1);
+            let next_us = last_us.max(at_us) + ask.rate.interval_us();
+            if promised.is_some() {
+                kept.late_us = next_us;
+            }
+            kept.promised_us = kept.promised_us.max(next_us);
+            book.put_rate(&key, kept)?;
+            book.put(promise(key, who, ask, now_ms, at_us))?;
+            Ok(StartAnswer::At(at_us.div_ceil(1_000)))
+        }
     }
 }
 
-fn promise<B: Book>(
-    book: &mut B,
-    key: String,
-    kept: RateRow,
-    now_ms: u64,
-    who: TaskRef,
-    ask: &StartAsk,
-) -> Result<StartAnswer, B::Error> {
-    let last = kept.promised_us.max(kept.made_us);
-    let at_us = last.saturating_sub(ask.rate.tolerance_us()).max(now_ms.saturating_mul(1_000) + 1);
-    let promised_us = last.max(at_us) + ask.rate.interval_us();
-    book.put_rate(&key, RateRow { promised_us, ..kept })?;
-    book.put(Row {
+fn promise(key: String, who: TaskRef, ask: &StartAsk, since_ms: u64, at_us: u64) -> Row {
+    Row {
         key,
         who,
         standing: Standing::Promised,
         token: Token(0),
         until: at_us,
-        since_ms: now_ms,
+        since_ms,
         limit: ask.limit.0,
         owner: String::new(),
         line: (0, at_us),
-    })?;
-    Ok(StartAnswer::At(at_us.div_ceil(1_000)))
+    }
 }

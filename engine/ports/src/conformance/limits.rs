@@ -226,6 +226,37 @@ pub async fn a_place_is_kept_for_a_time_only(bed: &impl Bed) {
     granted(&*rig.store, &both[1], &asks).await;
 }
 
+/// An attempt that was lost and ends late does not take the place from the next attempt of its task.
+pub async fn a_late_end_frees_nothing(bed: &impl Bed) {
+    let rig = Rig::new(bed, side_by_side(&["a", "b"])).await;
+    let asks = place(1, OnLimit::Queue, "");
+    let leased = rig.lease().await;
+    granted(&*rig.store, &leased[0], &asks).await;
+    let dead = WorkerId("w1".into());
+    assert_eq!(rig.store.release_worker(&dead).await.expect("it gives back"), 2);
+    mend(&*rig.store).await;
+    let again = rig.lease_as("w2", 100).await;
+    granted(&*rig.store, &again[0], &asks).await;
+    assert!(rig.settle(&leased[0], done(json!({}))).await.is_err(), "it is too late");
+    assert_eq!(figures(&*rig.store, LimitKind::Tasks, "gpu").await, (1, 0));
+    parked(&*rig.store, &again[1], &asks).await;
+}
+
+/// Pipelines may see the number of places differently; who waits already goes first all the same.
+pub async fn who_waits_already_goes_first(bed: &impl Bed) {
+    let rig = Rig::new(bed, side_by_side(&["a", "b", "c"])).await;
+    let (narrow, wide) = (place(1, OnLimit::Queue, ""), place(2, OnLimit::Queue, ""));
+    let leased = rig.lease().await;
+    granted(&*rig.store, &leased[0], &narrow).await;
+    parked(&*rig.store, &leased[1], &narrow).await;
+    parked(&*rig.store, &leased[2], &wide).await;
+    rig.succeed(&leased[0]).await;
+    let both = rig.lease().await;
+    assert_eq!(rig.names(&both), ["b", "c"]);
+    granted(&*rig.store, &both[0], &narrow).await;
+    granted(&*rig.store, &both[1], &wide).await;
+}
+
 /// With turns, a run with many tasks does not keep the others out.
 pub async fn owners_take_turns(bed: &impl Bed) {
     let many = Rig::numbered(bed, side_by_side(&["a", "b", "c"]), Digest([1; 32]), 1).await;

@@ -56,7 +56,7 @@ macro_rules! conformance_suite {
                 logs_have_limits, progress_is_the_latest, the_cache_forgets_the_oldest,
                 a_miss_is_explained, a_deleted_run_is_gone, waiting_ends_with_an_event;
             limits: places_are_never_more_than_the_limit, every_end_frees_a_place, who_is_cancelled_leaves_the_line,
-                a_place_is_kept_for_a_time_only, owners_take_turns, starts_are_spaced, a_promise_is_no_start,
+                a_late_end_frees_nothing, a_place_is_kept_for_a_time_only, who_waits_already_goes_first, owners_take_turns, starts_are_spaced, a_promise_is_no_start,
                 a_run_has_its_place_until_it_ends, a_full_limit_rejects_or_cancels_the_oldest,
                 asking_again_changes_nothing, both_limits_or_none;
             fleet: workers_are_heard_and_forgotten, a_paused_lane_rests, a_key_is_claimed_once;

@@ -6,10 +6,10 @@ use crate::keys::{Keys, task_of};
 use crate::reading::{self, Reading};
 use crate::wire::Wire;
 use redis::{Cmd, cmd};
-use reelmill_lifecycle::limits::{RateRow, Row, Standing, is_whole};
+use reelmill_lifecycle::limits::{RateRow, Row, Standing, is_whole, keeps, parked};
 use reelmill_lifecycle::{Damage, TaskRow};
 use reelmill_model::limits::PAGE_ROWS_MAX;
-use reelmill_model::{TaskRef, Token};
+use reelmill_model::{RunId, TaskNo, TaskRef, Token};
 use std::collections::HashMap;
 
 /// A limit and what is kept of it.
@@ -55,6 +55,7 @@ fn rate(wire: &mut Wire, keys: &Keys, limit: &str) -> Result<Option<RateRow>, Tr
     Ok((!kept.is_empty()).then(|| RateRow {
         made_us: field("made"),
         promised_us: field("promised"),
+        late_us: field("late"),
         limit: u32::try_from(field("starts")).unwrap_or(u32::MAX),
         per_ms: field("per_ms"),
     }))
@@ -69,10 +70,10 @@ fn rows(wire: &mut Wire, keys: &Keys, limit: &str) -> Result<Vec<Row>, Trouble> 
         found.push(seat(limit, &who, &row)?);
     }
     let line: Vec<Vec<u8>> = wire.query(cmd("ZRANGE").arg(named("line")).arg(0).arg(2 * PAGE_ROWS_MAX))?;
-    for (place, who) in (1..).zip(line) {
-        let row: Option<Vec<u8>> = wire.query(cmd("HGET").arg(named("wait")).arg(&who))?;
-        if let Some(row) = row {
-            found.push(waiter(limit, &who, &row, place)?);
+    if !line.is_empty() {
+        let rows: Vec<Option<Vec<u8>>> = wire.query(cmd("HMGET").arg(named("wait")).arg(&line))?;
+        for ((place, who), row) in (1..).zip(&line).zip(rows) {
+            found.extend(row.map(|row| waiter(limit, who, &row, place)).transpose()?);
         }
     }
     for (who, row) in pairs(wire, cmd("HGETALL").arg(named("promise")))? {
@@ -127,12 +128,40 @@ fn promise(limit: &str, who: &[u8], row: &[u8]) -> Result<Row, Damage> {
     Ok(Row { key, who, standing, token: Token(0), until, since_ms, limit: most, owner, line: (0, until) })
 }
 
-/// What a row names, as it is now. The keys are those of the run's partition.
-pub fn truth(wire: &mut Wire, keys: &Keys, graphs: &Graphs, who: TaskRef) -> Result<Truth, Trouble> {
-    if is_whole(who) {
-        let run = reading::runs(wire, keys, graphs, &[who.run])?.pop();
-        return Ok(Truth::Run(run.is_none_or(|run| run.state.is_terminal())));
+/// What rows of one run name, as it is now. The keys are those of the run's partition.
+pub fn truths(
+    wire: &mut Wire,
+    keys: &Keys,
+    graphs: &Graphs,
+    run: RunId,
+    whos: &[TaskRef],
+) -> Result<Vec<Truth>, Trouble> {
+    let numbers: Vec<TaskNo> = whos.iter().filter(|who| !is_whole(**who)).map(|who| who.task).collect();
+    let asked = numbers.len() < whos.len();
+    let over =
+        asked && reading::runs(wire, keys, graphs, &[run])?.pop().is_none_or(|run| run.state.is_terminal());
+    let tasks = match Reading::of(wire, keys, graphs, run)? {
+        Some(mut reading) => reading.tasks(&numbers)?,
+        None => Vec::new(),
+    };
+    let mut tasks: HashMap<TaskNo, TaskRow> = tasks.into_iter().map(|task| (task.no, task)).collect();
+    let truth = |who: &TaskRef| {
+        if is_whole(*who) { Truth::Run(over) } else { Truth::Task(tasks.remove(&who.task).map(Box::new)) }
+    };
+    Ok(whos.iter().map(truth).collect())
+}
+
+impl Truth {
+    /// Whether what a row says is still so.
+    pub fn keeps(&self, row: &Row) -> bool {
+        match self {
+            Self::Run(over) => !over,
+            Self::Task(task) => keeps(task.as_deref(), row.standing, row.token),
+        }
     }
-    let Some(mut run) = Reading::of(wire, keys, graphs, who.run)? else { return Ok(Truth::Task(None)) };
-    Ok(Truth::Task(run.tasks(&[who.task])?.pop().map(Box::new)))
+
+    /// Whether it is a task that waits for a limit.
+    pub fn is_parked(&self) -> bool {
+        matches!(self, Self::Task(Some(task)) if parked(task).is_some())
+    }
 }

@@ -14,6 +14,8 @@ use serde_json::json;
 pub const SEATED: u64 = 0;
 /// It waits.
 pub const WAITS: u64 = 1;
+/// All places are taken.
+pub const FULL: u64 = 2;
 /// Others have to give way first.
 pub const GIVE_WAY: u64 = 3;
 
@@ -55,14 +57,15 @@ impl Call {
         &self.limit
     }
 
-    /// Asks for a place.
-    pub fn place(who: TaskRef, token: Token, ask: &PlaceAsk, evict: bool) -> Self {
+    /// Asks for a place. `told` lose theirs for it, if that has to be.
+    pub fn place(who: TaskRef, token: Token, ask: &PlaceAsk, told: &[TaskRef]) -> Self {
         let holder = ask.holder(who);
         let token = if holder == who { token.0 } else { 0 };
         let policy = json!(ask.on_limit);
         let mut call = Self::begin(9, "place", &format!("{}:{}", ask.kind, ask.key), who);
         call.1.bytes(name(holder)).number(token).number(u64::from(ask.limit));
-        call.1.bytes(policy.as_str().unwrap_or_default()).bytes(&ask.owner).number(u64::from(evict));
+        call.1.bytes(policy.as_str().unwrap_or_default()).bytes(&ask.owner);
+        call.1.all(&told.iter().copied().map(name).collect::<Vec<_>>());
         Self::end(call)
     }
 

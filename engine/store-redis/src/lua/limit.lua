@@ -4,13 +4,13 @@
 -- KEYS[1]  any key of the partition; it only says where the script runs.
 -- ARGV[1]  prefix of the partition's keys.
 -- ARGV[2]  MessagePack: { now, deeds }; now: 0 for the server's clock. Deeds, <who> and <holder> being 20 bytes:
---          { 'place', limit, who, holder, token, most, policy, owner, evict }
+--          { 'place', limit, who, holder, token, most, policy, owner, told }
 --          { 'start', limit, who, interval_us, tolerance_us, starts, per_ms }
 --          { 'leave', limit, who, standing, token }      a seat that is still so
 --          { 'quit', limit, who }                        the line, and what was promised
 --          { 'renew', limit, who }                       a seat that is kept, for another while
 -- returns  MessagePack: a list a deed, { code, number, members }:
---          place: 0 seated, 1 waits, 2 full, 3 full, and the members' runs have to go first
+--          place: 0 seated, 1 waits, 2 full, 3 full, and the members, who have to go, were not all told
 --          start: 0 now, 1 at that number of milliseconds
 --          leave, quit: members to be readied. renew: 1 if it is kept.
 -- O(deeds log line). Every deed checks before it writes.
@@ -99,7 +99,7 @@ local function oldest(limit, count)
 end
 
 local function place(d)
-  local limit, who, holder, token, most, policy, owner, evict = d[2], d[3], d[4], d[5], d[6], d[7], d[8], d[9]
+  local limit, who, holder, token, most, policy, owner = d[2], d[3], d[4], d[5], d[6], d[7], d[8]
   local have, waits, head = seat(limit, holder), waiter(limit, who), first(limit)
   local free = most - taken(limit)
   local mine = not head or head == who or (of_run(limit) and string.sub(head, 1, 16) == string.sub(who, 1, 16))
@@ -108,7 +108,11 @@ local function place(d)
     if policy == 'reject' then return { 2, 0, {} } end
     if policy == 'cancel_oldest' then
       victims = oldest(limit, 1 - free)
-      if evict == 0 then return { 3, 0, victims } end
+      local told = {}
+      for _, one in ipairs(d[9]) do told[one] = true end
+      for _, victim in ipairs(victims) do
+        if not told[victim] then return { 3, 0, victims } end
+      end
     else
       if not waits then
         local turn, score = spot(limit, who, policy, owner)
@@ -135,35 +139,35 @@ end
 local function start(d)
   local limit, who, interval, tolerance = d[2], d[3], d[4], d[5]
   local now_us = now * 1000
-  local kept, promises = key('rate', limit), key('promise', limit)
-  local known = redis.call('HMGET', kept, 'made', 'promised')
-  local made, promised = tonumber(known[1] or '0'), tonumber(known[2] or '0')
+  local rate, promises = key('rate', limit), key('promise', limit)
+  local known = redis.call('HMGET', rate, 'made', 'promised', 'late')
+  local made, promised, late = tonumber(known[1] or '0'), tonumber(known[2] or '0'), tonumber(known[3] or '0')
   local mine = redis.call('HGET', promises, who)
-  if mine then
-    local at = struct.unpack('>I8', mine)
-    if at > now_us then return { 1, math.ceil(at / 1000), {} } end
-  end
-  local function keep()
-    redis.call('HSET', kept, 'made', num(made), 'promised', num(promised), 'starts', d[6], 'per_ms', d[7])
-    -- With a clock of the tests' own, the server's says nothing.
-    if req[1] == 0 then redis.call('PEXPIREAT', kept, num(math.ceil(promised / 1000) + 1)) end
-    redis.call('SADD', P .. 'limits', limit)
-  end
-  local against = mine and made or math.max(promised, made)
-  if now_us >= against - tolerance then
-    made = math.max(made, now_us) + interval
-    promised = math.max(promised, made)
-    if not mine and against + interval > promised then promised = against + interval end
+  mine = mine and struct.unpack('>I8', mine)
+  if mine and mine > now_us then return { 1, math.ceil(mine / 1000), {} } end
+  local last = math.max(made, promised, late)
+  local arrival = mine and made or last
+  local answer
+  if now_us >= arrival - tolerance then
+    local counted = mine and math.max(mine, now_us - math.floor(interval / 2)) or now_us
+    made = math.max(made, counted) + interval
+    promised = mine and math.max(promised, made) or math.max(last, now_us) + interval
     redis.call('HDEL', promises, who)
-    keep()
-    return { 0, 0, {} }
+    answer = { 0, 0, {} }
+  else
+    if mine then last = math.max(late, made) end
+    local at = math.max(last - tolerance, now_us + 1)
+    local next = math.max(last, at) + interval
+    if mine then late = next end
+    promised = math.max(promised, next)
+    redis.call('HSET', promises, who, struct.pack('>I8I8I4', at, now, d[6]))
+    answer = { 1, math.ceil(at / 1000), {} }
   end
-  local last = math.max(promised, made)
-  local at = math.max(last - tolerance, now_us + 1)
-  promised = math.max(last, at) + interval
-  redis.call('HSET', promises, who, struct.pack('>I8I8I4', at, now, d[6]))
-  keep()
-  return { 1, math.ceil(at / 1000), {} }
+  redis.call('HSET', rate, 'made', num(made), 'promised', num(promised), 'late', num(late), 'starts', d[6], 'per_ms', d[7])
+  -- With a clock of the tests' own, the server's says nothing.
+  if req[1] == 0 then redis.call('PEXPIREAT', rate, num(math.ceil(promised / 1000) + 1)) end
+  redis.call('SADD', P .. 'limits', limit)
+  return answer
 end
 
 -- Gives free places to those who are next.
