@@ -36,7 +36,7 @@ pub struct Source {
 /// A registered pipeline, where a command line names one: what looks like a name and is no file.
 pub fn name_of(given: &Path) -> Option<PipelineRef> {
     let name = given.to_str()?.parse().ok()?;
-    (!given.exists()).then_some(name)
+    (given.is_dir() || !given.exists()).then_some(name)
 }
 
 /// One byte more than allowed is enough for the parser to see that it is too much.

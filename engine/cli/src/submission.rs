@@ -47,7 +47,8 @@ impl SubmissionFlags {
             inputs: inputs::gather(&pipeline.graph.inputs, self.inputs.as_deref(), &self.input)?,
             name: self.name.clone(),
             labels,
-            namespace,
+            // Runs of a tenant's pipeline are the tenant's.
+            namespace: namespace.or_else(|| Some(source.revision()?.head.id.namespace.clone())),
             base_dir: source.folder.clone(),
             files_dir: std::env::current_dir().context("there is no current folder")?,
             seed: None,

@@ -75,7 +75,8 @@ impl Control {
         Err(ControlError::NoSuchTrigger { pipeline: id.name.clone(), trigger: name.to_owned(), help })
     }
 
-    /// Keeps a trigger from firing, or lets it fire again from now on; what would have fired meanwhile does not.
+    /// Keeps a trigger from firing, or lets it fire again from now on. Times and calls that came meanwhile are gone; files
+    /// that are still there are not.
     pub async fn pause_trigger(
         &self,
         id: &PipelineName,

@@ -6,6 +6,7 @@ use reelmill_control::schedule::{
 };
 use reelmill_model::RunId;
 use reelmill_ports::{Clock, Marks as _, MemoryMarks, StoreError};
+use reelmill_triggers::{Came, Mark};
 use std::collections::{BTreeMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -309,6 +310,49 @@ async fn files_that_arrive_start_a_run_each_also_after_a_restart() {
         world.pass(5_000);
         assert_eq!(scheduler.look().await, Fired::default(), "nothing is new");
     }
+}
+
+#[tokio::test]
+async fn what_is_paused_does_not_fire_and_goes_on_from_its_resumption() {
+    let world = World::new(&hourly("overlap: allow, catchup: all"));
+    let mut scheduler = world.scheduler();
+    scheduler.look().await;
+    let set = async |paused: bool| {
+        let key = "default/news/t";
+        let before = world.marks.mark(key).await.expect("memory");
+        let looked_ms = world.timer.now_ms();
+        let mark = Mark { paused, looked_ms, ..Mark::parse(before.as_deref()).expect("a mark") };
+        assert!(world.marks.set_mark(key, before.as_deref(), &mark.text()).await.expect("memory"));
+    };
+    set(true).await;
+    world.pass(3 * HOUR);
+    assert_eq!(scheduler.look().await, Fired::default());
+    world.pass(10 * MINUTE);
+    set(false).await;
+    assert_eq!(scheduler.look().await, Fired::default(), "what was due meanwhile is gone");
+    world.pass(50 * MINUTE);
+    assert_eq!(started(scheduler.look().await), (1, 0, 0));
+    assert_eq!(world.started(), ["2026-03-28T04:00:00+00:00"]);
+}
+
+#[tokio::test]
+async fn what_came_of_the_last_firing_is_noted() {
+    let world = World::new(&hourly("overlap: queue"));
+    let mut scheduler = world.scheduler();
+    let told = async || {
+        let mark = world.marks.mark("default/news/t").await.expect("memory");
+        Mark::parse(mark.as_deref()).expect("a mark").told.map(|told| (told.came, told.run.is_some()))
+    };
+    scheduler.look().await;
+    assert_eq!(told().await, None);
+    for expected in [(Came::Started, true), (Came::Waits, false)] {
+        world.pass(HOUR);
+        scheduler.look().await;
+        assert_eq!(told().await, Some(expected));
+    }
+    world.end_all();
+    scheduler.look().await;
+    assert_eq!(told().await, Some((Came::Started, true)));
 }
 
 #[tokio::test]

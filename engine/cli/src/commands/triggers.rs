@@ -15,7 +15,8 @@ use serde_json::json;
 #[derive(clap::Args)]
 #[command(
     after_help = "Triggers are those of the newest revisions of registered pipelines. Every `reelmill worker` looks after them;
-however many there are, a firing starts one run. What would have fired while a trigger was paused does not fire later.
+however many there are, a firing starts one run. Times and calls that come while a trigger is paused do not fire later;
+files that came meanwhile and are still there do.
 
 Examples:
   reelmill triggers

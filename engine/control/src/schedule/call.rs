@@ -89,14 +89,15 @@ impl Calls {
         let Some(cancelled) = self.overlap(trigger.overlap, &mark, call.at_ms).await? else {
             return Ok(Called::Busy { again: trigger.overlap == Overlap::Queue });
         };
+        let inputs = trigger.inputs(call.about);
+        let inputs = inputs.map_err(|error| LaunchError { retry: false, message: error.to_string() })?;
         let drawn = call_run_id(&source, &call.fingerprint, call.at_ms);
         let run = match known {
             Some(run) => run,
             None => self.control.fleet.claim(&claim, drawn, CLAIM_KEPT_MS, None).await?,
         };
-        let inputs = trigger.inputs(call.about);
-        let inputs = inputs.map_err(|error| LaunchError { retry: false, message: error.to_string() })?;
-        if let Some(last) = cancelled {
+        // The same call, a moment ago, may have started it already.
+        if let Some(last) = cancelled.filter(|last| *last != run) {
             let reason = format!("trigger `{}` fired again", trigger.name);
             self.launcher.cancel(last, &reason).await?;
         }
