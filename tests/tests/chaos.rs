@@ -36,7 +36,10 @@ stages:
     for_each: { in: stages.s1.outputs.items, key: \"'i' + string(item)\" }
     stages:
       a: { uses: faulty.noop@1, with: { n: \"${{ item }}\" } }
-      b: { uses: faulty.noop@1, with: { n: \"${{ stages.a.outputs.n }}\" } }
+      b:
+        uses: faulty.noop@1
+        with: { n: \"${{ stages.a.outputs.n }}\" }
+        concurrency: { key: b, limit: 8 }
 ",
             &chain(6, "each"),
             &after.concat(),
@@ -139,6 +142,9 @@ fn every_run_ends_once_whatever_happens() {
         }
     }
     println!("{settled} tasks settled, each once");
+    wait_until("all places to be given back", || {
+        place.ask(&["limits", "-o", "json"]).expect(0).json()["limits"] == Value::Array(Vec::new())
+    });
     for worker in workers {
         signal("TERM", &[worker.id()]);
         let _ = worker.end().expect(0);

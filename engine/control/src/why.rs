@@ -4,7 +4,7 @@
 use crate::{Control, ControlError};
 use reelmill_context::CACHE_LINE;
 use reelmill_graph::{Approval, DepKind, Escalate, Graph, NodeKind, OnTimeout};
-use reelmill_model::{EventKind, Phase, RunId, RunState, TaskRef, TaskState};
+use reelmill_model::{EventKind, LimitKind, Phase, RunId, RunState, TaskRef, TaskState};
 use reelmill_ports::{EventQuery, RunView, TaskFilter, TaskView};
 use serde::Serialize;
 
@@ -36,6 +36,11 @@ impl Control {
             // All of them wait for the same, or each says so when it is asked.
             if let Some((task, parked)) = tasks.iter().find_map(|task| Some((task, task.parked.as_ref()?))) {
                 why.because.extend(self.why_parked(TaskRef { run, task: task.task }, task, parked).await?);
+                if parked.limit == LimitKind::Runs && why.remedy.is_none() {
+                    let remedy =
+                        "a run that nobody works on holds its place too: `reelmill cancel RUN` frees it";
+                    why.remedy = Some(remedy.to_owned());
+                }
             }
             return Ok(vec![why]);
         };

@@ -288,6 +288,10 @@ impl Limits for RedisStore {
             }
             let now_ms = self.now_ms().await?;
             for found in self.found(place, None).await?.into_iter().take(limit) {
+                if found.is_empty() {
+                    self.free(vec![Call::tidy(&found.limit)]).await?;
+                    continue;
+                }
                 let (calls, lost) = self.compare(found, now_ms).await?;
                 readied += self.free(calls).await?;
                 for who in lost {

@@ -22,6 +22,13 @@ pub struct Found {
     pub rate: Option<RateRow>,
 }
 
+impl Found {
+    /// Whether nobody uses it any more.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty() && self.rate.is_none()
+    }
+}
+
 /// What a row names, as it is.
 pub enum Truth {
     /// A run; whether it is over.
@@ -40,10 +47,6 @@ pub fn all(wire: &mut Wire, keys: &Keys, only: Option<&str>) -> Result<Vec<Found
     for limit in names {
         let rows = rows(wire, keys, &limit)?;
         let rate = rate(wire, keys, &limit)?;
-        if rows.is_empty() && rate.is_none() {
-            wire.query::<()>(cmd("SREM").arg(keys.named("limits")).arg(&limit))?;
-            continue;
-        }
         found.push(Found { limit, rows, rate });
     }
     Ok(found)

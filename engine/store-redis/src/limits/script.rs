@@ -6,7 +6,7 @@ use crate::pack::{Packer, Unpacker};
 use crate::wire::Wire;
 use redis::Script;
 use reelmill_lifecycle::limits::Standing;
-use reelmill_model::{TaskRef, Token};
+use reelmill_model::{RunId, TaskNo, TaskRef, Token};
 use reelmill_ports::{PlaceAsk, StartAsk};
 use serde_json::json;
 
@@ -87,6 +87,12 @@ impl Call {
     /// Leaves the line.
     pub fn quit(limit: &str, who: TaskRef) -> Self {
         Self::end(Self::begin(3, "quit", limit, who))
+    }
+
+    /// Forgets a limit, if nobody uses it.
+    pub fn tidy(limit: &str) -> Self {
+        let nobody = TaskRef { run: RunId::from_parts(0, 0), task: TaskNo(0) };
+        Self::end(Self::begin(3, "tidy", limit, nobody))
     }
 
     /// Keeps a seat for another while.

@@ -9,6 +9,7 @@
 --          { 'leave', limit, who, standing, token }      a seat that is still so
 --          { 'quit', limit, who }                        the line, and what was promised
 --          { 'renew', limit, who }                       a seat that is kept, for another while
+--          { 'tidy', limit, who }                        the limit, if nobody uses it; who does not matter
 -- returns  MessagePack: a list a deed, { code, number, members }:
 --          place: 0 seated, 1 waits, 2 full, 3 full, and the members, who have to go, were not all told
 --          start: 0 now, 1 at that number of milliseconds
@@ -64,7 +65,9 @@ end
 local function tidy(limit)
   if taken(limit) == 0 and redis.call('HLEN', key('wait', limit)) == 0 then
     redis.call('DEL', key('turn', limit))
-    if redis.call('HLEN', key('promise', limit)) == 0 then redis.call('SREM', P .. 'limits', limit) end
+    if redis.call('EXISTS', key('promise', limit), key('rate', limit)) == 0 then
+      redis.call('SREM', P .. 'limits', limit)
+    end
   end
 end
 
@@ -220,7 +223,12 @@ local function renew(d)
   return { 1, 0, {} }
 end
 
-local verbs = { place = place, start = start, leave = leave, quit = quit, renew = renew }
+local function forget(d)
+  tidy(d[2])
+  return { 0, 0, {} }
+end
+
+local verbs = { place = place, start = start, leave = leave, quit = quit, renew = renew, tidy = forget }
 local out = {}
 for i, deed in ipairs(req[2]) do out[i] = verbs[deed[1]](deed) end
 return cmsgpack.pack(out)
