@@ -132,7 +132,7 @@ fn a_batch_checks_every_row_first_reports_and_does_nothing_twice() {
     assert!(texts.contains(&"milla 3".to_owned()), "an empty cell is an input that is not given: {texts:?}");
 
     let again = place.reelmill(&arguments).expect(0);
-    assert!(again.stderr.contains("0 new, 2 done before"), "{}", again.stderr);
+    assert!(again.stderr.contains("0 new, 2 there before"), "{}", again.stderr);
     assert_eq!(again.json()["runs"][0]["run"], report["runs"][0]["run"]);
 }
 

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use reelmill_graph::Graph;
-use reelmill_lifecycle::{PauseRefused, RetryScope};
+use reelmill_lifecycle::{Edits, PauseRefused, RetryScope};
 use reelmill_model::limits::PAGE_ROWS_MAX;
 use reelmill_model::{
     Decision, Digest, Event, InstanceNo, LimitKind, NodeNo, PipelineName, Revision, RevisionHead, RunId,
@@ -10,9 +10,9 @@ use reelmill_model::{
 };
 use reelmill_ports::{
     Admission, Archive, Asks, Beat, CacheEntry, CacheStats, EventLog, EventQuery, Fleet, HeartbeatReply,
-    InstanceView, LaneView, LimitView, Limits, LogLine, Marks, NewRun, Only, PipelineFilter, Registered,
-    Registry, ResultCache, RunFilter, RunStore, RunView, StepReply, StepRequest, Store, StoreError,
-    TaskFilter, TaskQueue, TaskView, WorkerCard,
+    InLine, InstanceView, LaneView, LimitView, Limits, LogLine, Marks, NewRun, Only, PipelineFilter,
+    Registered, Registry, ResultCache, RunFilter, RunStore, RunView, StepReply, StepRequest, Store,
+    StoreError, TaskFilter, TaskQueue, TaskView, WorkerCard,
 };
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -106,8 +106,8 @@ impl<H: Store, C: Archive> TaskQueue for Archived<H, C> {
         self.hot.approve(task, decision).await
     }
 
-    async fn retry(&self, run: RunId, scope: RetryScope) -> Result<usize, StoreError> {
-        match self.hot.retry(run, scope).await {
+    async fn retry_with(&self, run: RunId, scope: RetryScope, set: Edits) -> Result<usize, StoreError> {
+        match self.hot.retry_with(run, scope, set).await {
             Err(StoreError::NoSuchRun(id)) if self.cold.run(id).await?.is_some() => {
                 Err(StoreError::Refused(format!("run {id} was archived; submit its pipeline again")))
             }
@@ -296,6 +296,10 @@ impl<H: Store, C: Archive> Fleet for Archived<H, C> {
 
     async fn lanes(&self) -> Result<Vec<LaneView>, StoreError> {
         self.hot.lanes().await
+    }
+
+    async fn in_line(&self, task: TaskRef) -> Result<Option<InLine>, StoreError> {
+        self.hot.in_line(task).await
     }
 
     async fn pause_lane(&self, lane: &str, paused: bool) -> Result<(), StoreError> {

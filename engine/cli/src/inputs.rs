@@ -17,6 +17,36 @@ pub fn pair(text: &str) -> Result<(String, String), String> {
     }
 }
 
+/// One `--set`: a value of a stage's `with`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SetFlag {
+    /// Path of the stage, where it was named.
+    pub stage: Option<String>,
+    /// Key of its `with`.
+    pub key: String,
+    /// The value.
+    pub value: Value,
+}
+
+/// `STAGE.with.KEY=VALUE`, or without the stage. What is JSON is taken as that, anything else as text.
+pub fn set(text: &str) -> Result<SetFlag, String> {
+    let wrong = || format!("{text:?} is not STAGE.with.KEY=VALUE");
+    let (place, value) = text.split_once('=').ok_or_else(wrong)?;
+    let (stage, key) = match place.strip_prefix("with.") {
+        Some(key) => (None, key),
+        None => {
+            place.rsplit_once(".with.").map(|(stage, key)| (Some(stage.to_owned()), key)).ok_or_else(wrong)?
+        }
+    };
+    if key.is_empty() || key.contains('.') {
+        return Err(format!(
+            "{text:?} names no key of `with`; a value within another is set as a whole, as JSON"
+        ));
+    }
+    let value = serde_json::from_str(value).unwrap_or_else(|_| Value::from(value));
+    Ok(SetFlag { stage, key: key.to_owned(), value })
+}
+
 /// The inputs of a file with those of the flags over them. A flag's text takes the type of its input; whether the
 /// values fit is checked when the run is submitted.
 pub fn gather(
@@ -82,6 +112,19 @@ mod tests {
         let error = gather(&IndexMap::new(), Some(&file), &[]).expect_err("it is a list");
         assert_eq!(error.exit().code(), 78);
         assert!(error.to_string().contains("in.json"), "{error}");
+    }
+
+    #[test]
+    fn a_setting_names_a_key_and_its_value_is_json_or_text() {
+        let flag = |stage: Option<&str>, value: Value| {
+            Ok(SetFlag { stage: stage.map(str::to_owned), key: "key".to_owned(), value })
+        };
+        assert_eq!(set("with.key=3"), flag(None, json!(3)));
+        assert_eq!(set("scene.clip.with.key=[1]"), flag(Some("scene.clip"), json!([1])));
+        assert_eq!(set("with.key=a = b"), flag(None, json!("a = b")));
+        for wrong in ["key=3", "with.=3", "with.a.b=3", "with.key", "clip.key=3"] {
+            assert!(set(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -108,20 +108,22 @@ pub async fn work<T>(
 }
 
 /// Interrupts from the keyboard and requests to end, each one once.
-struct Interrupts {
+pub struct Interrupts {
     interrupt: Signal,
     terminate: Signal,
 }
 
 impl Interrupts {
-    fn listen() -> Result<Self, CliError> {
+    /// Listens from now on.
+    pub fn listen() -> Result<Self, CliError> {
         let listen = |kind| {
             signal(kind).map_err(|error| anyhow::Error::new(error).context("cannot listen for signals"))
         };
         Ok(Self { interrupt: listen(SignalKind::interrupt())?, terminate: listen(SignalKind::terminate())? })
     }
 
-    async fn next(&mut self) {
+    /// Waits for the next one.
+    pub async fn next(&mut self) {
         tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}

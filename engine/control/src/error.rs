@@ -81,7 +81,13 @@ pub enum ControlError {
     },
     /// Rows of a batch cannot be used.
     #[error("{} of the rows cannot be used: {}", .0.len(), list(.0))]
-    Rows(Vec<crate::batch::RowProblem>),
+    Rows(Vec<crate::table::RowProblem>),
+    /// A table is not the one that was checked.
+    #[error(
+        "{} was changed while its rows were submitted; what was submitted stays, and the table as it is now is another \
+         batch", .0.display()
+    )]
+    TableChanged(PathBuf),
 }
 
 /// The problems one after another; the first ten, and how many more there are.

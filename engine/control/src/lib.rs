@@ -4,37 +4,42 @@
 mod approve;
 mod batch;
 mod collect;
+mod dead;
 mod error;
 mod export;
 mod limits;
 mod plan;
 mod prepare;
 pub mod registry;
+mod retry;
 pub mod schedule;
 mod status;
 mod submit;
+mod table;
 mod triggers;
 mod unique;
+mod waits;
 mod why;
 
 use reelmill_artifacts::Artifacts;
 use reelmill_context::Runs;
 use reelmill_model::RunId;
-use reelmill_ports::{
-    EventLog, Fleet, Limits, Marks, Registry, ResultCache, RetryScope, RunStore, TaskQueue,
-};
+use reelmill_ports::{EventLog, Fleet, Limits, Marks, Registry, ResultCache, RunStore, TaskQueue};
 use std::sync::Arc;
 
 pub use approve::Question;
-pub use batch::{Batch, Row, RowProblem, read_rows};
+pub use batch::{Batch, BatchWish, Filling, Step};
 pub use collect::Collected;
+pub use dead::{Dead, DeadFilter, DeadGroup, DeadTask, Replayed};
 pub use error::ControlError;
 pub use export::Exported;
 pub use plan::{Plan, PlannedStage};
 pub use prepare::{Invalid, Pipeline, prepare};
 pub use registry::PipelineRef;
+pub use retry::{RetryWish, Setting};
 pub use status::{RunStatus, StageStatus, TaskFailure};
 pub use submit::{Submission, Submitted};
+pub use table::{Row, RowProblem, Rows};
 pub use triggers::TriggerStatus;
 pub use why::Why;
 
@@ -49,7 +54,7 @@ pub struct Control {
     pub events: Arc<dyn EventLog>,
     /// Limits that runs share.
     pub limits: Arc<dyn Limits>,
-    /// Keys of runs.
+    /// Workers, lanes and keys.
     pub fleet: Arc<dyn Fleet>,
     /// The result cache.
     pub cache: Arc<dyn ResultCache>,
@@ -67,34 +72,5 @@ impl Control {
     /// Asks for a run to be cancelled; says the state it is in afterwards.
     pub async fn cancel(&self, run: RunId, reason: &str) -> Result<reelmill_model::RunState, ControlError> {
         Ok(self.queue.cancel(run, reason).await?)
-    }
-
-    /// Sends an ended run around again; says how many tasks will run. `from` names stages of the main body.
-    pub async fn retry(&self, run: RunId, from: &[String], all: bool) -> Result<usize, ControlError> {
-        let scope = if all {
-            RetryScope::All
-        } else if from.is_empty() {
-            RetryScope::Failed
-        } else {
-            RetryScope::From(self.main_nodes(run, from).await?)
-        };
-        Ok(self.queue.retry(run, scope).await?)
-    }
-
-    async fn main_nodes(
-        &self,
-        run: RunId,
-        names: &[String],
-    ) -> Result<Vec<reelmill_model::NodeNo>, ControlError> {
-        let view = self.view(run).await?;
-        let compiled = self.runs.graphs().get(view.new.graph).await?;
-        let main = &compiled.graph.scope(reelmill_graph::Graph::MAIN).nodes;
-        let node_of = |name: &String| {
-            main.iter().copied().find(|node| compiled.graph.node(*node).name == *name).ok_or_else(|| {
-                let known = main.iter().map(|node| compiled.graph.node(*node).name.clone()).collect();
-                ControlError::NoSuchStage { run, stage: name.clone(), known }
-            })
-        };
-        names.iter().map(node_of).collect()
     }
 }

@@ -15,6 +15,8 @@ pub struct Pipeline {
     pub graph: Arc<Graph>,
     /// The graph's address.
     pub digest: Digest,
+    /// The address of the graph as it was compiled, before it was placed: the same whatever workers there are.
+    pub compiled: Digest,
     /// What starts its runs by itself, where a scheduler looks after it.
     pub triggers: Arc<Vec<Trigger>>,
     /// Warnings.
@@ -42,7 +44,7 @@ pub fn prepare(text: &str, catalog: &Catalog, files: &dyn Files) -> Result<Pipel
         Some(graph) => {
             let digest = canonical::graph_digest(&graph);
             let (triggers, warnings) = (Arc::new(loaded.triggers), loaded.diagnostics);
-            Ok(Pipeline { graph: Arc::new(graph), digest, triggers, warnings })
+            Ok(Pipeline { graph: Arc::new(graph), digest, compiled: digest, triggers, warnings })
         }
         None => Err(Invalid(loaded.diagnostics)),
     }

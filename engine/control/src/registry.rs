@@ -177,7 +177,7 @@ impl Control {
             Ok(graph) => {
                 tracing::info!(pipeline = %head.id, "compiled elsewhere: this machine has not all of its plugins");
                 let (triggers, warnings) = (Arc::default(), Vec::new());
-                Ok(Pipeline { graph, digest: head.graph, triggers, warnings })
+                Ok(Pipeline { graph, digest: head.graph, compiled: head.graph, triggers, warnings })
             }
             Err(StoreError::NoSuchGraph(_)) => {
                 let name = format!("{}@{}", head.id.name, head.revision);

@@ -34,6 +34,9 @@ pub struct RunStatus {
     pub counts: BTreeMap<&'static str, u64>,
     /// The first failure that made it fail.
     pub failure: Option<TaskFailure>,
+    /// What a retry by hand has set of the `with` of stages, by their paths.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub set: BTreeMap<String, serde_json::Map<String, Value>>,
     /// Why it was cancelled.
     pub cancel_reason: Option<String>,
     /// Its inputs.
@@ -131,6 +134,7 @@ fn summarise(view: RunView, graph: &Graph, tasks: &[TaskView], outputs: Value) -
         ended_ms: view.ended_ms,
         counts: counts.map(|(state, count)| (state.word(), count)).collect(),
         failure: view.failure.map(|(path, failure)| TaskFailure { path, failure }),
+        set: view.edits.into_iter().map(|(no, set)| (graph.node(no).path.clone(), set)).collect(),
         cancel_reason: view.cancel_reason,
         inputs: view.new.inputs,
         outputs,

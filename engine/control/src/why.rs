@@ -1,6 +1,7 @@
 //! Why: what a run or a stage waits for, why it was skipped, why it failed, why it ran again. The explanation is a
 //! pure function of what the store says.
 
+use crate::waits::{self, moment};
 use crate::{Control, ControlError};
 use reelmill_context::CACHE_LINE;
 use reelmill_graph::{Approval, DepKind, Escalate, Graph, NodeKind, OnTimeout};
@@ -42,6 +43,7 @@ impl Control {
                     why.remedy = Some(remedy.to_owned());
                 }
             }
+            self.explain_first_ready(&compiled.graph, &view, &tasks, &mut why).await?;
             return Ok(vec![why]);
         };
         let wanted: Vec<&TaskView> = tasks
@@ -59,10 +61,35 @@ impl Control {
             if let Some(parked) = &task.parked {
                 why.because.extend(self.why_parked(TaskRef { run, task: task.task }, task, parked).await?);
             }
+            if task.state == TaskState::Ready {
+                let node = compiled.graph.node(task.node);
+                let lane = self.lane_of(run, node, task).await?;
+                (why.because, why.remedy) = waits::sentences(run, node, task, &lane);
+            }
             why.because.extend(self.cache_lines(run, task).await?);
             all.push(why);
         }
         Ok(all)
+    }
+
+    /// Says of a run that nobody works on why its first ready task is not begun.
+    async fn explain_first_ready(
+        &self,
+        graph: &Graph,
+        view: &RunView,
+        tasks: &[TaskView],
+        why: &mut Why,
+    ) -> Result<(), ControlError> {
+        let first = tasks.iter().find(|task| task.state == TaskState::Ready);
+        let idle = tasks.iter().all(|task| task.state != TaskState::Leased);
+        if let Some(task) = first.filter(|_| idle) {
+            let node = graph.node(task.node);
+            let lane = self.lane_of(view.new.id, node, task).await?;
+            let (because, remedy) = waits::sentences(view.new.id, node, task, &lane);
+            why.because.extend(because.into_iter().map(|reason| format!("`{}`: {reason}", task.path)));
+            why.remedy = remedy;
+        }
+        Ok(())
     }
 
     /// What the attempt said of the cache.
@@ -117,8 +144,6 @@ fn why_run(graph: &Graph, view: &RunView, tasks: &[TaskView]) -> Why {
                 remedy = Some(approve(view, asks));
             } else if view.paused {
                 remedy = Some(resume(view));
-            } else if tasks.iter().all(|task| task.state != TaskState::Leased && task.parked.is_none()) {
-                remedy = Some(format!("no worker is at it; `reelmill run --resume {id}` goes on with it"));
             }
         }
     }
@@ -154,8 +179,7 @@ fn asks(approval: &Approval, task: &TaskView) -> Vec<String> {
             OnTimeout::Reject => "rejected",
             OnTimeout::Approve => "approved",
         };
-        let at = std::time::UNIX_EPOCH + std::time::Duration::from_millis(until_ms);
-        format!("it is {word} by itself at {}", humantime::format_rfc3339_seconds(at))
+        format!("it is {word} by itself at {}", moment(until_ms))
     }));
     lines
 }
@@ -200,14 +224,8 @@ fn why_task(graph: &Graph, view: &RunView, task: &TaskView, tasks: &[TaskView]) 
                 remedy = Some(resume(view));
             }
         }
-        TaskState::Ready => {
-            let needs = &graph.node(task.node).settings.requires;
-            because.push(if needs.is_empty() {
-                "nothing is missing: it waits for a worker with a free slot".to_owned()
-            } else {
-                format!("it waits for a worker with a free slot that has {needs}")
-            });
-        }
+        // What `waits.rs` finds out says more.
+        TaskState::Ready => {}
         TaskState::Delayed if question(graph, task).is_some() => {
             because.extend(question(graph, task).into_iter().flat_map(|approval| asks(approval, task)));
             remedy = Some(approve(view, task));
@@ -216,7 +234,10 @@ fn why_task(graph: &Graph, view: &RunView, task: &TaskView, tasks: &[TaskView]) 
         TaskState::Delayed => {
             because
                 .extend(task.failure.as_ref().map(|failure| format!("its last attempt failed: {failure}")));
-            because.push("it waits for its next attempt".to_owned());
+            because.push(match task.due_ms {
+                Some(due_ms) => format!("its next attempt may begin at {}", moment(due_ms)),
+                None => "it waits for its next attempt".to_owned(),
+            });
         }
         TaskState::Leased => {
             let worker = task.worker.as_ref().map_or("a worker".to_owned(), ToString::to_string);
@@ -235,6 +256,7 @@ fn why_task(graph: &Graph, view: &RunView, task: &TaskView, tasks: &[TaskView]) 
         }),
     }
     because.extend(growth(graph, task));
+    because.extend(edited(view, task));
     let undone = tasks.iter().find(|other| other.path.strip_suffix(".compensate") == Some(&task.path));
     because.extend(undone.map(|other| format!("`{}`, which undoes it, is {}", other.path, other.state)));
     if task.attempts > 1 && task.state == TaskState::Succeeded {
@@ -255,6 +277,13 @@ fn growth(graph: &Graph, task: &TaskView) -> Option<String> {
     (!grown.is_empty()).then(|| {
         format!("{failures} attempts failed for want of resources; since then it has {}", grown.join(", "))
     })
+}
+
+/// What somebody has set of its `with` since the run was submitted.
+fn edited(view: &RunView, task: &TaskView) -> Option<String> {
+    let set = view.edits.get(&task.node)?;
+    let set: Vec<String> = set.iter().map(|(key, value)| format!("with.{key} = {value}")).collect();
+    Some(format!("a retry by hand has set {}", set.join(", ")))
 }
 
 fn attempts_max(graph: &Graph, task: &TaskView) -> u32 {

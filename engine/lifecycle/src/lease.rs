@@ -6,7 +6,7 @@ use crate::work::Work;
 use reelmill_model::{
     Digest, EventKind, InstanceNo, NodeNo, RunId, TaskNo, TaskRef, TaskState, Token, WorkerId,
 };
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 /// A task handed to a worker.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,6 +19,8 @@ pub struct Leased {
     pub attempt: u32,
     /// How many attempts failed for want of something that this one is given more of (`Retry::escalate`).
     pub escalated: u32,
+    /// What a retry by hand changed of its `with`.
+    pub edit: Map<String, Value>,
     /// The graph of its run.
     pub graph: Digest,
     /// Its node.
@@ -131,8 +133,21 @@ pub fn describe<S: Source>(work: &mut Work<'_, S>, no: TaskNo) -> Result<Option<
     let deps = dep_states(work, node, instance)?;
     let run = work.run();
     let task = TaskRef { run: run.id, task: no };
-    let graph = run.graph;
-    Ok(Some(Leased { task, token, attempt, escalated, graph, node, light, instance, items, chain, deps }))
+    let (graph, edit) = (run.graph, run.edits.get(&node).cloned().unwrap_or_default());
+    Ok(Some(Leased {
+        task,
+        token,
+        attempt,
+        escalated,
+        edit,
+        graph,
+        node,
+        light,
+        instance,
+        items,
+        chain,
+        deps,
+    }))
 }
 
 /// The main body's instance, in every run.

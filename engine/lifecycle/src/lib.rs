@@ -8,6 +8,7 @@ pub mod admit;
 mod approval;
 mod cancel;
 mod compensate;
+pub mod edits;
 mod expand;
 mod lease;
 pub mod limits;
@@ -26,6 +27,7 @@ mod work;
 
 pub use admit::{Admit, admit};
 pub use approval::DecisionRefused;
+pub use edits::Edits;
 pub use lease::{BeatOutcome, Lease, Leased, Only};
 pub use limits::{Admission, Asks, PlaceAsk, StartAsk};
 pub use path::{Place, task_path};

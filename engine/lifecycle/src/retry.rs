@@ -1,10 +1,12 @@
 //! Retry by hand: an ended run goes around again, with what succeeded outside the scope kept as it is.
 
+use crate::edits::{self, Edits};
 use crate::rows::{InstanceRow, TaskRow};
 use crate::transaction::Source;
 use crate::work::Work;
 use crate::{phase, start};
 use reelmill_graph::Graph;
+use reelmill_model::limits::PAYLOAD_BYTES_MAX;
 use reelmill_model::{EventKind, InstanceNo, InstanceState, NodeNo, Phase, RunState, TaskNo, TaskState};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -16,6 +18,8 @@ use std::collections::BTreeSet;
 pub enum RetryScope {
     /// Every failed or cancelled task, and what was skipped because of it.
     Failed,
+    /// The same, of these nodes of the main body only: of a fan-out, the items that failed.
+    FailedOf(Vec<NodeNo>),
     /// Every task of these nodes of the main body, and everything after them.
     From(Vec<NodeNo>),
     /// The whole run.
@@ -34,27 +38,43 @@ pub enum RetryRefused {
     /// The graph has no such node.
     #[error("the run's graph has no node {0}")]
     NoSuchNode(NodeNo),
+    /// The node does not call a plugin.
+    #[error("`{0}` takes no `with` that could be set; name a stage that does work")]
+    NoWith(String),
+    /// What is set is too large.
+    #[error(
+        "what is set of `with` is {0} bytes of JSON, the limit is {PAYLOAD_BYTES_MAX}; pass large data as a file"
+    )]
+    EditsTooLarge(usize),
 }
 
-/// Sends an ended run around again; says how many tasks were reset.
+/// Sends an ended run around again, with what is set of the `with` of its stages; says how many tasks were reset.
 pub fn run<S: Source>(
     work: &mut Work<'_, S>,
     scope: &RetryScope,
+    set: &Edits,
 ) -> Result<Result<usize, RetryRefused>, S::Error> {
     if !work.run().state.is_terminal() {
         return Ok(Err(RetryRefused::NotEnded));
+    }
+    let graph = work.graph();
+    let edits = match edits::merged(&graph, &work.run().edits, set) {
+        Ok(edits) => edits,
+        Err(refused) => return Ok(Err(refused)),
+    };
+    if let RetryScope::From(nodes) | RetryScope::FailedOf(nodes) = scope
+        && let Err(refused) = check(&graph, nodes)
+    {
+        return Ok(Err(refused));
     }
     let main = InstanceNo(0);
     let tasks: Vec<TaskNo> = start::tasks(work, main)?.collect();
     let undone = Undone::of(work)?;
     let mut reset = match scope {
-        RetryScope::Failed => reset_failed(work, main, &undone)?,
+        RetryScope::Failed => reset_failed(work, main, &undone, None)?,
+        RetryScope::FailedOf(nodes) => reset_failed(work, main, &undone, Some(nodes))?,
         RetryScope::All => reset_from(work, main, tasks.into_iter().collect())?,
         RetryScope::From(nodes) => {
-            let graph = work.graph();
-            if let Err(refused) = check(&graph, nodes) {
-                return Ok(Err(refused));
-            }
             let from = tasks.into_iter().zip(&graph.scope(Graph::MAIN).nodes);
             let wanted =
                 |(task, node): &(TaskNo, &NodeNo)| nodes.contains(node) || undone.tasks.contains(task);
@@ -66,7 +86,12 @@ pub fn run<S: Source>(
         return Ok(Ok(0));
     }
     reset += forget_cleanup(work)?;
-    work.event(EventKind::RunRetried, json!({ "tasks": reset }));
+    work.run_mut().edits = edits;
+    let mut data = json!({ "tasks": reset });
+    if !set.is_empty() {
+        data["set"] = edits::by_path(&graph, set);
+    }
+    work.event(EventKind::RunRetried, data);
     go_on(work, main)?;
     Ok(Ok(reset))
 }
@@ -142,16 +167,19 @@ fn go_on<S: Source>(work: &mut Work<'_, S>, main: InstanceNo) -> Result<(), S::E
     start::resume(work, main)
 }
 
-/// Resets the failed, cancelled and undone tasks of an instance and what depends on them. A fan-out that failed keeps
-/// its succeeded items, unless something it depends on is reset too.
+/// Resets the failed, cancelled and undone tasks of an instance, or only those of some nodes and what was undone, and
+/// what depends on them. A fan-out that failed keeps its succeeded items, unless something it depends on is reset too.
 fn reset_failed<S: Source>(
     work: &mut Work<'_, S>,
     no: InstanceNo,
     undone: &Undone,
+    only: Option<&[NodeNo]>,
 ) -> Result<usize, S::Error> {
     let mut broken = BTreeSet::new();
     for task in start::tasks(work, no)? {
-        let broke = matches!(work.task(task)?.state, TaskState::Failed | TaskState::Cancelled);
+        let row = work.task(task)?;
+        let broke = matches!(row.state, TaskState::Failed | TaskState::Cancelled)
+            && only.is_none_or(|nodes| nodes.contains(&row.node));
         if broke || undone.tasks.contains(&task) {
             broken.insert(task);
         }
@@ -246,7 +274,7 @@ fn reset_items<S: Source>(work: &mut Work<'_, S>, no: TaskNo, undone: &Undone) -
         let succeeded = work.instance(item)?.state == InstanceState::Succeeded;
         if !succeeded || undone.items.contains(&item) {
             fan.succeeded -= u32::from(succeeded);
-            reset += reset_failed(work, item, undone)?;
+            reset += reset_failed(work, item, undone, None)?;
             work.instance_mut(item)?.state = InstanceState::Waiting;
         }
     }

@@ -1,6 +1,7 @@
 //! The rows that decisions read and write. Only states and numbers that decisions need, and what readers are
 //! told; a store may keep more beside them.
 
+use crate::edits::Edits;
 use crate::transaction::PRIORITY;
 use reelmill_graph::Graph;
 use reelmill_model::{
@@ -43,6 +44,8 @@ pub struct RunRow {
     pub failed: bool,
     /// Whether a task of `compensate`, `on_failure` or `finally` did.
     pub cleanup_failed: bool,
+    /// What a retry by hand changed of the `with` of its stages.
+    pub edits: Edits,
     /// Whether none of its tasks is begun for now.
     pub paused: bool,
     /// Why it was asked to be cancelled.
@@ -78,6 +81,7 @@ impl RunRow {
             undo: None,
             failed: false,
             cleanup_failed: false,
+            edits: Edits::new(),
             paused: false,
             cancel_reason: None,
             failure: None,

@@ -5,6 +5,7 @@
 //! ready within it. Both are merged, so nothing has to be written before it can be leased.
 
 use crate::approval::DecisionRefused;
+use crate::edits::Edits;
 use crate::lease::{self, BeatOutcome, Leased, Only};
 use crate::limits::{self, Admission, Asks, Book, PlaceAnswer, StartAnswer};
 use crate::pause::{self, PauseRefused};
@@ -415,9 +416,10 @@ impl<S: Source> Transaction<S> {
         &mut self,
         run: RunId,
         scope: &RetryScope,
+        set: &Edits,
     ) -> Result<Option<Result<usize, RetryRefused>>, S::Error> {
         match self.seq(run)? {
-            Some(seq) => self.with(seq, |work| retry::run(work, scope)).map(Some),
+            Some(seq) => self.with(seq, |work| retry::run(work, scope, set)).map(Some),
             None => Ok(None),
         }
     }

@@ -46,6 +46,10 @@ pub const ITEM_KEY_BYTES_MAX: usize = 200;
 pub const PAYLOAD_BYTES_MAX: usize = 256 * 1024;
 /// Bytes of JSON of a run's inputs.
 pub const RUN_INPUTS_BYTES_MAX: usize = 1 << 20;
+/// Bytes of one line of a table of JSON lines.
+pub const TABLE_LINE_BYTES_MAX: usize = 2 << 20;
+/// Runs of one batch that wait to be begun at most, unless the submitter says otherwise.
+pub const BATCH_AHEAD_DEFAULT: usize = 10_000;
 /// Bytes of one log line; the rest is cut.
 pub const LOG_LINE_BYTES_MAX: usize = 8 * 1024;
 /// Log lines kept of one attempt; later ones are counted, not kept.
@@ -87,6 +91,10 @@ pub const LINE_ASKED_MS: u64 = 300_000;
 pub const UNIQUE_KEPT_MS: u64 = 30 * 24 * 3_600_000;
 /// Settles and leases in one `step`.
 pub const STEP_BATCH_MAX: usize = 512;
+/// Runs that a look for dead tasks goes through, newest first.
+pub const DEAD_RUNS_MAX: usize = 100_000;
+/// Kinds of failures that dead tasks are put together by.
+pub const DEAD_GROUPS_MAX: usize = 1_000;
 /// Rows of one page of a listing.
 pub const PAGE_ROWS_MAX: usize = 200;
 /// Bytes of one frame between worker and runner.

@@ -2,7 +2,7 @@
 
 use crate::error::StoreError;
 use async_trait::async_trait;
-use reelmill_model::{RunId, WorkerCapacity, WorkerId};
+use reelmill_model::{RunId, TaskRef, WorkerCapacity, WorkerId};
 use serde::{Deserialize, Serialize};
 
 /// A worker as it announces itself.
@@ -42,6 +42,15 @@ pub struct LaneView {
     pub paused: bool,
 }
 
+/// The place of a ready task in its lane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InLine {
+    /// Ready tasks of its namespace that are leased before it; a store may count some that are ready no more.
+    pub ahead: u64,
+    /// Other namespaces with ready tasks in the lane, which take turns with its own.
+    pub others: u64,
+}
+
 /// The workers and lanes of a store.
 #[async_trait]
 pub trait Fleet: Send + Sync {
@@ -69,6 +78,9 @@ pub trait Fleet: Send + Sync {
 
     /// The lanes that have ready tasks or are paused, by name.
     async fn lanes(&self) -> Result<Vec<LaneView>, StoreError>;
+
+    /// The place of a task in its lane; none when it is not ready.
+    async fn in_line(&self, task: TaskRef) -> Result<Option<InLine>, StoreError>;
 
     /// Keeps the tasks of a lane from being leased, or lets them be leased again. What is leased goes on.
     async fn pause_lane(&self, lane: &str, paused: bool) -> Result<(), StoreError>;

@@ -18,17 +18,16 @@ pub use archive::{Archivable, Archive, RunRecord};
 pub use cache::{CacheEntry, CacheStats, ResultCache};
 pub use clock::Clock;
 pub use error::StoreError;
-pub use fleet::{Fleet, LaneView, WorkerCard};
+pub use fleet::{Fleet, InLine, LaneView, WorkerCard};
 pub use limits::{Admission, Asks, LimitView, Limits, PlaceAsk, Seat, StartAsk, Waiter};
 pub use marks::{Marks, MemoryMarks};
 pub use queue::{
-    Beat, HeartbeatReply, Lease, LeaseRequest, Leased, NewRun, Only, PRIORITY, Rejected, Settle, Settled,
-    StepReply, StepRequest, TaskQueue,
+    Beat, Edits, HeartbeatReply, Lease, LeaseRequest, Leased, NewRun, Only, PRIORITY, Rejected, RetryScope,
+    Settle, Settled, StepReply, StepRequest, TaskQueue,
 };
 pub use registry::{PipelineFilter, Registered, Registry};
 pub use store::{
-    EventLog, EventQuery, InstanceView, LogLine, RetryScope, RunFilter, RunStore, RunView, TaskFilter,
-    TaskView,
+    EventLog, EventQuery, InstanceView, LogLine, RunFilter, RunStore, RunView, TaskFilter, TaskView,
 };
 
 /// Everything a store does.

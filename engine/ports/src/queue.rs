@@ -2,7 +2,7 @@
 
 use crate::error::StoreError;
 use async_trait::async_trait;
-pub use reelmill_lifecycle::{Lease, Leased, Only, PRIORITY, Rejected};
+pub use reelmill_lifecycle::{Edits, Lease, Leased, Only, PRIORITY, Rejected, RetryScope};
 use reelmill_model::{
     Decision, Digest, Outcome, RunId, RunState, TaskRef, TaskState, Token, Usage, WorkerId,
 };
@@ -163,7 +163,12 @@ pub trait TaskQueue: Send + Sync {
 
     /// Sends an ended run around again: tasks in `scope` become what they were before they started, and so does
     /// everything that depends on them. Succeeded tasks outside keep their outputs. Says how many tasks.
-    async fn retry(&self, run: RunId, scope: crate::store::RetryScope) -> Result<usize, StoreError>;
+    async fn retry(&self, run: RunId, scope: RetryScope) -> Result<usize, StoreError> {
+        self.retry_with(run, scope, Edits::new()).await
+    }
+
+    /// The same, with other values of the `with` of stages: in this run they lie over those of the graph from now on.
+    async fn retry_with(&self, run: RunId, scope: RetryScope, set: Edits) -> Result<usize, StoreError>;
 }
 
 /// Whether a task is the last word on its node: convenience for readers of `StepReply`.

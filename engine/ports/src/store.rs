@@ -4,8 +4,7 @@ use crate::error::StoreError;
 use crate::queue::NewRun;
 use async_trait::async_trait;
 use reelmill_graph::Graph;
-pub use reelmill_lifecycle::RetryScope;
-use reelmill_lifecycle::{InstanceRow, RunRow, TaskRow, limits};
+use reelmill_lifecycle::{Edits, InstanceRow, RunRow, TaskRow, limits};
 use reelmill_model::{
     Digest, Event, EventKind, Failure, InstanceNo, InstanceState, NodeNo, Parked, Phase, RunId, RunState,
     Severity, SkipReason, TaskNo, TaskRef, TaskState, Usage, WorkerId,
@@ -26,6 +25,9 @@ pub struct RunView {
     pub phase: Phase,
     /// Whether a task of its main part failed that was not allowed to.
     pub failed: bool,
+    /// What a retry by hand changed of the `with` of its stages.
+    #[serde(default)]
+    pub edits: Edits,
     /// Whether none of its tasks is begun for now.
     #[serde(default)]
     pub paused: bool,
@@ -50,6 +52,7 @@ impl RunView {
             state: row.state,
             phase: row.phase,
             failed: row.failed,
+            edits: row.edits,
             paused: row.paused,
             cancel_reason: row.cancel_reason,
             failure: row.failure.map(|failure| *failure),

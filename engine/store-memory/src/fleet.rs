@@ -1,10 +1,11 @@
 //! Workers and lanes.
 
+use crate::state::Rows;
 use crate::store::MemoryStore;
 use async_trait::async_trait;
 use reelmill_model::limits::WORKER_SILENT_MS;
-use reelmill_model::{RunId, TaskState, WorkerId};
-use reelmill_ports::{Fleet, LaneView, StoreError, WorkerCard};
+use reelmill_model::{RunId, TaskRef, TaskState, WorkerId};
+use reelmill_ports::{Fleet, InLine, LaneView, Only, StoreError, WorkerCard};
 use std::collections::BTreeMap;
 
 #[async_trait]
@@ -63,6 +64,16 @@ impl Fleet for MemoryStore {
         }
         let view = |(lane, ready)| LaneView { paused: state.paused.contains(&lane), lane, ready };
         Ok(ready.into_iter().map(view).collect())
+    }
+
+    async fn in_line(&self, task: TaskRef) -> Result<Option<InLine>, StoreError> {
+        let state = self.state();
+        let row = state.run(task.run).and_then(|run| Some((run, run.tasks.get(&task.task)?)));
+        let Some((run, _)) = row.filter(|(_, row)| row.state == TaskState::Ready) else { return Ok(None) };
+        let lane = run.graph.node(run.tasks[&task.task].node).lane();
+        let ready = Rows(&state).line(&lane, &Only::Any);
+        let ahead = ready.iter().take_while(|key| (key.seq, key.task) != (run.row.seq, task.task)).count();
+        Ok(Some(InLine { ahead: ahead as u64, others: 0 }))
     }
 
     async fn pause_lane(&self, lane: &str, paused: bool) -> Result<(), StoreError> {

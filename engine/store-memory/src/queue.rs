@@ -3,7 +3,7 @@
 use crate::state::Rows;
 use crate::store::MemoryStore;
 use async_trait::async_trait;
-use reelmill_lifecycle::{BeatOutcome, RetryScope, RunRow, Source, Wish};
+use reelmill_lifecycle::{BeatOutcome, Edits, RetryScope, RunRow, Source, Wish};
 use reelmill_model::limits::{RUN_INPUTS_BYTES_MAX, STEP_BATCH_MAX};
 use reelmill_model::{Decision, RunId, RunState, TaskRef, TaskState, WorkerId};
 use reelmill_ports::{
@@ -138,9 +138,9 @@ impl TaskQueue for MemoryStore {
         })
     }
 
-    async fn retry(&self, run: RunId, scope: RetryScope) -> Result<usize, StoreError> {
+    async fn retry_with(&self, run: RunId, scope: RetryScope, set: Edits) -> Result<usize, StoreError> {
         self.transact(None, |tx, _| {
-            let reset = tx.retry(run, &scope)?.ok_or(StoreError::NoSuchRun(run))?;
+            let reset = tx.retry(run, &scope, &set)?.ok_or(StoreError::NoSuchRun(run))?;
             reset.map_err(|refused| StoreError::Refused(refused.to_string()))
         })
     }

@@ -126,6 +126,21 @@ impl Rows<'_> {
         self.0.runs.iter().flat_map(of_run).collect()
     }
 
+    /// The ready tasks of a lane in their order.
+    pub fn line(&self, lane: &str, only: &Only) -> Vec<ReadyKey> {
+        let mut keys = Vec::new();
+        for (seq, run) in self.0.runs.iter().filter(|(_, run)| only.includes(&run.row)) {
+            for task in run.tasks.values().filter(|task| task.state == TaskState::Ready) {
+                let node = run.graph.node(task.node);
+                if node.lane() == lane {
+                    keys.push(ReadyKey { rank: rank(node, run.row.priority), seq: *seq, task: task.no });
+                }
+            }
+        }
+        keys.sort_unstable();
+        keys
+    }
+
     fn by_time(&self, mut places: Vec<(u64, TaskNo)>, limit: usize) -> Vec<(u64, TaskNo)> {
         let until = |(seq, no): &(u64, TaskNo)| self.0.runs[seq].tasks[no].until_ms;
         places.sort_by_key(until);
@@ -160,20 +175,11 @@ impl Source for Rows<'_> {
         after: Option<ReadyKey>,
         limit: usize,
     ) -> Result<Vec<ReadyKey>, StoreError> {
-        let mut keys = Vec::new();
         if self.0.paused.contains(lane) {
-            return Ok(keys);
+            return Ok(Vec::new());
         }
-        for (seq, run) in self.0.runs.iter().filter(|(_, run)| only.includes(&run.row)) {
-            for task in run.tasks.values().filter(|task| task.state == TaskState::Ready) {
-                let node = run.graph.node(task.node);
-                let key = ReadyKey { rank: rank(node, run.row.priority), seq: *seq, task: task.no };
-                if node.lane() == lane && Some(key) > after {
-                    keys.push(key);
-                }
-            }
-        }
-        keys.sort_unstable();
+        let mut keys = self.line(lane, only);
+        keys.retain(|key| Some(*key) > after);
         keys.truncate(limit);
         Ok(keys)
     }

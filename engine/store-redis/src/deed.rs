@@ -4,7 +4,7 @@
 use crate::error::Trouble;
 use crate::source::Rows;
 use reelmill_graph::Graph;
-use reelmill_lifecycle::{Admission, RetryScope, RunRow, Transaction};
+use reelmill_lifecycle::{Admission, Edits, RetryScope, RunRow, Transaction};
 use reelmill_model::{Decision, Parked, RunId, RunState, TaskRef, TaskState, Token, WorkerId};
 use reelmill_ports::{NewRun, Rejected, Settle};
 use std::sync::Arc;
@@ -42,7 +42,7 @@ pub enum Deed {
     /// Ready a task that waits for a limit.
     Unpark(TaskRef),
     /// Send an ended run around again.
-    Retry(RunId, RetryScope),
+    Retry(RunId, RetryScope, Edits),
     /// Remove an ended run.
     Remove(RunId, Removal),
 }
@@ -96,7 +96,7 @@ impl Deed {
             | Self::Approve(task, _)
             | Self::Park(task, ..)
             | Self::Unpark(task) => task.run,
-            Self::Cancel(run, _) | Self::Pause(run, _) | Self::Retry(run, _) | Self::Remove(run, _) => *run,
+            Self::Cancel(run, _) | Self::Pause(run, _) | Self::Retry(run, ..) | Self::Remove(run, _) => *run,
         }
     }
 
@@ -132,7 +132,7 @@ impl Deed {
                 Done::Did(matches!(admission, Admission::Parked(_)))
             }
             Self::Unpark(task) => Done::Did(tx.unpark(*task)?),
-            Self::Retry(run, scope) => match tx.retry(*run, scope)? {
+            Self::Retry(run, scope, set) => match tx.retry(*run, scope, set)? {
                 None => Done::NoSuchRun,
                 Some(reset) => Done::Reset(reset.map_err(|refused| refused.to_string())),
             },

@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use redis::{Pipeline, Script, cmd};
 use reelmill_lifecycle::Damage;
 use reelmill_model::limits::WORKER_SILENT_MS;
-use reelmill_model::{RunId, WorkerId};
-use reelmill_ports::{Fleet, LaneView, StoreError, WorkerCard};
+use reelmill_model::{RunId, TaskRef, WorkerId};
+use reelmill_ports::{Fleet, InLine, LaneView, StoreError, WorkerCard};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// The server's moment.
@@ -148,6 +148,10 @@ impl Fleet for RedisStore {
     async fn lanes(&self) -> Result<Vec<LaneView>, StoreError> {
         let partitions = self.keys.clone();
         self.readers.read(move |wire| lanes(wire, &partitions)).await
+    }
+
+    async fn in_line(&self, task: TaskRef) -> Result<Option<InLine>, StoreError> {
+        self.line_of(task).await
     }
 
     async fn pause_lane(&self, lane: &str, paused: bool) -> Result<(), StoreError> {

@@ -25,6 +25,7 @@ mod index;
 mod keys;
 mod leased;
 mod limits;
+mod line;
 mod link;
 mod log;
 mod marks;

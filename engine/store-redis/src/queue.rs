@@ -4,7 +4,7 @@ use crate::deed::{Deed, Done};
 use crate::link::{Link, Outcome};
 use crate::store::RedisStore;
 use async_trait::async_trait;
-use reelmill_lifecycle::RetryScope;
+use reelmill_lifecycle::{Edits, RetryScope};
 use reelmill_model::limits::{RUN_INPUTS_BYTES_MAX, STEP_BATCH_MAX};
 use reelmill_model::{Decision, RunId, RunState, TaskRef, TaskState, Token, WorkerId};
 use reelmill_ports::{
@@ -195,8 +195,8 @@ impl TaskQueue for RedisStore {
         }
     }
 
-    async fn retry(&self, run: RunId, scope: RetryScope) -> Result<usize, StoreError> {
-        match self.desk(run).deed(Deed::Retry(run, scope)).await? {
+    async fn retry_with(&self, run: RunId, scope: RetryScope, set: Edits) -> Result<usize, StoreError> {
+        match self.desk(run).deed(Deed::Retry(run, scope, set)).await? {
             Done::Reset(reset) => reset.map_err(StoreError::Refused),
             Done::NoSuchRun => Err(StoreError::NoSuchRun(run)),
             _ => Err(mixed_up()),

@@ -50,7 +50,7 @@ pub fn update_run(conn: &Connection, run: &RunRow) -> Result<(), Trouble> {
     let mut update = conn.prepare_cached(
         "UPDATE run SET state = ?2, phase = ?3, on_failure = ?4, finally = ?5, failed = ?6, \
          cleanup_failed = ?7, cancel_reason = ?8, failure = ?9, started_ms = ?10, ended_ms = ?11, \
-         counts = ?12, next_task = ?13, next_instance = ?14, undo = ?15, paused = ?16 WHERE seq = ?1",
+         counts = ?12, next_task = ?13, next_instance = ?14, undo = ?15, paused = ?16, edits = ?17 WHERE seq = ?1",
     )?;
     update.execute(params![
         int(run.seq),
@@ -69,6 +69,7 @@ pub fn update_run(conn: &Connection, run: &RunRow) -> Result<(), Trouble> {
         run.next_instance,
         json_of(run.undo.as_ref())?,
         run.paused,
+        json_of((!run.edits.is_empty()).then_some(&run.edits))?,
     ])?;
     Ok(())
 }

@@ -1,13 +1,14 @@
 //! Workers and lanes.
 
-use crate::codec::{int, run_bytes, run_id, uint};
+use crate::codec::{int, pack, run_bytes, run_id, uint};
 use crate::error::Trouble;
+use crate::runs::seq_of;
 use crate::store::SqliteStore;
 use crate::unit::Unit;
 use async_trait::async_trait;
 use reelmill_model::limits::WORKER_SILENT_MS;
-use reelmill_model::{RunId, WorkerId};
-use reelmill_ports::{Fleet, LaneView, StoreError, WorkerCard};
+use reelmill_model::{RunId, TaskRef, WorkerId};
+use reelmill_ports::{Fleet, InLine, LaneView, StoreError, WorkerCard};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 fn announce(unit: &mut Unit<'_>, card: &WorkerCard) -> Result<(), Trouble> {
@@ -76,6 +77,17 @@ fn lanes(conn: &Connection) -> Result<Vec<LaneView>, Trouble> {
     Ok(lanes)
 }
 
+fn in_line(conn: &Connection, task: TaskRef) -> Result<Option<InLine>, Trouble> {
+    let Some(seq) = seq_of(conn, task.run)? else { return Ok(None) };
+    let mut query = conn.prepare_cached(
+        "SELECT (SELECT count(*) FROM task WHERE state = 1 AND lane = one.lane AND rank < one.rank) \
+         + (SELECT count(*) FROM task WHERE state = 1 AND lane = one.lane AND rank = one.rank AND id < one.id) \
+         FROM task AS one WHERE id = ?1 AND state = 1",
+    )?;
+    let ahead: Option<i64> = query.query_row(params![pack(seq, task.task.0)], |row| row.get(0)).optional()?;
+    Ok(ahead.map(|ahead| InLine { ahead: uint(ahead), others: 0 }))
+}
+
 #[async_trait]
 impl Fleet for SqliteStore {
     async fn announce(&self, card: WorkerCard) -> Result<(), StoreError> {
@@ -115,6 +127,10 @@ impl Fleet for SqliteStore {
 
     async fn lanes(&self) -> Result<Vec<LaneView>, StoreError> {
         self.readers.long(lanes).await
+    }
+
+    async fn in_line(&self, task: TaskRef) -> Result<Option<InLine>, StoreError> {
+        self.readers.long(move |conn| in_line(conn, task)).await
     }
 
     async fn pause_lane(&self, lane: &str, paused: bool) -> Result<(), StoreError> {

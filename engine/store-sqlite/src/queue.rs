@@ -6,7 +6,7 @@ use crate::source::Rows;
 use crate::store::SqliteStore;
 use crate::unit::Unit;
 use async_trait::async_trait;
-use reelmill_lifecycle::{BeatOutcome, RetryScope, RunRow, Wish};
+use reelmill_lifecycle::{BeatOutcome, Edits, RetryScope, RunRow, Wish};
 use reelmill_model::limits::{RUN_INPUTS_BYTES_MAX, STEP_BATCH_MAX};
 use reelmill_model::{Decision, RunId, RunState, TaskRef, TaskState, WorkerId};
 use reelmill_ports::{
@@ -185,10 +185,10 @@ impl TaskQueue for SqliteStore {
             .await
     }
 
-    async fn retry(&self, run: RunId, scope: RetryScope) -> Result<usize, StoreError> {
+    async fn retry_with(&self, run: RunId, scope: RetryScope, set: Edits) -> Result<usize, StoreError> {
         self.writer
             .write(move |unit| {
-                Ok(match unit.tx.retry(run, &scope)? {
+                Ok(match unit.tx.retry(run, &scope, &set)? {
                     None => Err(StoreError::NoSuchRun(run)),
                     Some(Err(refused)) => Err(StoreError::Refused(refused.to_string())),
                     Some(Ok(reset)) => Ok(reset),

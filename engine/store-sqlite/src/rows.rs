@@ -15,7 +15,7 @@ macro_rules! select_run {
         concat!(
             "SELECT seq, id, graph, batch, state, phase, on_failure, finally, failed, cleanup_failed, cancel_reason, \
              failure, started_ms, ended_ms, counts, next_task, next_instance, undo, \
-             priority, paused ",
+             priority, paused, edits ",
             $rest
         )
     };
@@ -70,6 +70,7 @@ pub fn run(row: &Row<'_>) -> Result<RunRow, Trouble> {
         undo: parse(text(row, 17)?)?,
         priority: row.get(18)?,
         paused: row.get(19)?,
+        edits: parse(text(row, 20)?)?.unwrap_or_default(),
     })
 }
 

@@ -10,7 +10,12 @@ use std::time::Duration;
 const BUSY: Duration = Duration::from_secs(10);
 
 /// Each step takes a file from the version of its place to the next one.
-const STEPS: &[&str] = &[V1, V2, V3, V4, V5, V6];
+const STEPS: &[&str] = &[V1, V2, V3, V4, V5, V6, V7];
+
+/// What a retry by hand has set of the `with` of stages.
+const V7: &str = "
+ALTER TABLE run ADD COLUMN edits TEXT;
+";
 
 /// Who stands how at which limit, what is kept of rates, and until when a key belongs to a run.
 const V6: &str = "

@@ -21,7 +21,7 @@ use reelmill_model::{
     Failure, FailureClass, Needs, Outcome, Severity, SkipReason, StageManifest, Usage, limits,
 };
 use reelmill_ports::{Asks, CacheEntry, EventLog, Leased, Limits, LogLine, ResultCache};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -165,7 +165,7 @@ impl Executor {
                 Ok(Outcome::Expand { items })
             }
             NodeKind::Work { plugin, with } => {
-                let with = render(&facts, with, &bindings)?;
+                let with = render(&facts, with, &bindings, &leased.edit)?;
                 let asks = limited::stage_asks(&facts, node, leased, &bindings)?;
                 drop(bindings);
                 let work = Work { job, facts: &facts, node, lock: plugin };
@@ -416,12 +416,17 @@ fn question(value: &Value) -> String {
     text[..text.floor_char_boundary(limits::DECISION_BYTES_MAX)].to_owned()
 }
 
+/// What a stage is given: what its pipeline says, and over that what a retry by hand has set.
 fn render(
     facts: &RunFacts,
     with: &indexmap::IndexMap<String, Template>,
     bindings: &Bindings<'_>,
+    edit: &Map<String, Value>,
 ) -> Result<Value, Early> {
-    let values = facts.compiled.programs.render_all(with, bindings)?;
+    let mut values = facts.compiled.programs.render_all(with, bindings)?;
+    if let Value::Object(values) = &mut values {
+        values.extend(edit.clone());
+    }
     let bytes = values.to_string().len();
     if bytes > limits::PAYLOAD_BYTES_MAX {
         let message = format!(

@@ -4,6 +4,7 @@ mod approve;
 mod cache;
 mod cancel;
 mod completions;
+mod dead;
 mod doctor;
 mod graph;
 mod init;
@@ -90,6 +91,8 @@ pub enum Command {
     Approve(approve::Approve),
     /// Send an ended run around again: what failed, and what depends on it
     Retry(retry::Retry),
+    /// Show what failed for good, and send it around again
+    Dead(dead::Dead),
     /// Begin nothing more of a run until it is resumed
     Pause(pause::Pause),
     /// Let a paused run go on
@@ -132,6 +135,7 @@ impl Command {
             Self::Why(command) => command.run(cx),
             Self::Approve(command) => command.run(cx),
             Self::Retry(command) => command.run(cx),
+            Self::Dead(command) => command.run(cx),
             Self::Pause(command) => command.run(cx),
             Self::Resume(command) => command.run(cx),
             Self::Cancel(command) => command.run(cx),

@@ -5,34 +5,30 @@ use super::pipelines::namespace;
 use super::run::{finish_elsewhere, report_batch};
 use crate::engine;
 use crate::exit::{CliError, Exit};
+use crate::filling::{Filled, fill};
+use crate::patience::patiently;
 use crate::progress::follow_batch;
 use crate::source::Source;
-use crate::submission::{SubmissionFlags, new_run_id};
-use crate::words;
+use crate::submission::SubmissionFlags;
 use crate::work::WorkFlags;
-use anyhow::Context as _;
-use reelmill_control::{Control, ControlError, Pipeline, Submission, Submitted, read_rows};
+use reelmill_control::{BatchWish, Control, Pipeline, Submission, Submitted};
 use reelmill_embedded::Engine;
-use reelmill_model::RunId;
-use reelmill_model::limits::CLAIM_KEPT_MS;
-use reelmill_ports::StoreError;
+use reelmill_model::limits::{BATCH_AHEAD_DEFAULT, CLAIM_KEPT_MS};
 use serde_json::json;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
-
-/// Longest pause between two tries while the store does not answer.
-const PAUSE_MAX: Duration = Duration::from_secs(10);
 
 /// Give a pipeline, or a batch of them, to the workers
 #[derive(clap::Args)]
 #[command(
     after_help = "Prints the run's id, or with --each the batch's. The same --key in the same namespace is the same run, however
-often it is submitted; a batch that was cut short goes on where it was when the same command is given again.
+often it is submitted. Of a table every row is checked first. A batch that was cut short goes on where it was when the
+same command is given again, within seven days; --batch NAME makes another batch of the same rows.
 
 Examples:
   reelmill submit pipeline.yaml --redis redis://db --input topic='How tides work'
   reelmill submit pipeline.yaml --namespace acme --key order-4711 --wait --out out
-  reelmill submit pipeline.yaml --each rows.csv --wait
+  reelmill submit pipeline.yaml --each rows.csv --ahead 1000 --wait
   reelmill submit news@3 --input topic=tides                 a registered pipeline (`reelmill pipelines`)"
 )]
 pub struct Submit {
@@ -44,6 +40,13 @@ pub struct Submit {
     /// Submit a run for each row of a CSV or JSON Lines file
     #[arg(long, value_name = "FILE", conflicts_with = "key")]
     each: Option<PathBuf>,
+    /// With --each: tell this batch from another one of the same rows
+    #[arg(long, value_name = "NAME", requires = "each")]
+    batch: Option<String>,
+    /// With --each: at most so many runs of the batch wait to be begun; the next rows are submitted when some were
+    /// [default: 10000]
+    #[arg(long, value_name = "N", requires = "each")]
+    ahead: Option<NonZeroUsize>,
     /// Tenant; workers are shared fairly between namespaces [default: default]
     #[arg(long, value_name = "NAME", value_parser = namespace)]
     namespace: Option<String>,
@@ -75,7 +78,7 @@ impl Submit {
             let pipeline = if machines.is_empty() { pipeline } else { pipeline.placed(&machines)? };
             let submission = self.given.submission(&pipeline, &source, self.namespace.clone())?;
             let exit = match &self.each {
-                Some(table) => self.batch(cx, &engine, &pipeline, table, submission).await,
+                Some(table) => self.table(cx, &engine, &pipeline, table, submission).await,
                 None => self.one(cx, &engine, &pipeline, submission).await,
             };
             engine.close().await;
@@ -107,7 +110,7 @@ impl Submit {
         told(cx, control, &submitted).await
     }
 
-    async fn batch(
+    async fn table(
         &self,
         cx: &Context,
         engine: &Engine,
@@ -116,19 +119,15 @@ impl Submit {
         like: Submission,
     ) -> Result<Exit, CliError> {
         let control = &engine.state.control;
-        let text =
-            std::fs::read_to_string(table).with_context(|| format!("cannot read {}", table.display()))?;
-        let rows = read_rows(table, &text, &pipeline.graph.inputs).map_err(ControlError::Rows)?;
-        let now_ms = like.now_ms;
-        let batch =
-            patiently(|| control.submit_batch(pipeline, &rows, &like, |_| new_run_id(now_ms))).await?;
-        eprintln!(
-            "batch {}: {}, {} new, {} done before",
-            batch.id,
-            words::count(batch.rows as u64, "row"),
-            batch.submitted,
-            batch.done_before
-        );
+        let wish = BatchWish {
+            table: table.to_owned(),
+            name: self.batch.clone(),
+            like,
+            ahead: Some(self.ahead.map_or(BATCH_AHEAD_DEFAULT, NonZeroUsize::get)),
+        };
+        let Filled::Whole(batch) = fill(control, pipeline, &wish).await? else {
+            return Ok(Exit::Interrupted);
+        };
         if !self.wait {
             if cx.output.is_json() {
                 cx.output.json(&json!(batch))?;
@@ -137,13 +136,7 @@ impl Submit {
             }
             return Ok(Exit::Ok);
         }
-        let open: Vec<RunId> = control
-            .batch_runs(&batch.id)
-            .await?
-            .iter()
-            .filter(|run| !run.state.is_terminal())
-            .map(|run| run.new.id)
-            .collect();
+        let open = control.open_runs(&batch.id).await?;
         follow_batch(control, batch.rows, open, cx.output).await?;
         report_batch(control, &batch.id, self.out.as_deref(), cx.output).await
     }
@@ -160,23 +153,4 @@ async fn told(cx: &Context, control: &Control, submitted: &Submitted) -> Result<
         cx.output.text(&run.to_string())?;
     }
     Ok(Exit::Ok)
-}
-
-/// Tries again while the store does not answer: a server that restarts must not lose what is being submitted.
-async fn patiently<T, F>(mut submit: impl FnMut() -> F) -> Result<T, CliError>
-where
-    F: Future<Output = Result<T, ControlError>>,
-{
-    let (mut pause, mut patience) = (Duration::from_millis(200), 10);
-    loop {
-        match submit().await {
-            Err(ControlError::Store(error @ StoreError::Unavailable { .. })) if patience > 0 => {
-                eprintln!("{error}; trying again in {}", humantime::format_duration(pause));
-                tokio::time::sleep(pause).await;
-                pause = (pause * 2).min(PAUSE_MAX);
-                patience -= 1;
-            }
-            done => return Ok(done?),
-        }
-    }
 }

@@ -13,12 +13,12 @@ use std::io::IsTerminal as _;
 /// Shows a batch until these runs, the ones that have not ended, have.
 pub async fn follow_batch(
     control: &Control,
-    rows: usize,
+    rows: u64,
     open: Vec<RunId>,
     output: Output,
 ) -> Result<(), StoreError> {
     let mut open: HashSet<RunId> = open.into_iter().collect();
-    let bar = bar(rows, rows - open.len());
+    let bar = bar(rows, rows.saturating_sub(open.len() as u64));
     let (mut after, mut seen) = (0, 0);
     while !open.is_empty() {
         let query = EventQuery {
@@ -51,17 +51,17 @@ pub async fn follow_batch(
 }
 
 /// A bar of rows; hidden where there is no terminal.
-fn bar(rows: usize, done: usize) -> ProgressBar {
+fn bar(rows: u64, done: u64) -> ProgressBar {
     let target = if std::io::stderr().is_terminal() {
         ProgressDrawTarget::stderr()
     } else {
         ProgressDrawTarget::hidden()
     };
-    let bar = ProgressBar::with_draw_target(Some(rows as u64), target);
+    let bar = ProgressBar::with_draw_target(Some(rows), target);
     if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} rows · {eta} left") {
         bar.set_style(style.progress_chars("━╸─"));
     }
-    bar.set_position(done as u64);
+    bar.set_position(done);
     bar.enable_steady_tick(TICK);
     bar
 }

@@ -2,10 +2,10 @@
 
 use super::bed::Bed;
 use super::flow::chain;
-use super::rig::Rig;
-use crate::{LaneView, WorkerCard};
+use super::rig::{Rig, new_run};
+use crate::{LaneView, NewRun, WorkerCard};
 use reelmill_model::limits::{CLAIM_KEPT_MS, WORKER_SILENT_MS};
-use reelmill_model::{RunId, WorkerCapacity, WorkerId};
+use reelmill_model::{Digest, RunId, TaskNo, TaskRef, WorkerCapacity, WorkerId};
 use std::time::Duration;
 
 fn card(name: &str, held: u32) -> WorkerCard {
@@ -82,4 +82,28 @@ pub async fn a_paused_lane_rests(bed: &impl Bed) {
     let first = rig.lease_one("first").await;
     assert_eq!(rig.store.lanes().await.expect("they are read"), []);
     rig.succeed(&first).await;
+}
+
+/// The better a task's rank and the older its run, the fewer stand before it.
+pub async fn a_ready_task_has_its_place(bed: &impl Bed) {
+    let rig = Rig::new(bed, chain()).await;
+    let id = |no: u64| RunId::from_parts(1_700_000_000_000 + no, no.into());
+    for (no, priority) in [(2, 5), (3, 9), (4, 1), (5, 5)] {
+        let new = NewRun { id: id(no), priority, ..new_run(0, Digest([1; 32]), None) };
+        rig.store.submit(new).await.expect("it is submitted");
+    }
+    let place = async |no| {
+        let task = TaskRef { run: id(no), task: TaskNo(0) };
+        rig.store.in_line(task).await.expect("it is read").map(|place| (place.ahead, place.others))
+    };
+    assert_eq!(place(3).await, Some((0, 0)));
+    assert_eq!(place(4).await, Some((4, 0)));
+    assert_eq!([place(2).await, place(5).await], [Some((2, 0)), Some((3, 0))]);
+    let first = TaskRef { run: rig.run, task: TaskNo(0) };
+    assert_eq!(rig.store.in_line(first).await.expect("it is read").map(|place| place.ahead), Some(1));
+    let pending = TaskRef { run: rig.run, task: TaskNo(1) };
+    assert_eq!(rig.store.in_line(pending).await.expect("it is read"), None);
+    let leased = rig.lease_as("w1", 1).await.remove(0);
+    assert_eq!(rig.store.in_line(leased.task).await.expect("it is read"), None);
+    assert_eq!(rig.store.in_line(first).await.expect("it is read").map(|place| place.ahead), Some(0));
 }

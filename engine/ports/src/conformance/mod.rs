@@ -48,7 +48,8 @@ macro_rules! conformance_suite {
                 a_cancelled_run_is_undone, items_are_undone_one_by_one, a_retry_does_again_what_was_undone,
                 nothing_is_undone_after_a_success;
             stops: cancelling_stops_and_cleans_up, cancelling_twice_is_once, a_retry_keeps_what_succeeded,
-                a_retry_of_items_reruns_the_failed_ones, a_retry_from_a_stage, a_retry_of_all,
+                a_retry_of_items_reruns_the_failed_ones, a_retry_from_a_stage, a_retry_of_all, a_retry_of_what_failed_of_one_stage,
+                a_retry_with_other_values,
                 a_failed_finally_is_retried;
             pauses: a_paused_run_rests, whatever_becomes_ready_is_held, a_pause_stops_the_queue_timeout,
                 a_paused_run_is_cancelled, a_paused_finally_is_released_by_cancelling, only_what_runs_is_paused;
@@ -59,7 +60,7 @@ macro_rules! conformance_suite {
                 a_late_end_frees_nothing, a_place_is_kept_for_a_time_only, who_waits_already_goes_first, owners_take_turns, starts_are_spaced, a_promise_is_no_start,
                 a_run_has_its_place_until_it_ends, a_full_limit_rejects_or_cancels_the_oldest,
                 asking_again_changes_nothing, both_limits_or_none;
-            fleet: workers_are_heard_and_forgotten, a_paused_lane_rests, a_key_is_claimed_once;
+            fleet: workers_are_heard_and_forgotten, a_paused_lane_rests, a_ready_task_has_its_place, a_key_is_claimed_once;
             registry: a_pipeline_is_kept_revision_by_revision, two_people_at_once_are_told, pipelines_are_paged_by_name,
                 old_revisions_make_room, a_removed_pipeline_is_gone, a_mark_is_compared_and_set;
         );

@@ -6,7 +6,8 @@ use super::bed::{Bed, Store};
 use super::rig::{all_tasks, lanes, new_run};
 use super::watch::{Watch, limit_runs, limit_stage};
 use crate::{
-    Beat, LeaseRequest, Leased, NewRun, Only, Rejected, RetryScope, Settle, StepRequest, StoreError, TaskView,
+    Beat, Edits, LeaseRequest, Leased, NewRun, Only, Rejected, RetryScope, Settle, StepRequest, StoreError,
+    TaskView,
 };
 use reelmill_graph::sketch::Sketch;
 use reelmill_graph::{
@@ -441,12 +442,18 @@ impl World<'_> {
 
     async fn retry(&mut self) {
         let run = self.runs[pick(&mut self.dice, self.runs.len())];
-        let scope = match self.dice.up_to(4) {
+        let nodes = &self.graph.scope(Graph::MAIN).nodes;
+        let node = nodes[pick(&mut self.dice, nodes.len())];
+        let scope = match self.dice.up_to(5) {
             0 => RetryScope::All,
-            1 => RetryScope::From(vec![self.graph.scope(Graph::MAIN).nodes[0]]),
+            1 => RetryScope::From(vec![node]),
+            2 => RetryScope::FailedOf(vec![node]),
             _ => RetryScope::Failed,
         };
-        match self.store.retry(run, scope).await {
+        let works = matches!(self.graph.node(node).kind, NodeKind::Work { .. });
+        let value = serde_json::Map::from_iter([("roll".to_owned(), json!(self.dice.roll()))]);
+        let set = if works { Edits::from([(node, value)]) } else { Edits::new() };
+        match self.store.retry_with(run, scope, set).await {
             Ok(_) | Err(StoreError::Refused(_)) => {}
             Err(error) => panic!("the retry went wrong: {error}"),
         }

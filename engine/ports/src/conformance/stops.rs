@@ -2,10 +2,10 @@
 
 use super::bed::Bed;
 use super::rig::{LEASE, Rig, broken, done, items};
-use crate::{Beat, RetryScope, StoreError};
+use crate::{Beat, Edits, EventQuery, RetryScope, StoreError};
 use reelmill_graph::sketch::Sketch;
 use reelmill_graph::{DepKind, Graph, ItemFailure, MinSuccess, ScopeKind};
-use reelmill_model::{FailureClass, NodeNo, Outcome, Phase, RunState, TaskState, WorkerId};
+use reelmill_model::{EventKind, FailureClass, NodeNo, Outcome, Phase, RunState, TaskState, WorkerId};
 use serde_json::json;
 
 fn work() -> Graph {
@@ -186,6 +186,74 @@ pub async fn a_retry_of_all(bed: &impl Bed) {
     rig.work_off().await;
     assert_eq!(rig.view().await.state, RunState::Succeeded);
     assert!(rig.tasks().await.iter().all(|task| task.settled == 2));
+}
+
+/// Of one stage only what failed goes around again; what failed elsewhere stays, and the run fails for it.
+pub async fn a_retry_of_what_failed_of_one_stage(bed: &impl Bed) {
+    let mut sketch = Sketch::default();
+    sketch.work(Graph::MAIN, "bad");
+    let (scene, body) = sketch.for_each(Graph::MAIN, "scene");
+    let fan_out = sketch.fan_out(scene).expect("it is a fan-out");
+    fan_out.on_item_failure = ItemFailure::Continue;
+    fan_out.min_success = MinSuccess::Ratio(1.0);
+    sketch.work(body, "clip");
+    let rig = Rig::new(bed, sketch.build()).await;
+    let leased = rig.lease().await;
+    assert_eq!(rig.names(&leased), ["bad", "scene"]);
+    rig.settle(&leased[0], broken(FailureClass::Permanent)).await.expect("it is held");
+    rig.settle(&leased[1], items(&["a", "b", "c"])).await.expect("it is held");
+    let clips = rig.lease().await;
+    for (clip, fails) in clips.iter().zip([false, true, false]) {
+        let outcome = if fails { broken(FailureClass::Permanent) } else { done(json!({})) };
+        rig.settle(clip, outcome).await.expect("it is held");
+    }
+    assert_eq!(rig.view().await.state, RunState::Failed);
+    let scope = RetryScope::FailedOf(vec![scene]);
+    assert_eq!(rig.store.retry(rig.run, scope.clone()).await.expect("it goes around"), 2);
+    let clip = rig.lease_one("clip@b").await;
+    rig.succeed(&clip).await;
+    let run = rig.view().await;
+    assert_eq!((run.state, run.failure.map(|(path, _)| path)), (RunState::Failed, Some("bad".into())));
+    assert_eq!(rig.store.retry(rig.run, scope).await.expect("nothing of it is left"), 0);
+    assert_eq!(rig.view().await.state, RunState::Failed);
+}
+
+/// What is set of a stage's `with` reaches its attempts from then on, and no others; the graph stays as it is.
+pub async fn a_retry_with_other_values(bed: &impl Bed) {
+    let rig = Rig::new(bed, two()).await;
+    fail_once(&rig).await;
+    let node = |name: &str| rig.graph.nodes.iter().find(|node| node.name == name).expect("it is there").no;
+    let set = |name: &str, key: &str, value: serde_json::Value| {
+        Edits::from([(node(name), [(key.to_owned(), value)].into_iter().collect())])
+    };
+    let big = json!("x".repeat(reelmill_model::limits::PAYLOAD_BYTES_MAX));
+    for wrong in [set("bad", "n", big), Edits::from([(NodeNo(99), serde_json::Map::new())])] {
+        let refused = rig.store.retry_with(rig.run, RetryScope::Failed, wrong).await;
+        assert!(matches!(refused, Err(StoreError::Refused(_))), "{refused:?}");
+    }
+    let digest = rig.digest().await;
+    for (key, value) in [("n", json!(1)), ("m", json!([2])), ("n", json!(3))] {
+        let reset = rig.store.retry_with(rig.run, RetryScope::Failed, set("bad", key, value)).await;
+        assert_eq!(reset.expect("it goes around"), 2);
+        fail_once(&rig).await;
+    }
+    assert_eq!(
+        rig.store.retry_with(rig.run, RetryScope::Failed, set("good", "g", json!(0))).await.ok(),
+        Some(2)
+    );
+    let bad = rig.lease_one("bad").await;
+    assert_eq!(json!(bad.edit), json!({ "n": 3, "m": [2] }));
+    rig.succeed(&bad).await;
+    let after = rig.lease_one("after").await;
+    assert_eq!(json!(after.edit), json!({}));
+    rig.succeed(&after).await;
+    let run = rig.view().await;
+    assert_eq!((run.state, run.edits.len()), (RunState::Succeeded, 2));
+    assert_eq!(rig.digest().await, digest);
+    let query =
+        EventQuery { run: Some(rig.run), kinds: vec![EventKind::RunRetried], ..EventQuery::default() };
+    let told = rig.store.events(query).await.expect("events are read");
+    assert_eq!(told[1].data["set"], json!({ "bad": { "m": [2] } }));
 }
 
 /// When only the clean-up failed, only that runs again.

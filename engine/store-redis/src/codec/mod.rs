@@ -123,6 +123,7 @@ pub fn write_run(run: &RunRow) -> Vec<u8> {
         run.cancel_reason.is_some(),
         run.failure.is_some(),
         run.paused,
+        !run.edits.is_empty(),
     ]));
     pen.maybe(run.on_failure.map(|no| no.0));
     pen.maybe(run.finally.map(|no| no.0));
@@ -145,6 +146,9 @@ pub fn write_run(run: &RunRow) -> Vec<u8> {
     }
     if let Some(failure) = &run.failure {
         pen.json(failure);
+    }
+    if !run.edits.is_empty() {
+        pen.json(&run.edits);
     }
     pen.done()
 }
@@ -180,6 +184,9 @@ pub fn read_run(bytes: &[u8], new: &NewRun) -> Read<RunRow> {
     }
     if set & 8 != 0 {
         run.failure = Some(Box::new(eye.json()?));
+    }
+    if set & 32 != 0 {
+        run.edits = eye.json()?;
     }
     run.started_ms = head.started_ms;
     Ok(run)

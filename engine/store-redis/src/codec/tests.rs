@@ -118,6 +118,7 @@ fn an_instance_and_a_run_come_back() {
     };
     let mut run = RunRow::new(0, id, new.graph, Some("b".into()));
     (run.priority, run.paused) = (9, true);
+    run.edits.insert(NodeNo(3), [("scenes".to_owned(), json!(3))].into_iter().collect());
     run.counts = [1, 2, 3, 4, 5, 6, 7, 8];
     run.failed = true;
     run.cancel_reason = Some("enough".into());

@@ -4,16 +4,16 @@
 use super::Run;
 use crate::commands::{Context, state_tone};
 use crate::exit::{CliError, Exit};
+use crate::filling::{Filled, fill};
 use crate::output::{Output, table};
 use crate::progress::follow_batch;
 use crate::results;
-use crate::submission::new_run_id;
 use crate::words;
 use crate::work::{Job, Worked, work};
 use anyhow::Context as _;
-use reelmill_control::{Control, Pipeline, Submission, read_rows};
+use reelmill_control::{BatchWish, Control, Pipeline, RetryWish, Submission};
 use reelmill_embedded::Engine;
-use reelmill_model::{RunId, RunState};
+use reelmill_model::RunState;
 use reelmill_ports::{Only, RunView};
 use serde_json::{Value, json};
 use std::fs;
@@ -28,28 +28,14 @@ pub(super) async fn run(
     like: Submission,
 ) -> Result<Exit, CliError> {
     let control = &engine.state.control;
-    let text = fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
-    let rows =
-        read_rows(file, &text, &pipeline.graph.inputs).map_err(reelmill_control::ControlError::Rows)?;
-    let now_ms = like.now_ms;
-    let batch = control.submit_batch(pipeline, &rows, &like, |_| new_run_id(now_ms)).await?;
-    eprintln!(
-        "batch {}: {}, {} new, {} done before",
-        batch.id,
-        words::count(batch.rows as u64, "row"),
-        batch.submitted,
-        batch.done_before
-    );
+    let wish = BatchWish { table: file.to_owned(), name: None, like, ahead: None };
+    let Filled::Whole(batch) = fill(control, pipeline, &wish).await? else {
+        return Ok(Exit::Interrupted);
+    };
     if flags.retry_failed {
         retry_failed(control, &batch.id).await?;
     }
-    let open: Vec<RunId> = control
-        .batch_runs(&batch.id)
-        .await?
-        .iter()
-        .filter(|run| !run.state.is_terminal())
-        .map(|run| run.new.id)
-        .collect();
+    let open = control.open_runs(&batch.id).await?;
     if !open.is_empty() {
         let following = async { Ok(follow_batch(control, batch.rows, open, cx.output).await?) };
         let worked = work(engine, &flags.work, Job::of(Only::Batch(batch.id.clone())), following).await?;
@@ -64,7 +50,7 @@ pub(super) async fn run(
 async fn retry_failed(control: &Control, batch: &str) -> Result<(), CliError> {
     for run in control.batch_runs(batch).await? {
         if matches!(run.state, RunState::Failed | RunState::Cancelled) {
-            control.retry(run.new.id, &[], false).await?;
+            control.retry(run.new.id, &RetryWish::default()).await?;
         }
     }
     Ok(())

@@ -84,6 +84,13 @@ impl Run {
         let engine = engine::start(cx, state, &source.folder, &self.work).await?;
         let pipeline = source.prepare(&engine.catalog(), cx.output)?;
         let pipeline = pipeline.placed(std::slice::from_ref(&engine.machine))?;
+        if !pipeline.triggers.is_empty() {
+            eprintln!(
+                "{} has {}; this command starts one run now, and fires none of them",
+                source.name,
+                words::count(pipeline.triggers.len() as u64, "trigger")
+            );
+        }
         let submission = self.given.submission(&pipeline, source, None)?;
         let since_ms = submission.now_ms;
         let exit = if let Some(table) = &self.each {
