@@ -7,7 +7,6 @@
 use crate::approval::DecisionRefused;
 use crate::edits::Edits;
 use crate::lease::{self, BeatOutcome, Leased, Only};
-use crate::limits::{self, Admission, Asks, Book, PlaceAnswer, StartAnswer};
 use crate::pause::{self, PauseRefused};
 use crate::policy::Dice;
 use crate::retry::{self, RetryRefused, RetryScope};
@@ -16,10 +15,8 @@ use crate::settle::{self, Rejected};
 use crate::work::{Changes, RunSet, Work};
 use crate::{approval, cancel, start};
 use reelmill_graph::{Graph, Node};
-use reelmill_model::limits::LINE_ASKED_MS;
 use reelmill_model::{
-    Decision, InstanceNo, LimitKind, Outcome, Parked, RunId, RunState, TaskNo, TaskRef, TaskState, Token,
-    Usage, WorkerId,
+    Decision, InstanceNo, Outcome, RunId, RunState, TaskNo, TaskRef, TaskState, Token, Usage, WorkerId,
 };
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
@@ -260,122 +257,6 @@ impl<S: Source> Transaction<S> {
         }
     }
 
-    /// Asks for everything that a leased task needs before it may start; what it cannot have now, it waits for.
-    pub fn admit<B: Book<Error = S::Error>>(
-        &mut self,
-        book: &mut B,
-        who: TaskRef,
-        token: Token,
-        asks: &Asks,
-    ) -> Result<Admission, S::Error> {
-        self.settle_limits(book)?;
-        let Some(seq) = self.seq(who.run)? else { return Ok(Admission::Lost) };
-        if !self.with(seq, |work| limits::holds(work, who.task, token))? {
-            return Ok(Admission::Lost);
-        }
-        for ask in &asks.places {
-            let parked = || Parked { limit: ask.kind, key: ask.key.clone() };
-            match limits::ask_place(book, self.now_ms, who, token, ask)? {
-                PlaceAnswer::Seated(instead) => {
-                    for run in instead {
-                        self.cancel(run, &limits::gave_way(who.run, &ask.key))?;
-                    }
-                }
-                PlaceAnswer::Waits => {
-                    let until_ms = self.now_ms.saturating_add(LINE_ASKED_MS);
-                    return self.park(who, token, parked(), until_ms);
-                }
-                PlaceAnswer::Full => return Ok(Admission::Full(parked())),
-            }
-        }
-        if let Some(ask) = &asks.start
-            && let StartAnswer::At(at_ms) = limits::ask_start(book, self.now_ms, who, ask)?
-        {
-            return self.park(who, token, Parked { limit: LimitKind::Rate, key: ask.key.clone() }, at_ms);
-        }
-        Ok(Admission::Granted)
-    }
-
-    /// Lets a leased task wait for a limit.
-    pub fn park(
-        &mut self,
-        who: TaskRef,
-        token: Token,
-        why: Parked,
-        until_ms: u64,
-    ) -> Result<Admission, S::Error> {
-        let Some(seq) = self.seq(who.run)? else { return Ok(Admission::Lost) };
-        let parked = self.with(seq, |work| limits::park(work, who.task, token, &why, until_ms))?;
-        Ok(if parked { Admission::Parked(why) } else { Admission::Lost })
-    }
-
-    /// Readies a task that waits for a limit; says whether it was one.
-    pub fn unpark(&mut self, who: TaskRef) -> Result<bool, S::Error> {
-        match self.seq(who.run)? {
-            Some(seq) => self.with(seq, |work| limits::unpark(work, who.task)),
-            None => Ok(false),
-        }
-    }
-
-    /// Takes away what tasks whose attempts have ended in this transaction had at limits, and gives it to those who
-    /// wait. A store calls it before it takes the changes.
-    pub fn settle_limits<B: Book<Error = S::Error>>(&mut self, book: &mut B) -> Result<(), S::Error> {
-        loop {
-            let moved = self.runs.iter_mut().flat_map(|(seq, set)| {
-                let (seq, id) = (*seq, set.run().id);
-                set.take_moved().into_iter().map(move |no| (seq, id, no)).collect::<Vec<_>>()
-            });
-            let moved: BTreeSet<(u64, RunId, Option<TaskNo>)> = moved.collect();
-            if moved.is_empty() {
-                return Ok(());
-            }
-            let mut freed = BTreeSet::new();
-            for (seq, id, no) in moved {
-                let who = no.map_or(limits::whole(id), |task| TaskRef { run: id, task });
-                for row in book.of(who)? {
-                    let keeps = match no {
-                        Some(no) => self.with(seq, |work| {
-                            Ok(limits::keeps(work.find_task(no)?, row.standing, row.token))
-                        })?,
-                        None => self.run(seq).is_some_and(|run| !run.state.is_terminal()),
-                    };
-                    if !keeps {
-                        book.remove(&row.key, who)?;
-                        freed.insert(row.key);
-                    }
-                }
-            }
-            for key in freed {
-                self.serve(book, &key)?;
-            }
-        }
-    }
-
-    /// Gives what is free at a limit to those who wait.
-    fn serve<B: Book<Error = S::Error>>(&mut self, book: &mut B, key: &str) -> Result<usize, S::Error> {
-        let mut readied = 0;
-        for who in limits::serve(book, key, self.now_ms)? {
-            readied += usize::from(self.unpark(who)?);
-        }
-        Ok(readied)
-    }
-
-    /// Takes places back that were kept for up to `limit` tasks too long, and gives them to the next in line; says how
-    /// many were readied.
-    pub fn serve_overdue<B: Book<Error = S::Error>>(
-        &mut self,
-        book: &mut B,
-        limit: usize,
-    ) -> Result<usize, S::Error> {
-        self.settle_limits(book)?;
-        let mut readied = 0;
-        for row in book.overdue(self.now_ms, limit)? {
-            book.remove(&row.key, row.who)?;
-            readied += self.serve(book, &row.key)?;
-        }
-        Ok(readied)
-    }
-
     /// Asks for a run to be cancelled; none when there is no such run.
     pub fn cancel(&mut self, run: RunId, reason: &str) -> Result<Option<RunState>, S::Error> {
         match self.seq(run)? {
@@ -424,7 +305,16 @@ impl<S: Source> Transaction<S> {
         }
     }
 
-    fn seq(&mut self, id: RunId) -> Result<Option<u64>, S::Error> {
+    /// Whose limits are to be looked at since the last call; none is a run as a whole.
+    pub(crate) fn take_moved(&mut self) -> BTreeSet<(u64, RunId, Option<TaskNo>)> {
+        let of_run = |(seq, set): (&u64, &mut RunSet)| {
+            let (seq, id) = (*seq, set.run().id);
+            set.take_moved().into_iter().map(move |no| (seq, id, no)).collect::<Vec<_>>()
+        };
+        self.runs.iter_mut().flat_map(of_run).collect()
+    }
+
+    pub(crate) fn seq(&mut self, id: RunId) -> Result<Option<u64>, S::Error> {
         if let Some(seq) = self.ids.get(&id) {
             return Ok(Some(*seq));
         }
@@ -436,7 +326,7 @@ impl<S: Source> Transaction<S> {
     }
 
     /// Lets a decision work on a run, and puts what it readied into line.
-    fn with<T>(
+    pub(crate) fn with<T>(
         &mut self,
         seq: u64,
         decide: impl FnOnce(&mut Work<'_, S>) -> Result<T, S::Error>,

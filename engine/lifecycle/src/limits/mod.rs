@@ -10,6 +10,7 @@
 mod book;
 mod places;
 mod starts;
+mod transact;
 
 pub use book::{Book, Ledger, RateRow, Row, Standing};
 pub use places::{PlaceAnswer, ask as ask_place, serve};
