@@ -12,7 +12,9 @@ use reelmill_graph::compile::{Catalog, NoFiles};
 use reelmill_host::{Host, HostConfig, Plugin, catalog};
 use reelmill_model::{InstanceNo, NodeNo, RunId, WorkerCapacity, WorkerId};
 use reelmill_ports::{NewRun, Only, RunStore, TaskQueue};
-use reelmill_runtime::{Capacity, Executor, Metrics, Plugins, Scratch, Secrets, Slots, Worker, WorkerConfig};
+use reelmill_runtime::{
+    Capacity, Executor, Lanes, Metrics, Plugins, Scratch, Secrets, Slots, Worker, WorkerConfig,
+};
 use reelmill_store_redis::{Config, RedisStore};
 use reelmill_test_redis::RedisServer;
 use serde_json::json;
@@ -113,6 +115,8 @@ impl Bench<'_> {
             plugins: Plugins::new([Arc::clone(&self.plugin)]),
             secrets: Secrets::default(),
             slots: Slots::new(Capacity { slots: 2, memory_mib: 1_024, gpus: 0 }),
+            fleet: store.clone(),
+            lanes: Lanes::default(),
             scratch,
             metrics: Metrics::register(&prometheus::Registry::new()).expect("figures"),
         };

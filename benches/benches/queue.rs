@@ -11,7 +11,9 @@ use reelmill_graph::compile::Catalog;
 use reelmill_host::{Host, HostConfig, Plugin, catalog};
 use reelmill_model::{RunId, RunState, WorkerCapacity, WorkerId};
 use reelmill_ports::{EventQuery, Only, RunStore};
-use reelmill_runtime::{Capacity, Executor, Metrics, Plugins, Scratch, Secrets, Slots, Worker, WorkerConfig};
+use reelmill_runtime::{
+    Capacity, Executor, Lanes, Metrics, Plugins, Scratch, Secrets, Slots, Worker, WorkerConfig,
+};
 use reelmill_store_sqlite::SqliteStore;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -107,6 +109,8 @@ fn engine(
         plugins: Plugins::new([plugin]),
         secrets: Secrets::default(),
         slots: Slots::new(Capacity { slots: 2, memory_mib: 1_024, gpus: 0 }),
+        fleet: store.clone(),
+        lanes: Lanes::default(),
         scratch,
         metrics: Metrics::register(&prometheus::Registry::new()).expect("figures"),
     };

@@ -11,6 +11,7 @@ pub fn of_this_machine(
     home: &Path,
     labels: BTreeMap<String, String>,
     encoders: Vec<String>,
+    plugins: Vec<String>,
 ) -> WorkerCapacity {
     let machine = Machine::look();
     let gpus = gpus();
@@ -23,5 +24,6 @@ pub fn of_this_machine(
         vram_bytes: gpus.iter().filter_map(|gpu| gpu.memory_total_bytes).max().unwrap_or(0),
         encoders,
         labels,
+        plugins,
     }
 }

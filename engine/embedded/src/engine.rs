@@ -10,9 +10,11 @@ use reelmill_control::schedule::{Calls, Scheduler, StoreLauncher, SystemTimer, f
 use reelmill_graph::compile::Catalog;
 use reelmill_graph::{Node, placement};
 use reelmill_host::{Host, HostConfig, Plugin, discover};
-use reelmill_model::{RunState, WorkerCapacity, limits};
+use reelmill_model::{Requirements, RunState, WorkerCapacity, limits};
 use reelmill_ports::{Only, ResultCache, RunFilter, RunStore, StoreError};
-use reelmill_runtime::{Capacity, Executor, Metrics, Plugins, Secrets, Slots, Worker, WorkerConfig, bury};
+use reelmill_runtime::{
+    Capacity, Executor, Lanes, Metrics, Plugins, Secrets, Slots, Worker, WorkerConfig, bury,
+};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -69,7 +71,8 @@ impl Engine {
         let (plugins, problems) =
             discover(&options.plugin_dirs, &state.home.join("plugins"), &options.runner).await;
         let plugins: Vec<Arc<Plugin>> = plugins.into_iter().map(Arc::new).collect();
-        let machine = capacity::of_this_machine(&state.home, options.labels, options.encoders);
+        let builds = plugins.iter().map(|plugin| plugin.build()).collect();
+        let machine = capacity::of_this_machine(&state.home, options.labels, options.encoders, builds);
         let host = HostConfig::new(
             options.runner,
             scratch.root().to_owned(),
@@ -90,6 +93,8 @@ impl Engine {
                 folder: Some(options.secrets_dir.unwrap_or_else(|| state.home.join("secrets"))),
             },
             slots: Slots::new(slots(options.slots, &machine)),
+            fleet: store.clone(),
+            lanes: Lanes::default(),
             scratch,
             metrics: Metrics::register(&registry)?,
         };
@@ -154,11 +159,11 @@ impl Engine {
         scratch::close(self.executor.scratch.root());
     }
 
-    /// Lanes of tasks with needs, of the run or batch it works for, that this machine serves. A worker of all runs finds
-    /// out while it works.
+    /// Lanes of tasks with needs, of the run or batch it works for, that this machine serves. A worker of all runs knows
+    /// those of its own plugins and finds out the others while it works.
     async fn lanes(&self, queues: &[String], only: &Only) -> Result<Vec<String>, StoreError> {
         if *only == Only::Any {
-            return Ok(Vec::new());
+            return Ok(self.plugin_lanes(queues));
         }
         let store = &self.state.store;
         let mut graphs = BTreeSet::new();
@@ -179,9 +184,27 @@ impl Engine {
         for digest in graphs {
             let graph = store.graph(digest).await?;
             let needy = graph.nodes.iter().filter(|node| !node.settings.requires.is_empty());
-            lanes.extend(needy.map(Node::lane).filter(|lane| placement::serves(&self.machine, queues, lane)));
+            lanes.extend(needy.filter(|node| self.serves(queues, node)).map(Node::lane));
         }
         Ok(lanes.into_iter().collect())
+    }
+
+    /// The lanes of plugins that did not come with the engine.
+    fn plugin_lanes(&self, queues: &[String]) -> Vec<String> {
+        let guests = self.plugins.iter().filter(|plugin| !plugin.located.shipped);
+        let needs =
+            guests.map(|plugin| Requirements { plugin: Some(plugin.build()), ..Requirements::default() });
+        needs.flat_map(|needs| queues.iter().map(move |queue| placement::lane(queue, &needs))).collect()
+    }
+
+    /// Whether this machine serves a node's lane. At home nobody else could have a plugin that is missing here: its tasks
+    /// are taken, and fail with a word about it, instead of waiting for ever.
+    fn serves(&self, queues: &[String], node: &Node) -> bool {
+        let mut needs = node.settings.requires.clone();
+        if self.state.fleet.is_none() {
+            needs.plugin = None;
+        }
+        queues.contains(&node.settings.queue) && placement::fits(&needs, &self.machine).is_ok()
     }
 }
 

@@ -9,6 +9,7 @@
 
 use crate::placement;
 use indexmap::IndexMap;
+use reelmill_model::manifest::build;
 use reelmill_model::{Digest, NodeNo, Requirements, ScopeNo};
 pub use reelmill_spec::inputs::{InputDef, InputType};
 pub use reelmill_spec::settings::{
@@ -370,6 +371,14 @@ pub struct PluginLock {
     pub idempotent: bool,
     /// Whether it may run inside the worker.
     pub inline: bool,
+}
+
+impl PluginLock {
+    /// The name of the build it is locked to.
+    #[must_use]
+    pub fn build(&self) -> String {
+        build(&self.plugin, self.digest)
+    }
 }
 
 /// A stage's modifiers.

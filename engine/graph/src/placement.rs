@@ -1,7 +1,7 @@
 //! Which worker can do which task: needs beside capacities, and the names of the lanes in which tasks with needs
 //! stand. A lane's name says all that is needed, so that a worker can tell from the name whether it serves it.
 
-use crate::graph::Graph;
+use crate::graph::{Graph, NodeKind};
 use reelmill_model::{Requirements, WorkerCapacity};
 use std::fmt;
 
@@ -49,6 +49,12 @@ pub fn fits(needs: &Requirements, worker: &WorkerCapacity) -> Result<(), Why> {
     if let Some(encoder) = needs.encoder.as_ref().filter(|encoder| !worker.encoders.contains(encoder)) {
         let has = if worker.encoders.is_empty() { "none".to_owned() } else { worker.encoders.join(", ") };
         lacks.push(Lack { what: "encoder".to_owned(), wanted: encoder.clone(), has });
+    }
+    if let Some(build) = needs.plugin.as_ref().filter(|build| !worker.plugins.contains(build)) {
+        let name = build.split('@').next().unwrap_or_default();
+        let other = worker.plugins.iter().find(|other| other.split('@').next() == Some(name));
+        let has = other.map_or_else(|| "none".to_owned(), Clone::clone);
+        lacks.push(Lack { what: "plugin".to_owned(), wanted: build.clone(), has });
     }
     for (name, wanted) in &needs.labels {
         let has = worker.labels.get(name);
@@ -102,12 +108,14 @@ impl fmt::Display for Misfit {
 }
 
 /// The graph as these workers run it: stages that can do without what none of them has ask for less. Or every stage
-/// that none of them can run.
+/// that none of them can run, be it for want of its plugin, which any worker may lack.
 pub fn place(mut graph: Graph, workers: &[WorkerCapacity]) -> Result<Graph, Vec<Misfit>> {
     let mut misfits = Vec::new();
-    for node in graph.nodes.iter_mut().filter(|node| !node.settings.requires.is_empty()) {
-        match settle_for(&node.settings.requires, workers) {
-            Ok(settled) => node.settings.requires = settled,
+    for node in &mut graph.nodes {
+        let asked = &node.settings.requires;
+        let build = if let NodeKind::Work { plugin, .. } = &node.kind { Some(plugin.build()) } else { None };
+        match settle_for(&Requirements { plugin: build, ..asked.clone() }, workers) {
+            Ok(settled) => node.settings.requires = Requirements { plugin: asked.plugin.clone(), ..settled },
             Err(lacks) => misfits.push(Misfit { stage: node.path.clone(), lacks }),
         }
     }
@@ -137,6 +145,7 @@ pub fn lane(queue: &str, needs: &Requirements) -> String {
         }
     }
     needs.encoder.iter().for_each(|encoder| add("encoder", encoder));
+    needs.plugin.iter().for_each(|build| add("plugin", build));
     needs.labels.iter().for_each(|(label, value)| add(&format!("label.{}", escape(label)), value));
     name
 }
@@ -159,6 +168,7 @@ pub fn parse_lane(name: &str) -> Option<(String, Requirements)> {
             "gpu" => needs.gpus = small()?,
             "vram" => needs.vram_bytes = number()?,
             "encoder" => needs.encoder = Some(value),
+            "plugin" => needs.plugin = Some(value),
             _ => {
                 let label = unescape(key.strip_prefix("label.")?)?;
                 needs.labels.insert(label, value);
@@ -166,6 +176,12 @@ pub fn parse_lane(name: &str) -> Option<(String, Requirements)> {
         }
     }
     Some((queue, needs))
+}
+
+/// The lane of a queue whose name begins a lane's: pausing it pauses those with needs too.
+#[must_use]
+pub fn queue_of(lane: &str) -> &str {
+    lane.split(';').next().unwrap_or(lane)
 }
 
 /// Whether the tasks of a lane need something of their machine.
@@ -180,10 +196,10 @@ pub fn serves(worker: &WorkerCapacity, queues: &[String], lane: &str) -> bool {
     parse_lane(lane).is_some_and(|(queue, needs)| queues.contains(&queue) && fits(&needs, worker).is_ok())
 }
 
-/// Writes everything but letters, digits and `_ . -` as `%XX`, byte by byte: lanes are parts of stores' keys.
+/// Writes everything but letters, digits and `_ . - @` as `%XX`, byte by byte: lanes are parts of stores' keys.
 fn escape(text: &str) -> String {
     let one = |byte: u8| {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-') {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-' | b'@') {
             char::from(byte).to_string()
         } else {
             format!("%{byte:02X}")

@@ -12,10 +12,23 @@ fn labels() -> impl Strategy<Value = BTreeMap<String, String>> {
 fn needs() -> impl Strategy<Value = Requirements> {
     let numbers = (0_u32..4, 0_u64..4, 0_u64..4, 0_u32..3, 0_u64..4);
     let encoder = proptest::option::of("[a-c;=%]{1,3}");
-    (numbers, encoder, labels(), any::<bool>()).prop_map(|(numbers, encoder, labels, fallback_cpu)| {
-        let (cpus, memory_bytes, scratch_bytes, gpus, vram_bytes) = numbers;
-        Requirements { cpus, memory_bytes, scratch_bytes, gpus, vram_bytes, encoder, labels, fallback_cpu }
-    })
+    let plugin = proptest::option::of("[a-b]@[0-2]");
+    (numbers, encoder, labels(), plugin, any::<bool>()).prop_map(
+        |(numbers, encoder, labels, plugin, fallback_cpu)| {
+            let (cpus, memory_bytes, scratch_bytes, gpus, vram_bytes) = numbers;
+            Requirements {
+                cpus,
+                memory_bytes,
+                scratch_bytes,
+                gpus,
+                vram_bytes,
+                encoder,
+                labels,
+                plugin,
+                fallback_cpu,
+            }
+        },
+    )
 }
 
 fn workers() -> impl Strategy<Value = WorkerCapacity> {
@@ -29,6 +42,7 @@ fn workers() -> impl Strategy<Value = WorkerCapacity> {
         vram_bytes: like.vram_bytes,
         encoders,
         labels: like.labels,
+        plugins: like.plugin.into_iter().collect(),
     })
 }
 
@@ -43,6 +57,7 @@ fn made_for(needs: &Requirements) -> WorkerCapacity {
         vram_bytes: needs.vram_bytes,
         encoders: needs.encoder.iter().cloned().collect(),
         labels: needs.labels.clone(),
+        plugins: needs.plugin.iter().cloned().collect(),
     }
 }
 
@@ -54,7 +69,7 @@ proptest! {
         prop_assert_eq!(parse_lane(&name), Some(("default".to_owned(), bare.clone())));
         let same = bare == Requirements { fallback_cpu: false, ..other.clone() };
         prop_assert_eq!(name == lane("default", &other), same);
-        let plain = |c: char| c.is_ascii_alphanumeric() || "_.-%;=".contains(c);
+        let plain = |c: char| c.is_ascii_alphanumeric() || "_.-@%;=".contains(c);
         prop_assert!(name.chars().all(plain), "it is a part of stores' keys: {}", name);
     }
 
@@ -82,6 +97,7 @@ proptest! {
                 scratch_bytes: if number("scratch") { made.scratch_bytes } else { worker.scratch_bytes },
                 gpus: if number("gpu") { made.gpus } else { worker.gpus },
                 vram_bytes: if number("vram") { made.vram_bytes } else { worker.vram_bytes },
+                plugins: if number("plugin") { made.plugins } else { worker.plugins.clone() },
                 encoders: if number("encoder") { made.encoders } else { worker.encoders.clone() },
                 labels: worker.labels.clone().into_iter().chain(made.labels).collect(),
                 ..worker
@@ -124,14 +140,20 @@ fn what_is_missing_is_named() {
         gpus: 1,
         encoder: Some("av1".to_owned()),
         labels: BTreeMap::from([("zone".to_owned(), "eu".to_owned())]),
+        plugin: Some("acme@12".to_owned()),
         ..Requirements::default()
     };
-    let worker = WorkerCapacity { encoders: vec!["h264".to_owned()], ..WorkerCapacity::default() };
+    let worker = WorkerCapacity {
+        encoders: vec!["h264".to_owned()],
+        plugins: vec!["acme@34".to_owned()],
+        ..WorkerCapacity::default()
+    };
     let why = fits(&needs, &worker).expect_err("it has no GPU").to_string();
     assert_eq!(
         why,
-        "gpu 1 is needed, there is 0, encoder av1 is needed, there is h264, label zone eu is needed, there is none"
+        "gpu 1 is needed, there is 0, encoder av1 is needed, there is h264, plugin acme@12 is needed, there is acme@34, \
+         label zone eu is needed, there is none"
     );
     assert_eq!(lane("default", &Requirements::default()), "default");
-    assert_eq!(lane("default", &needs), "default;gpu=1;encoder=av1;label.zone=eu");
+    assert_eq!(lane("default", &needs), "default;gpu=1;encoder=av1;plugin=acme@12;label.zone=eu");
 }

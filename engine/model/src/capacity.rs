@@ -21,6 +21,9 @@ pub struct Requirements {
     pub encoder: Option<String>,
     /// Labels the worker must have.
     pub labels: BTreeMap<String, String>,
+    /// The build of a plugin (`manifest::build`) that did not come with the engine.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub plugin: Option<String>,
     /// Whether it can do without GPUs and encoder where no worker has them.
     pub fallback_cpu: bool,
 }
@@ -46,6 +49,7 @@ impl std::fmt::Display for Requirements {
         let mut all: Vec<String> = numbers.map(|(word, number)| format!("{word} {number}")).collect();
         all.extend(self.encoder.iter().map(|encoder| format!("encoder {encoder}")));
         all.extend(self.labels.iter().map(|(label, value)| format!("label {label}={value}")));
+        all.extend(self.plugin.iter().map(|build| format!("plugin {build}")));
         f.write_str(&all.join(", "))
     }
 }
@@ -70,4 +74,6 @@ pub struct WorkerCapacity {
     pub encoders: Vec<String>,
     /// Its labels.
     pub labels: BTreeMap<String, String>,
+    /// The builds of the plugins it has (`manifest::build`).
+    pub plugins: Vec<String>,
 }

@@ -150,4 +150,14 @@ pub struct Located {
     pub manifest: Manifest,
     /// Hash of the library, or of all files of an exec plugin's folder.
     pub digest: Digest,
+    /// Whether it came with the engine, so that every worker of the same version has it. Told by where it lies, each
+    /// time it is found.
+    #[serde(skip)]
+    pub shipped: bool,
+}
+
+/// The name of one build of a plugin, short enough for a lane: `acme@0123456789abcdef`.
+#[must_use]
+pub fn build(plugin: &str, digest: Digest) -> String {
+    format!("{plugin}@{}", &digest.hex()[..16])
 }

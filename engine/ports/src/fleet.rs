@@ -38,7 +38,11 @@ pub struct LaneView {
     pub lane: String,
     /// Tasks that are ready in it.
     pub ready: u64,
-    /// Whether its tasks are not leased.
+    /// When the run was submitted whose task is next in line, in milliseconds since the epoch; of several tenants' the
+    /// earliest.
+    #[serde(default)]
+    pub oldest_ms: Option<u64>,
+    /// Whether its tasks are not leased: it was paused, or its queue was.
     pub paused: bool,
 }
 
@@ -82,6 +86,7 @@ pub trait Fleet: Send + Sync {
     /// The place of a task in its lane; none when it is not ready.
     async fn in_line(&self, task: TaskRef) -> Result<Option<InLine>, StoreError>;
 
-    /// Keeps the tasks of a lane from being leased, or lets them be leased again. What is leased goes on.
+    /// Keeps the tasks of a lane, and of those with needs in the queue of that name, from being leased, or lets them be
+    /// leased again. What is leased goes on.
     async fn pause_lane(&self, lane: &str, paused: bool) -> Result<(), StoreError>;
 }

@@ -3,6 +3,8 @@
 use crate::state::Rows;
 use crate::store::MemoryStore;
 use async_trait::async_trait;
+use reelmill_graph::placement::queue_of;
+use reelmill_lifecycle::rank;
 use reelmill_model::limits::WORKER_SILENT_MS;
 use reelmill_model::{RunId, TaskRef, TaskState, WorkerId};
 use reelmill_ports::{Fleet, InLine, LaneView, Only, StoreError, WorkerCard};
@@ -56,13 +58,20 @@ impl Fleet for MemoryStore {
 
     async fn lanes(&self) -> Result<Vec<LaneView>, StoreError> {
         let state = self.state();
-        let mut ready: BTreeMap<String, u64> = state.paused.iter().map(|lane| (lane.clone(), 0)).collect();
-        for run in state.runs.values() {
+        let mut ready: BTreeMap<String, Vec<(u8, u64)>> =
+            state.paused.iter().map(|lane| (lane.clone(), Vec::new())).collect();
+        for (seq, run) in &state.runs {
             for task in run.tasks.values().filter(|task| task.state == TaskState::Ready) {
-                *ready.entry(run.graph.node(task.node).lane()).or_default() += 1;
+                let node = run.graph.node(task.node);
+                ready.entry(node.lane()).or_default().push((rank(node), *seq));
             }
         }
-        let view = |(lane, ready)| LaneView { paused: state.paused.contains(&lane), lane, ready };
+        let view = |(lane, tasks): (String, Vec<(u8, u64)>)| LaneView {
+            ready: tasks.len() as u64,
+            oldest_ms: tasks.iter().min().map(|(_, seq)| state.runs[seq].row.id.0.timestamp_ms()),
+            paused: state.paused.contains(&lane) || state.paused.contains(queue_of(&lane)),
+            lane,
+        };
         Ok(ready.into_iter().map(view).collect())
     }
 

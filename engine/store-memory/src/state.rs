@@ -1,6 +1,7 @@
 //! All rows in maps, as the source of a transaction and the target of its changes.
 
 use reelmill_graph::Graph;
+use reelmill_graph::placement::queue_of;
 use reelmill_lifecycle::limits::Ledger;
 use reelmill_lifecycle::{
     Change, Changes, Damage, InstanceRow, NewEvent, Only, ReadyKey, RunRow, Source, TaskRow, rank,
@@ -175,7 +176,7 @@ impl Source for Rows<'_> {
         after: Option<ReadyKey>,
         limit: usize,
     ) -> Result<Vec<ReadyKey>, StoreError> {
-        if self.0.paused.contains(lane) {
+        if self.0.paused.contains(lane) || self.0.paused.contains(queue_of(lane)) {
             return Ok(Vec::new());
         }
         let mut keys = self.line(lane, only);

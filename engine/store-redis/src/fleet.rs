@@ -1,11 +1,12 @@
 //! Workers and lanes.
 
 use crate::error::Trouble;
-use crate::keys::{Keys, WORKERS, run_bytes, run_id};
+use crate::keys::{Keys, WORKERS, run_bytes, run_id, task_of};
 use crate::store::RedisStore;
 use crate::wire::Wire;
 use async_trait::async_trait;
 use redis::{Pipeline, Script, cmd};
+use reelmill_graph::placement::queue_of;
 use reelmill_lifecycle::Damage;
 use reelmill_model::limits::WORKER_SILENT_MS;
 use reelmill_model::{RunId, TaskRef, WorkerId};
@@ -44,16 +45,36 @@ fn workers(wire: &mut Wire, given_ms: Option<u64>) -> Result<Vec<WorkerCard>, Tr
     Ok(heard)
 }
 
-/// Ready tasks of a tenant in a lane.
-fn queued(wire: &mut Wire, keys: &Keys, lane: &str, tenant: &str) -> Result<u64, Trouble> {
+/// Ready tasks of a tenant in a lane, and when the run of the first was submitted.
+fn queued(wire: &mut Wire, keys: &Keys, lane: &str, tenant: &str) -> Result<(u64, Option<u64>), Trouble> {
     let queue = format!("{lane}:{tenant}");
+    let (list, heap) = (keys.named(&format!("f:{queue}")), keys.named(&format!("q:{queue}")));
     let mut pipe = Pipeline::new();
-    pipe.cmd("LLEN").arg(keys.named(&format!("f:{queue}")));
-    pipe.cmd("ZCARD").arg(keys.named(&format!("q:{queue}")));
+    pipe.cmd("LLEN").arg(&list);
+    pipe.cmd("ZCARD").arg(&heap);
     pipe.cmd("HGET").arg(keys.named("stale")).arg(queue);
-    let (listed, sorted, stale): (u64, u64, Option<u64>) = wire.all(&pipe)?;
+    pipe.cmd("LINDEX").arg(&list).arg(0);
+    pipe.cmd("ZRANGE").arg(&heap).arg(0).arg(0);
+    type Answer = (u64, u64, Option<u64>, Option<Vec<u8>>, Vec<Vec<u8>>);
+    let (listed, sorted, stale, entry, top): Answer = wire.all(&pipe)?;
+    // An entry of the list has its rank before the task.
+    let entry = entry.as_deref().and_then(|entry| entry.get(1..)).map(task_of);
+    let first = entry.into_iter().chain(top.first().map(|member| task_of(member)));
+    let submitted = first.map(|task| Ok(task?.run.0.timestamp_ms())).collect::<Result<Vec<u64>, Damage>>()?;
     // Asked one after another, they may be of different moments.
-    Ok((listed + sorted).saturating_sub(stale.unwrap_or(0)))
+    let ready = (listed + sorted).saturating_sub(stale.unwrap_or(0));
+    Ok((ready, submitted.into_iter().min().filter(|_| ready > 0)))
+}
+
+/// Forgets a lane with needs that is empty: builds of plugins come and go, and each has one. A task that came meanwhile
+/// brings it back.
+fn forget(wire: &mut Wire, keys: &Keys, lane: &str) -> Result<(), Trouble> {
+    wire.query::<()>(cmd("SREM").arg(keys.named("lanes")).arg(lane))?;
+    if wire.query(cmd("EXISTS").arg(keys.named(&format!("lane:{lane}"))))? {
+        return wire.query(cmd("SADD").arg(keys.named("lanes")).arg(lane));
+    }
+    wire.query::<()>(cmd("DEL").arg(keys.named(&format!("wake:{lane}"))))?;
+    wire.query(cmd("HDEL").arg(keys.named("floor")).arg(lane))
 }
 
 fn lanes(wire: &mut Wire, partitions: &[Keys]) -> Result<Vec<LaneView>, Trouble> {
@@ -67,10 +88,16 @@ fn lanes(wire: &mut Wire, partitions: &[Keys]) -> Result<Vec<LaneView>, Trouble>
             let view = found.entry(lane.clone()).or_insert_with(|| LaneView {
                 lane: lane.clone(),
                 ready: 0,
-                paused: paused.contains(lane),
+                oldest_ms: None,
+                paused: paused.contains(lane) || paused.contains(queue_of(lane)),
             });
-            for tenant in tenants {
-                view.ready += queued(wire, keys, lane, &tenant)?;
+            for tenant in &tenants {
+                let (ready, oldest_ms) = queued(wire, keys, lane, tenant)?;
+                view.ready += ready;
+                view.oldest_ms = view.oldest_ms.into_iter().chain(oldest_ms).min();
+            }
+            if tenants.is_empty() && queue_of(lane) != lane {
+                forget(wire, keys, lane)?;
             }
         }
     }

@@ -6,10 +6,12 @@ use crate::runs::seq_of;
 use crate::store::SqliteStore;
 use crate::unit::Unit;
 use async_trait::async_trait;
+use reelmill_graph::placement::queue_of;
 use reelmill_model::limits::WORKER_SILENT_MS;
 use reelmill_model::{RunId, TaskRef, WorkerId};
 use reelmill_ports::{Fleet, InLine, LaneView, StoreError, WorkerCard};
 use rusqlite::{Connection, OptionalExtension as _, params};
+use std::collections::BTreeSet;
 
 fn announce(unit: &mut Unit<'_>, card: &WorkerCard) -> Result<(), Trouble> {
     let now_ms = unit.tx.now_ms();
@@ -65,14 +67,22 @@ fn workers(conn: &Connection, since_ms: u64) -> Result<Vec<WorkerCard>, Trouble>
 
 fn lanes(conn: &Connection) -> Result<Vec<LaneView>, Trouble> {
     let mut query = conn.prepare_cached(
-        "SELECT lane, sum(ready), lane IN (SELECT lane FROM paused) FROM (\
+        "SELECT lane, sum(ready), (SELECT run.id FROM task JOIN run ON run.seq = task.id >> 32 \
+         WHERE task.state = 1 AND task.lane = found.lane ORDER BY task.rank, task.id LIMIT 1) FROM (\
          SELECT lane, count(*) AS ready FROM task WHERE state = 1 GROUP BY lane \
-         UNION ALL SELECT lane, 0 FROM paused) GROUP BY lane ORDER BY lane",
+         UNION ALL SELECT lane, 0 FROM paused) AS found GROUP BY lane ORDER BY lane",
     )?;
+    let paused: BTreeSet<String> = conn
+        .prepare_cached("SELECT lane FROM paused")?
+        .query_map([], |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
     let mut found = query.query([])?;
     let mut lanes = Vec::new();
     while let Some(row) = found.next()? {
-        lanes.push(LaneView { lane: row.get(0)?, ready: uint(row.get(1)?), paused: row.get(2)? });
+        let (lane, oldest): (String, Option<Vec<u8>>) = (row.get(0)?, row.get(2)?);
+        let oldest_ms = oldest.map(|id| run_id(&id)).transpose()?.map(|id| id.0.timestamp_ms());
+        let paused = paused.contains(&lane) || paused.contains(queue_of(&lane));
+        lanes.push(LaneView { ready: uint(row.get(1)?), oldest_ms, paused, lane });
     }
     Ok(lanes)
 }

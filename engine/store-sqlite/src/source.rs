@@ -4,6 +4,7 @@ use crate::codec::{Code, int, pack, run_bytes, uint, unpack};
 use crate::error::Trouble;
 use crate::rows::{self, select_instance, select_run, select_task};
 use reelmill_graph::Graph;
+use reelmill_graph::placement::queue_of;
 use reelmill_lifecycle::{Damage, InstanceRow, Only, ReadyKey, RunRow, Source, TaskRow};
 use reelmill_model::{Digest, InstanceNo, RunId, TaskNo, TaskState, WorkerId};
 use rusqlite::{Connection, OptionalExtension, params};
@@ -58,9 +59,9 @@ impl Rows<'_> {
     fn next_rank(&self, lane: &str, from: u8) -> Result<Option<u8>, Trouble> {
         let mut query = self.conn.prepare_cached(
             "SELECT rank FROM task WHERE state = 1 AND lane = ?1 AND rank >= ?2 \
-             AND NOT EXISTS (SELECT 1 FROM paused WHERE lane = ?1) ORDER BY rank LIMIT 1",
+             AND NOT EXISTS (SELECT 1 FROM paused WHERE lane IN (?1, ?3)) ORDER BY rank LIMIT 1",
         )?;
-        Ok(query.query_row(params![lane, from], |row| row.get(0)).optional()?)
+        Ok(query.query_row(params![lane, from, queue_of(lane)], |row| row.get(0)).optional()?)
     }
 
     /// Ready tasks of one rank after an id, until there are `limit`. Going rank by rank lets every statement

@@ -3,7 +3,7 @@
 use crate::check;
 use jsonschema::Validator;
 use reelmill_loader::{Instance, Library};
-use reelmill_model::manifest::Located;
+use reelmill_model::manifest::{Located, build};
 use reelmill_model::{Failure, FailureClass, PluginKind, StageManifest};
 use reelmill_protocol::Program;
 use std::fmt;
@@ -50,9 +50,16 @@ impl Plugin {
         if !trusted || located.manifest.kind != PluginKind::Native {
             located.manifest.stages.iter_mut().for_each(|stage| stage.inline = false);
         }
+        located.shipped = trusted;
         let dir = path.parent().unwrap_or(Path::new("/")).to_owned();
         let stages = located.manifest.stages.iter().map(|_| Parts::default()).collect();
         Self { located, path, dir, trusted, stages, library: OnceLock::new() }
+    }
+
+    /// The name of this build of it.
+    #[must_use]
+    pub fn build(&self) -> String {
+        build(&self.located.manifest.name, self.located.digest)
     }
 
     /// A stage of the manifest.

@@ -4,6 +4,7 @@
 use crate::backend::Job;
 use crate::files::{self, Inputs};
 use crate::held::Stop;
+use crate::lanes::Lanes;
 use crate::limits as limited;
 use crate::metrics::Metrics;
 use crate::patience::patiently;
@@ -20,7 +21,7 @@ use reelmill_lifecycle::{Admit, admit};
 use reelmill_model::{
     Failure, FailureClass, Needs, Outcome, Severity, SkipReason, StageManifest, Usage, limits,
 };
-use reelmill_ports::{Asks, CacheEntry, EventLog, Leased, Limits, LogLine, ResultCache};
+use reelmill_ports::{Asks, CacheEntry, EventLog, Fleet, Leased, Limits, LogLine, ResultCache, WorkerCard};
 use serde_json::{Map, Value};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -47,6 +48,10 @@ pub struct Executor {
     pub secrets: Secrets,
     /// What may run at once.
     pub slots: Slots,
+    /// Where other workers are seen.
+    pub fleet: Arc<dyn Fleet>,
+    /// Lanes it serves beside those of its queues, and those that rest.
+    pub lanes: Lanes,
     /// Where attempts have their folders.
     pub scratch: Scratch,
     /// Figures.
@@ -181,7 +186,10 @@ impl Executor {
         asks: Asks,
         usage: &mut Usage,
     ) -> Result<Outcome, Early> {
-        let (plugin, stage) = self.plugins.locked(work.lock)?;
+        let (plugin, stage) = match self.plugins.locked(work.lock) {
+            Ok(found) => found,
+            Err(missing) => return Err(self.misplaced(work, missing).await),
+        };
         let entry = self.cache_entry(work, &stage, &with);
         if let Some(outputs) = self.cached(work, entry.as_ref()).await {
             return Ok(Outcome::Succeeded { outputs, cached: true });
@@ -199,6 +207,23 @@ impl Executor {
             outputs = self.remember(entry, usage).await;
         }
         Ok(Outcome::Succeeded { outputs, cached: false })
+    }
+
+    /// The end of an attempt whose plugin is missing here. A lane without a plugin's name is for what came with the engine;
+    /// while workers of several versions are at it, that is not the same for all of them. A worker that has it gets the
+    /// task, and this one leaves the lane alone for a while; when there is none, the task fails.
+    async fn misplaced(&self, work: &Work<'_>, missing: Failure) -> Early {
+        let build = work.lock.build();
+        let has_it = |card: &WorkerCard| !card.draining && card.machine.plugins.contains(&build);
+        match self.fleet.workers().await {
+            Ok(workers) if !workers.iter().any(has_it) => Early::Failed(missing),
+            _ => {
+                let lane = work.node.lane();
+                tracing::warn!(task = %work.leased().task, %build, %lane, "another worker has the plugin and gets the task");
+                self.lanes.rest(&lane);
+                Early::Outcome(Outcome::Released)
+            }
+        }
     }
 
     /// A first-party stage whose work is smaller than the boundary: no process, no files, no secrets.

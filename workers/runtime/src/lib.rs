@@ -23,6 +23,7 @@ mod slots;
 mod worker;
 
 pub use execute::{Executor, Plugins};
+pub use lanes::Lanes;
 pub use metrics::Metrics;
 pub use presence::bury;
 pub use scratch::Scratch;

@@ -77,7 +77,7 @@ impl Presence {
 
     fn now(&self) -> WorkerCard {
         let held = u32::try_from(self.held.len()).unwrap_or(u32::MAX);
-        let lanes = [self.card.lanes.clone(), self.lanes.now()].concat();
+        let lanes = [self.lanes.awake(&self.card.lanes), self.lanes.now()].concat();
         WorkerCard { lanes, held, draining: *self.draining.borrow(), ..self.card.clone() }
     }
 }

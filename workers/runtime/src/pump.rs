@@ -90,7 +90,7 @@ impl Pump {
             if draining && settles.is_empty() && self.held.is_empty() {
                 return;
             }
-            let leases = if draining { Vec::new() } else { self.wanted() };
+            let leases = if draining { Vec::new() } else { self.wanted(&settles) };
             if settles.is_empty() && leases.is_empty() {
                 self.idle(&mut settles, false).await;
                 continue;
@@ -133,22 +133,24 @@ impl Pump {
     }
 
     fn heavy_lanes(&self) -> Vec<String> {
-        [self.config.queues.clone(), self.config.lanes.now()].concat()
+        [self.config.lanes.awake(&self.config.queues), self.config.lanes.now()].concat()
     }
 
-    fn wanted(&self) -> Vec<LeaseRequest> {
-        let light_held = self.light_held.len();
-        let heavy_held = self.held.len().saturating_sub(light_held);
+    /// What there is room for once these attempts are settled: the same step does both.
+    fn wanted(&self, settles: &[Settle]) -> Vec<LeaseRequest> {
+        let light_ends = settles.iter().filter(|settle| self.light_held.contains(&settle.task)).count();
+        let light_held = self.light_held.len() - light_ends;
+        let heavy_held = self.held.len().saturating_sub(settles.len() + light_held);
         let request = |lanes: &[String], room: usize, held: usize| {
             let want = room.saturating_sub(held).min(limits::STEP_BATCH_MAX);
-            (want > 0).then(|| LeaseRequest {
+            (want > 0 && !lanes.is_empty()).then(|| LeaseRequest {
                 lanes: lanes.to_vec(),
                 want,
                 lease: self.config.lease,
                 only: self.config.only.clone(),
             })
         };
-        let light = request(&self.light_lanes, self.config.light, light_held);
+        let light = request(&self.config.lanes.awake(&self.light_lanes), self.config.light, light_held);
         let heavy = request(&self.heavy_lanes(), self.config.slots, heavy_held);
         light.into_iter().chain(heavy).collect()
     }
@@ -202,12 +204,14 @@ impl Pump {
         let lanes = [self.heavy_lanes(), self.light_lanes.clone()].concat();
         let queue = Arc::clone(&self.config.queue);
         let only = self.config.only.clone();
-        let has_room = room && !self.wanted().is_empty();
+        let has_room = room && !self.wanted(settles).is_empty();
         tokio::select! {
             biased;
             end = self.ends.recv() => end.into_iter().for_each(|end| self.take(end, settles)),
             () = queue.wait(&lanes, &only, IDLE_WAIT), if has_room => {}
             _ = self.draining.changed() => {}
+            // What was full or rested may have room again.
+            () = tokio::time::sleep(IDLE_WAIT), if !has_room => {}
         }
     }
 }

@@ -3,7 +3,6 @@
 use crate::backend::{Job, LeasedTasks};
 use crate::execute::Executor;
 use crate::held::{Held, Stop};
-use crate::lanes::Lanes;
 use crate::presence::{IsDead, Presence};
 use crate::pump::{Pump, PumpConfig};
 use crate::report::now_ms;
@@ -67,7 +66,8 @@ impl Worker {
         let held = Held::default();
         let end = CancellationToken::new();
         let (draining, drain) = watch::channel(false);
-        let lanes = Lanes::new(config.lanes.clone());
+        let lanes = executor.lanes.clone();
+        lanes.add(config.lanes.iter().cloned());
         let presence = Presence {
             lanes: lanes.clone(),
             queues: config.queues.clone(),

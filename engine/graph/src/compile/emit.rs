@@ -9,7 +9,8 @@ use crate::graph::{
 };
 use indexmap::IndexMap;
 use reelmill_model::limits::FAN_OUT_DEFAULT_MAX;
-use reelmill_model::{Effects, NodeNo, ScopeNo};
+use reelmill_model::manifest::build;
+use reelmill_model::{Effects, NodeNo, Requirements, ScopeNo};
 use reelmill_spec::settings::{Modifiers, RetryParts};
 use reelmill_spec::spec;
 use reelmill_spec::template::{self as written, TemplateKind, Templates};
@@ -181,8 +182,9 @@ impl Emitter<'_, '_> {
         let kept = undoes.is_some() || from.compensate.is_some();
         let body = !matches!(from.role, Role::Work(..));
         let limited = !body && undoes.is_none();
-        let external =
-            self.session.plugins[site].is_some_and(|found| found.stage.effects == Effects::External);
+        let plugin = self.session.plugins[site];
+        let external = plugin.is_some_and(|found| found.stage.effects == Effects::External);
+        let guest = plugin.map(|found| found.plugin).filter(|plugin| !plugin.shipped);
         Settings {
             priority: merged.priority.unwrap_or(Modifiers::PRIORITY),
             queue: merged.queue.unwrap_or_else(|| Modifiers::QUEUE.to_owned()),
@@ -194,7 +196,10 @@ impl Emitter<'_, '_> {
                 cache => cache.unwrap_or(CacheMode::Auto),
             },
             allow_failure: merged.allow_failure && !layout.is_single(site),
-            requires: merged.runs_on.filter(|_| !body).unwrap_or_default(),
+            requires: Requirements {
+                plugin: guest.map(|plugin| build(&plugin.manifest.name, plugin.digest)),
+                ..merged.runs_on.filter(|_| !body).unwrap_or_default()
+            },
             concurrency: from.stage.concurrency.as_ref().filter(|_| limited).map(concurrency),
             rate_limit: from.stage.rate_limit.as_ref().filter(|_| limited).map(rate_limit),
         }

@@ -4,8 +4,11 @@ use super::bed::Bed;
 use super::flow::chain;
 use super::rig::{Rig, new_run};
 use crate::{LaneView, NewRun, WorkerCard};
+use reelmill_graph::Graph;
+use reelmill_graph::placement::lane;
+use reelmill_graph::sketch::Sketch;
 use reelmill_model::limits::{CLAIM_KEPT_MS, WORKER_SILENT_MS};
-use reelmill_model::{Digest, RunId, TaskNo, TaskRef, WorkerCapacity, WorkerId};
+use reelmill_model::{Digest, Requirements, RunId, TaskNo, TaskRef, WorkerCapacity, WorkerId};
 use std::time::Duration;
 
 fn card(name: &str, held: u32) -> WorkerCard {
@@ -72,7 +75,13 @@ pub async fn a_key_is_claimed_once(bed: &impl Bed) {
 /// Tasks of a paused lane wait; others are leased.
 pub async fn a_paused_lane_rests(bed: &impl Bed) {
     let rig = Rig::new(bed, chain()).await;
-    let lane = |ready, paused| LaneView { lane: "default".into(), ready, paused };
+    let submitted_ms = Some(rig.run.0.timestamp_ms());
+    let lane = |ready: u64, paused| LaneView {
+        lane: "default".into(),
+        ready,
+        oldest_ms: submitted_ms.filter(|_| ready > 0),
+        paused,
+    };
     assert_eq!(rig.store.lanes().await.expect("they are read"), [lane(1, false)]);
     rig.store.pause_lane("default", true).await.expect("it is paused");
     assert_eq!(rig.lease().await, []);
@@ -106,4 +115,23 @@ pub async fn a_ready_task_has_its_place(bed: &impl Bed) {
     let leased = rig.lease_as("w1", 1).await.remove(0);
     assert_eq!(rig.store.in_line(leased.task).await.expect("it is read"), None);
     assert_eq!(rig.store.in_line(first).await.expect("it is read").map(|place| place.ahead), Some(0));
+}
+
+/// A queue that is paused keeps the tasks with needs back too, and one lane can be paused alone.
+pub async fn a_paused_queue_keeps_needs_back(bed: &impl Bed) {
+    let mut sketch = Sketch::default();
+    let needy = sketch.work(Graph::MAIN, "needy");
+    sketch.at(needy).settings.requires = Requirements { gpus: 1, ..Requirements::default() };
+    let rig = Rig::new(bed, sketch.build()).await;
+    let gpu_lane = lane("default", &Requirements { gpus: 1, ..Requirements::default() });
+    for pause in ["default", &gpu_lane] {
+        rig.store.pause_lane(pause, true).await.expect("it is paused");
+        assert_eq!(rig.lease().await, []);
+        let lanes = rig.store.lanes().await.expect("they are read");
+        let seen = lanes.iter().find(|view| view.lane == gpu_lane).map(|view| (view.ready, view.paused));
+        assert_eq!(seen, Some((1, true)), "{pause}");
+        rig.store.pause_lane(pause, false).await.expect("it goes on");
+    }
+    let leased = rig.lease_one("needy").await;
+    rig.succeed(&leased).await;
 }

@@ -46,6 +46,7 @@ impl Lower<'_> {
             vram_bytes,
             encoder: node.get("encoder").and_then(Node::text).map(str::to_owned),
             labels: self.worker_labels(node.get("labels")),
+            plugin: None,
             fallback_cpu: node.get("fallback").and_then(Node::text) == Some("cpu"),
         };
         if needs.fallback_cpu && needs.gpus == 0 && needs.encoder.is_none() {

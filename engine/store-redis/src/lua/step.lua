@@ -193,7 +193,10 @@ for request, r in ipairs(req[4]) do
   local lanes, open, left, ends = {}, {}, r[2], num(now + r[3])
   for _, lane in ipairs(r[1]) do
     touched[lane] = true
-    if call('SISMEMBER', P .. 'paused', lane) == 0 then
+    -- A lane with needs rests with its queue.
+    local queue = string.match(lane, '^[^;]*')
+    if call('SISMEMBER', P .. 'paused', lane) == 0
+      and (queue == lane or call('SISMEMBER', P .. 'paused', queue) == 0) then
       lanes[#lanes + 1] = lane
       open[lane] = true
     end

@@ -152,7 +152,7 @@ fn located(manifest: Manifest, digest: Digest, kind: PluginKind) -> Result<Locat
         return Err(format!("says it is of kind `{}` and is of kind `{kind}`", manifest.kind));
     }
     match faults(&manifest).as_slice() {
-        [] => Ok(Located { manifest, digest }),
+        [] => Ok(Located { manifest, digest, shipped: false }),
         faults => Err(format!("has a manifest that is wrong: {}", faults.join("; "))),
     }
 }
