@@ -15,7 +15,7 @@ fn with_own_plugin(place: &Place) {
     }
 }
 
-fn working<'a>(place: &'a Place, command: Command) -> Working<'a> {
+fn working(place: &Place, command: Command) -> Working<'_> {
     let mut worker = Working::start(place, command);
     worker.wait_for("working for the fleet");
     worker
