@@ -45,6 +45,9 @@ fn workers(wire: &mut Wire, given_ms: Option<u64>) -> Result<Vec<WorkerCard>, Tr
     Ok(heard)
 }
 
+/// What is asked of a queue: entries of its list and of its sorted set, stale ones, and the first of both.
+type Queue = (u64, u64, Option<u64>, Option<Vec<u8>>, Vec<Vec<u8>>);
+
 /// Ready tasks of a tenant in a lane, and when the run of the first was submitted.
 fn queued(wire: &mut Wire, keys: &Keys, lane: &str, tenant: &str) -> Result<(u64, Option<u64>), Trouble> {
     let queue = format!("{lane}:{tenant}");
@@ -55,8 +58,7 @@ fn queued(wire: &mut Wire, keys: &Keys, lane: &str, tenant: &str) -> Result<(u64
     pipe.cmd("HGET").arg(keys.named("stale")).arg(queue);
     pipe.cmd("LINDEX").arg(&list).arg(0);
     pipe.cmd("ZRANGE").arg(&heap).arg(0).arg(0);
-    type Answer = (u64, u64, Option<u64>, Option<Vec<u8>>, Vec<Vec<u8>>);
-    let (listed, sorted, stale, entry, top): Answer = wire.all(&pipe)?;
+    let (listed, sorted, stale, entry, top): Queue = wire.all(&pipe)?;
     // An entry of the list has its rank before the task.
     let entry = entry.as_deref().and_then(|entry| entry.get(1..)).map(task_of);
     let first = entry.into_iter().chain(top.first().map(|member| task_of(member)));
