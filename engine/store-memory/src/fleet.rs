@@ -63,7 +63,7 @@ impl Fleet for MemoryStore {
         for (seq, run) in &state.runs {
             for task in run.tasks.values().filter(|task| task.state == TaskState::Ready) {
                 let node = run.graph.node(task.node);
-                ready.entry(node.lane()).or_default().push((rank(node), *seq));
+                ready.entry(node.lane()).or_default().push((rank(node, run.row.priority), *seq));
             }
         }
         let view = |(lane, tasks): (String, Vec<(u8, u64)>)| LaneView {
