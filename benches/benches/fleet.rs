@@ -6,22 +6,20 @@
 
 use reelmill_artifacts::Artifacts;
 use reelmill_benches::build_folder;
+use reelmill_benches::fleet::{self, Form};
 use reelmill_context::Runs;
-use reelmill_control::{Pipeline, prepare};
-use reelmill_graph::compile::{Catalog, NoFiles};
-use reelmill_host::{Host, HostConfig, Plugin, catalog};
-use reelmill_model::{InstanceNo, NodeNo, RunId, WorkerCapacity, WorkerId};
-use reelmill_ports::{NewRun, Only, RunStore, TaskQueue};
+use reelmill_host::{Host, HostConfig, Plugin};
+use reelmill_model::{InstanceNo, NodeNo, WorkerCapacity, WorkerId};
+use reelmill_ports::{Only, RunStore, TaskQueue};
 use reelmill_runtime::{
     Capacity, Executor, Lanes, Metrics, Plugins, Scratch, Secrets, Slots, Worker, WorkerConfig,
 };
 use reelmill_store_redis::{Config, RedisStore};
 use reelmill_test_redis::RedisServer;
 use serde_json::json;
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 /// Runs of one stage.
 const NOOP_RUNS: u64 = 20_000;
@@ -29,34 +27,10 @@ const NOOP_RUNS: u64 = 20_000;
 const DAG_RUNS: u64 = 3_000;
 /// Runs of one stage, one after another, on an idle worker.
 const LATENCY_RUNS: u64 = 300;
-/// Submissions under way at once.
-const AT_ONCE: usize = 256;
 
-const NOOP: &str = "
-version: 1
-name: noop
-stages:
-  only: { uses: faulty.noop@1, with: {}, cache: never }
-";
-
-const CLOCK: &str = "
-version: 1
-name: clock
-stages:
-  only: { uses: faulty.clock@1, with: {}, cache: never }
-";
-
-/// One stage, eight that wait for it, one that waits for those.
-fn dag() -> String {
-    let head = "version: 1\nname: dag\nstages:\n  first: { uses: faulty.noop@1, with: {}, cache: never }\n";
-    let middle: Vec<String> = (1..=8)
-        .map(|n| format!("  m{n}: {{ uses: faulty.noop@1, with: {{}}, needs: [first], cache: never }}\n"))
-        .collect();
-    let all: Vec<String> = (1..=8).map(|n| format!("m{n}")).collect();
-    let all = all.join(", ");
-    let last = format!("  last: {{ uses: faulty.noop@1, with: {{}}, needs: [{all}], cache: never }}\n");
-    [head, &middle.concat(), &last].concat()
-}
+// As the product.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() {
     let json = std::env::args().any(|argument| argument == "--json");
@@ -74,25 +48,16 @@ fn tell(json: bool, figure: &str, value: f64) {
 
 async fn measure(json: bool) {
     let home = tempfile::tempdir().expect("a temporary folder");
-    let runner = build_folder().join("reelmill-runner");
-    let library = build_folder().join("libreelmill_faulty.so");
-    let plugin = catalog::open(&library, true, &home.path().join("plugins"), &runner).await;
-    let plugin = Arc::new(plugin.unwrap_or_else(|problem| panic!("{problem}; run `make build` first")));
-    let compile = |text: &str| {
-        prepare(text, &Catalog::new(vec![plugin.located.clone()]), &NoFiles).expect("it compiles")
-    };
-
-    let bench =
-        Bench { server: RedisServer::in_memory(), plugin: Arc::clone(&plugin), runner, home: home.path() };
-    bench.throughput(json, "noop", &compile(NOOP), NOOP_RUNS, 1).await;
-    bench.throughput(json, "dag", &compile(&dag()), DAG_RUNS, 10).await;
-    bench.latency(json, &compile(CLOCK)).await;
+    let plugin = fleet::plugin(&home.path().join("plugins")).await;
+    let bench = Bench { server: RedisServer::in_memory(), plugin, home: home.path() };
+    bench.throughput(json, "noop", Form::Noop, NOOP_RUNS).await;
+    bench.throughput(json, "dag", Form::Dag, DAG_RUNS).await;
+    bench.latency(json).await;
 }
 
 struct Bench<'h> {
     server: RedisServer,
     plugin: Arc<Plugin>,
-    runner: std::path::PathBuf,
     home: &'h Path,
 }
 
@@ -104,7 +69,11 @@ impl Bench<'_> {
     fn worker(&self, store: &Arc<RedisStore>) -> Worker {
         let artifacts = Artifacts::local(self.home.join("artifacts")).expect("artifacts");
         let scratch = Scratch::open(&self.home.join("scratch"), false).expect("scratch");
-        let host = HostConfig::new(&self.runner, scratch.root().to_owned(), self.home.join("artifacts"));
+        let host = HostConfig::new(
+            build_folder().join("reelmill-runner"),
+            scratch.root().to_owned(),
+            self.home.join("artifacts"),
+        );
         let executor = Executor {
             runs: Runs::new(store.clone()),
             limits: store.clone(),
@@ -143,13 +112,14 @@ impl Bench<'_> {
     }
 
     /// Enqueues runs, then lets one worker do them all.
-    async fn throughput(&self, json: bool, name: &str, pipeline: &Pipeline, runs: u64, tasks_each: u64) {
+    async fn throughput(&self, json: bool, name: &str, form: Form, runs: u64) {
+        let pipeline = form.pipeline(&self.plugin);
         let _ = self.server.ask(&["FLUSHALL"]);
         let store = self.store();
         store.put_graph(pipeline.digest, pipeline.graph.clone()).await.expect("a graph");
         let before = self.server.figure("used_memory");
         let begun = Instant::now();
-        submit_all(&store, pipeline, runs).await;
+        fleet::submit_all(&store, &pipeline, runs).await;
         tell(json, &format!("{name}: runs enqueued a second"), runs as f64 / begun.elapsed().as_secs_f64());
         let held = self.server.figure("used_memory") - before;
         tell(json, &format!("{name}: bytes of Redis a queued run"), held / runs as f64);
@@ -160,22 +130,24 @@ impl Bench<'_> {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         let seconds = begun.elapsed().as_secs_f64();
-        let tasks = (runs * tasks_each) as f64;
+        let tasks = (runs * form.tasks()) as f64;
         tell(json, &format!("{name}: runs a second"), runs as f64 / seconds);
         tell(json, &format!("{name}: tasks a second"), tasks / seconds);
         tell(json, &format!("{name}: Redis CPU us a task"), (self.cpu_s() - cpu_before) / tasks * 1e6);
         worker.drain(Duration::ZERO).await;
     }
 
-    async fn latency(&self, json: bool, pipeline: &Pipeline) {
+    async fn latency(&self, json: bool) {
+        let pipeline = Form::Stamp.pipeline(&self.plugin);
         let _ = self.server.ask(&["FLUSHALL"]);
         let (store, submitter) = (self.store(), self.store());
         store.put_graph(pipeline.digest, pipeline.graph.clone()).await.expect("a graph");
         let worker = self.worker(&store);
         let mut micros = Vec::new();
         for no in 0..LATENCY_RUNS {
-            let run = new_run(pipeline, no);
-            let (id, begun) = (run.id, now_us());
+            let begun = fleet::now_us();
+            let run = fleet::new_run(&pipeline, no, json!({ "at_us": begun }));
+            let id = run.id;
             submitter.submit(run).await.expect("submitted");
             while self.ended() <= no {
                 tokio::time::sleep(Duration::from_millis(2)).await;
@@ -190,40 +162,4 @@ impl Bench<'_> {
         tell(json, "enqueue to start, idle: p99 us", at(99));
         worker.drain(Duration::ZERO).await;
     }
-}
-
-async fn submit_all(store: &Arc<RedisStore>, pipeline: &Pipeline, runs: u64) {
-    let room = Arc::new(tokio::sync::Semaphore::new(AT_ONCE));
-    let mut under_way = tokio::task::JoinSet::new();
-    for no in 0..runs {
-        let permit = Arc::clone(&room).acquire_owned().await.expect("it stays open");
-        let (store, run) = (Arc::clone(store), new_run(pipeline, no));
-        under_way.spawn(async move {
-            store.submit(run).await.expect("submitted");
-            drop(permit);
-        });
-    }
-    while under_way.join_next().await.is_some() {}
-}
-
-fn new_run(pipeline: &Pipeline, no: u64) -> NewRun {
-    let created_ms = now_us() / 1_000;
-    NewRun {
-        id: RunId::from_parts(created_ms, u128::from(no)),
-        graph: pipeline.digest,
-        name: pipeline.graph.name.clone(),
-        inputs: json!({}),
-        labels: BTreeMap::new(),
-        namespace: "default".into(),
-        base_dir: "/".into(),
-        seed: no,
-        created_ms,
-        batch: None,
-        priority: reelmill_ports::PRIORITY,
-    }
-}
-
-fn now_us() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
 }

@@ -1,5 +1,6 @@
-//! What the benchmarks share: where the build is, medians, and what a child process cost.
+//! What the benchmarks share: where the build is, medians, and what a child process cost, runs for a fleet.
 
+pub mod fleet;
 pub mod process;
 
 use std::path::PathBuf;

@@ -31,6 +31,9 @@ use reelmill_embedded::Place;
 use serde_json::json;
 use std::process::ExitCode;
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let args = Args::parse();
     listen();

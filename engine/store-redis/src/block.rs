@@ -4,9 +4,9 @@ use crate::book::{Page, biased, unbiased};
 use crate::codec;
 use crate::deed::Removal;
 use crate::error::Trouble;
+use crate::events::{self, Texts};
 use crate::keys::{run_bytes, score};
 use crate::pack::Packer;
-use crate::pen::Pen;
 use reelmill_lifecycle::{Change, Changes, RunRow, TaskRow};
 use reelmill_model::{RunId, TaskNo, TaskState};
 use reelmill_ports::NewRun;
@@ -58,12 +58,13 @@ pub struct Block {
 
 impl Block {
     /// The block of what was decided, against what the page remembers of before. `graph_no` is the number of the
-    /// graph, which a new run is written with; `by_ms` says of a task that its lease was found to have ended.
+    /// graph, which a new run is written with; `texts` gathers what events say; `by_ms` says of a task that its lease was found to have ended.
     pub fn of(
         page: Option<&Page>,
         new: &NewRun,
         graph_no: u32,
         changes: &Changes,
+        texts: &mut Texts,
         by_ms: impl Fn(TaskNo) -> Option<u64>,
     ) -> Result<Self, Trouble> {
         let (change, run) = &changes.run;
@@ -88,7 +89,8 @@ impl Block {
             (true, false) => Turn::Again,
             _ => Turn::None,
         };
-        block.log(run.id, changes);
+        block.events = events::write(run.id, changes, texts);
+        block.events_count = changes.events.len() as u64;
         Ok(block)
     }
 
@@ -154,23 +156,6 @@ impl Block {
             (Some(_), None) => self.undue.push(task),
             _ => {}
         }
-    }
-
-    fn log(&mut self, run: RunId, changes: &Changes) {
-        let mut pen = Pen::default();
-        for event in &changes.events {
-            pen.byte(event.kind as u8);
-            pen.raw(&run_bytes(run));
-            pen.maybe(event.task.map(|no| no.0));
-            pen.maybe(event.attempt);
-            if event.data.is_null() {
-                pen.bytes(b"");
-            } else {
-                pen.json(&event.data);
-            }
-        }
-        self.events = pen.done();
-        self.events_count = changes.events.len() as u64;
     }
 
     /// Writes it as the script reads it.

@@ -19,6 +19,7 @@ mod connect;
 mod deed;
 mod desk;
 mod error;
+mod events;
 mod fleet;
 mod graphs;
 mod index;

@@ -4,8 +4,9 @@
 //! so the cursors of a run only grow, and those of all partitions together follow the servers' clock.
 
 use crate::error::Trouble;
+use crate::events;
 use crate::index::{self, Order};
-use crate::keys::{Keys, run_bytes, run_id};
+use crate::keys::{Keys, run_bytes};
 use crate::pack::Packer;
 use crate::pen::{Eye, Pen};
 use crate::reading::Reading;
@@ -80,21 +81,7 @@ fn read_line(run: RunId, entry: &Entry) -> Result<Event, Damage> {
 fn read_entry(entry: &Entry) -> Result<Vec<Event>, Damage> {
     let field = |name: &str| entry.1.get(name).map(Vec::as_slice).unwrap_or_default();
     let at_ms = crate::codec::decimal(field("t"))?;
-    let mut events = Vec::new();
-    let mut eye = Eye::new(field("e"));
-    while !eye.is_over() {
-        let kind = EventKind::ALL.get(usize::from(eye.byte()?)).copied();
-        let kind = kind.ok_or_else(|| Damage("an event has no kind".into()))?;
-        let run = run_id(eye.take(16)?)?;
-        let (task, attempt) = (eye.maybe_small()?.map(TaskNo), eye.maybe_small()?);
-        let data = eye.bytes()?;
-        let data = if data.is_empty() {
-            Value::Null
-        } else {
-            serde_json::from_slice(data).map_err(|error| Damage(format!("an event has no JSON: {error}")))?
-        };
-        events.push(Event { cursor: 0, at_ms, kind, run, task, attempt, data });
-    }
+    let mut events = events::read(field("e"), field("d"), at_ms)?;
     let worker = String::from_utf8_lossy(field("w")).into_owned();
     for leased in field("l").chunks(24) {
         let task = crate::keys::task_of(leased.get(..20).unwrap_or_default())?;

@@ -40,6 +40,14 @@ impl Pen {
         self.number(number.map_or(0, |number| number.into().saturating_add(1)));
     }
 
+    /// Numbers most of which are zero: a set of bits that says which are not, then those.
+    pub fn sparse<const N: usize>(&mut self, numbers: [u64; N]) {
+        self.number((0..N).fold(0, |bits, at| bits | (u64::from(numbers[at] != 0) << at)));
+        for number in numbers.into_iter().filter(|number| *number != 0) {
+            self.number(number);
+        }
+    }
+
     /// Bytes with their length.
     pub fn bytes(&mut self, bytes: &[u8]) {
         self.number(bytes.len() as u64);
@@ -111,6 +119,17 @@ impl<'a> Eye<'a> {
             }
         }
         Err(Damage("a number of a row has no end".into()))
+    }
+
+    /// Numbers most of which are zero.
+    pub fn sparse<const N: usize>(&mut self) -> Read<[u64; N]> {
+        let bits = self.number()?;
+        let mut numbers = [0; N];
+        for (at, number) in numbers.iter_mut().enumerate().filter(|(at, _)| bits & (1 << at) != 0) {
+            *number =
+                self.number().map_err(|damage| Damage(format!("number {at} of a row: {}", damage.0)))?;
+        }
+        Ok(numbers)
     }
 
     /// A number of 32 bits.

@@ -53,7 +53,8 @@ macro_rules! conformance_suite {
                 a_failed_finally_is_retried;
             pauses: a_paused_run_rests, whatever_becomes_ready_is_held, a_pause_stops_the_queue_timeout,
                 a_paused_run_is_cancelled, a_paused_finally_is_released_by_cancelling, only_what_runs_is_paused;
-            reads: runs_are_listed_newest_first, tasks_are_paged, events_follow_their_cursor,
+            reads: runs_are_listed_newest_first, many_runs_are_listed_and_leased_once, tasks_are_paged,
+                events_follow_their_cursor,
                 logs_have_limits, progress_is_the_latest, the_cache_forgets_the_oldest,
                 a_miss_is_explained, a_deleted_run_is_gone, waiting_ends_with_an_event;
             limits: places_are_never_more_than_the_limit, every_end_frees_a_place, who_is_cancelled_leaves_the_line,

@@ -3,9 +3,9 @@
 use super::bed::Bed;
 use super::flow::chain;
 use super::rig::{Rig, done, new_run};
-use crate::{CacheEntry, EventQuery, LogLine, RunFilter, TaskFilter};
+use crate::{CacheEntry, EventQuery, LogLine, NewRun, RunFilter, TaskFilter};
 use reelmill_model::limits::{LOG_LINE_BYTES_MAX, LOG_LINES_PER_ATTEMPT_MAX};
-use reelmill_model::{Digest, EventKind, RunState, Severity, TaskNo, TaskRef, TaskState};
+use reelmill_model::{Digest, EventKind, RunId, RunState, Severity, TaskNo, TaskRef, TaskState};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -29,6 +29,59 @@ pub async fn runs_are_listed_newest_first(bed: &impl Bed) {
     let ended = RunFilter { states: vec![RunState::Cancelled], ..RunFilter::default() };
     assert_eq!(list(ended).await, [id(1)]);
     assert!(list(RunFilter { name: Some("other".into()), ..RunFilter::default() }).await.is_empty());
+}
+
+/// Many runs, submitted in another order than that of their ages, some of them cancelled and deleted: listings have each
+/// of the others once, newest first, and each of them is leased once.
+pub async fn many_runs_are_listed_and_leased_once(bed: &impl Bed) {
+    const RUNS: u128 = 400;
+    let rig = Rig::new(bed, chain()).await;
+    let new = |no: u128| {
+        let created_ms = 1_700_000_000_000 + u64::try_from(no).expect("small") * 1_000;
+        let id = RunId::from_parts(created_ms, no);
+        NewRun { id, created_ms, ..new_run(no, Digest([1; 32]), None) }
+    };
+    // 37 has no factor in common with 400: every number comes once.
+    for no in (0..RUNS).map(|at| 2 + at * 37 % RUNS) {
+        rig.store.submit(new(no)).await.expect("it is submitted");
+    }
+    let mut expected = vec![rig.run];
+    for no in 2..RUNS + 2 {
+        if no % 3 > 0 {
+            expected.push(new(no).id);
+            continue;
+        }
+        rig.store.cancel(new(no).id, "x").await.expect("it is asked");
+        if no % 2 > 0 {
+            assert!(rig.store.delete_run(new(no).id).await.expect("it is deleted"));
+        }
+    }
+    let mut listed = Vec::new();
+    loop {
+        let states = vec![RunState::Running];
+        let filter = RunFilter { before: listed.last().copied(), limit: 150, states, ..RunFilter::default() };
+        let page = rig.store.runs(filter).await.expect("runs are listed");
+        if page.is_empty() {
+            break;
+        }
+        listed.extend(page.into_iter().map(|run| run.new.id));
+    }
+    listed.reverse();
+    assert_eq!(listed, expected);
+    let ready: u64 = rig.store.lanes().await.expect("lanes are read").iter().map(|lane| lane.ready).sum();
+    assert_eq!(ready, expected.len() as u64);
+    let mut leased = Vec::new();
+    loop {
+        let more = rig.lease().await;
+        if more.is_empty() {
+            break;
+        }
+        leased.extend(more.into_iter().map(|leased| leased.task.run));
+    }
+    leased.sort_unstable();
+    assert_eq!(leased, expected);
+    let ready: u64 = rig.store.lanes().await.expect("lanes are read").iter().map(|lane| lane.ready).sum();
+    assert_eq!(ready, 0);
 }
 
 /// By state and node, page by page.

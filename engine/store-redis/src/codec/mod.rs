@@ -12,6 +12,21 @@ use reelmill_model::{
 use reelmill_ports::NewRun;
 use serde_json::Value;
 
+/// A number that may be missing, as one: 0 for none.
+fn or_zero(number: Option<impl Into<u64>>) -> u64 {
+    number.map_or(0, |number| number.into().saturating_add(1))
+}
+
+/// A number of 32 bits.
+fn small(number: u64) -> Read<u32> {
+    u32::try_from(number).map_err(|_| Damage("a number of a row is too large".into()))
+}
+
+/// A number of 32 bits that may be missing.
+fn maybe_small(number: u64) -> Read<Option<u32>> {
+    number.checked_sub(1).map(small).transpose()
+}
+
 fn flags<const N: usize>(set: [bool; N]) -> u8 {
     set.iter().enumerate().fold(0, |all, (at, one)| all | (u8::from(*one) << at))
 }
@@ -122,24 +137,23 @@ pub fn write_run(run: &RunRow) -> Vec<u8> {
         run.cleanup_failed,
         run.cancel_reason.is_some(),
         run.failure.is_some(),
+        run.undo.is_some(),
         run.paused,
         !run.edits.is_empty(),
     ]));
-    pen.maybe(run.on_failure.map(|no| no.0));
-    pen.maybe(run.finally.map(|no| no.0));
-    pen.byte(run.undo.is_some().into());
+    let mut counts = run.counts;
+    counts[TaskState::Ready as usize] += counts[TaskState::Leased as usize];
+    counts[TaskState::Leased as usize] = 0;
+    pen.sparse(counts);
+    pen.sparse([
+        run.next_task.into(),
+        run.next_instance.into(),
+        or_zero(run.on_failure.map(|no| no.0)),
+        or_zero(run.finally.map(|no| no.0)),
+        or_zero(run.ended_ms),
+    ]);
     if let Some(undo) = &run.undo {
         write_fan(&mut pen, undo);
-    }
-    pen.maybe(run.ended_ms);
-    pen.number(run.next_task.into());
-    pen.number(run.next_instance.into());
-    for (state, count) in TaskState::ALL.iter().zip(run.counts) {
-        match state {
-            TaskState::Ready => pen.number(count + run.counts[TaskState::Leased as usize]),
-            TaskState::Leased => {}
-            _ => pen.number(count),
-        }
     }
     if let Some(reason) = &run.cancel_reason {
         pen.bytes(reason.as_bytes());
@@ -166,16 +180,15 @@ pub fn read_run(bytes: &[u8], new: &NewRun) -> Read<RunRow> {
     let set = eye.byte()?;
     run.failed = set & 1 != 0;
     run.cleanup_failed = set & 2 != 0;
-    run.paused = set & 16 != 0;
-    run.on_failure = eye.maybe_small()?.map(InstanceNo);
-    run.finally = eye.maybe_small()?.map(InstanceNo);
-    run.undo = if eye.byte()? == 0 { None } else { Some(read_fan(&mut eye)?) };
-    run.ended_ms = eye.maybe()?;
-    run.next_task = eye.small()?;
-    run.next_instance = eye.small()?;
-    for state in TaskState::ALL {
-        run.counts[*state as usize] = if *state == TaskState::Leased { 0 } else { eye.number()? };
-    }
+    run.paused = set & 32 != 0;
+    run.counts = eye.sparse()?;
+    let [next_task, next_instance, on_failure, finally, ended_ms] = eye.sparse()?;
+    run.next_task = small(next_task)?;
+    run.next_instance = small(next_instance)?;
+    run.on_failure = maybe_small(on_failure)?.map(InstanceNo);
+    run.finally = maybe_small(finally)?.map(InstanceNo);
+    run.ended_ms = ended_ms.checked_sub(1);
+    run.undo = if set & 16 == 0 { None } else { Some(read_fan(&mut eye)?) };
     let ready = &mut run.counts[TaskState::Ready as usize];
     *ready = ready.saturating_sub(leased);
     run.counts[TaskState::Leased as usize] = leased;
@@ -185,7 +198,7 @@ pub fn read_run(bytes: &[u8], new: &NewRun) -> Read<RunRow> {
     if set & 8 != 0 {
         run.failure = Some(Box::new(eye.json()?));
     }
-    if set & 32 != 0 {
+    if set & 64 != 0 {
         run.edits = eye.json()?;
     }
     run.started_ms = head.started_ms;
@@ -215,16 +228,19 @@ pub fn write_task(task: &TaskRow) -> Vec<u8> {
         worker.is_some(),
         task.usage != Usage::default(),
     ]));
-    pen.number(task.node.0.into());
-    pen.number(task.waiting.into());
-    pen.number(task.spent.into());
-    pen.number(task.escalated.into());
-    pen.number(task.settled.into());
-    pen.number(if leased { 0 } else { task.token.0 });
-    let (until_ms, leased_ms) = if leased { (None, None) } else { (task.until_ms, task.leased_ms) };
-    for time in [until_ms, task.ready_ms, leased_ms, task.ended_ms] {
-        pen.maybe(time);
-    }
+    let of_lease = |number: u64| if leased { 0 } else { number };
+    pen.sparse([
+        or_zero(task.ready_ms),
+        task.node.0.into(),
+        of_lease(task.token.0),
+        of_lease(or_zero(task.leased_ms)),
+        or_zero(task.ended_ms),
+        task.waiting.into(),
+        task.settled.into(),
+        task.spent.into(),
+        task.escalated.into(),
+        of_lease(or_zero(task.until_ms)),
+    ]);
     if let Some(fan) = &task.fan {
         write_fan(&mut pen, fan);
     }
@@ -258,19 +274,17 @@ pub fn read_task(no: TaskNo, bytes: &[u8]) -> Read<TaskRow> {
     let grip = if state == TaskState::Leased { Some(Grip::read(&mut eye)?) } else { None };
     let set = eye.byte()?;
     let has = |bit: u8| set & (1 << bit) != 0;
-    let mut task = TaskRow::new(no, NodeNo(eye.small()?), InstanceNo(instance), eye.small()?);
+    let numbers: [u64; 10] = eye.sparse()?;
+    let [ready_ms, node, token, leased_ms, ended_ms, waiting, settled, spent, escalated, until_ms] = numbers;
+    let mut task = TaskRow::new(no, NodeNo(small(node)?), InstanceNo(instance), small(waiting)?);
     task.state = state;
     task.attempts = attempts;
     task.cancel = has(0);
     task.cached = has(1);
-    task.spent = eye.small()?;
-    task.escalated = eye.small()?;
-    task.settled = eye.small()?;
-    task.token = Token(eye.number()?);
-    task.until_ms = eye.maybe()?;
-    task.ready_ms = eye.maybe()?;
-    task.leased_ms = eye.maybe()?;
-    task.ended_ms = eye.maybe()?;
+    (task.spent, task.escalated, task.settled) = (small(spent)?, small(escalated)?, small(settled)?);
+    task.token = Token(token);
+    (task.until_ms, task.ready_ms) = (until_ms.checked_sub(1), ready_ms.checked_sub(1));
+    (task.leased_ms, task.ended_ms) = (leased_ms.checked_sub(1), ended_ms.checked_sub(1));
     task.fan = if has(2) { Some(read_fan(&mut eye)?) } else { None };
     task.outputs = if has(3) { eye.json()? } else { Value::Null };
     task.failure = if has(4) { Some(Box::new(eye.json()?)) } else { None };
@@ -315,15 +329,19 @@ fn read_fan(eye: &mut Eye<'_>) -> Read<Fan> {
 pub fn write_instance(row: &InstanceRow) -> Vec<u8> {
     let mut pen = Pen::row();
     pen.byte(row.state as u8);
-    pen.byte(flags([row.cancelled, !row.value.is_null()]));
-    pen.number(row.scope.0.into());
-    pen.maybe(row.outer.map(|no| no.0));
-    pen.maybe(row.owner.map(|no| no.0));
-    pen.number(row.index.into());
-    pen.number(row.open.into());
-    pen.maybe(row.first_task.map(|no| no.0));
-    pen.maybe(row.failed_by.map(|no| no.0));
-    pen.bytes(row.key.as_bytes());
+    pen.byte(flags([row.cancelled, !row.value.is_null(), !row.key.is_empty()]));
+    pen.sparse([
+        row.open.into(),
+        or_zero(row.first_task.map(|no| no.0)),
+        row.scope.0.into(),
+        or_zero(row.outer.map(|no| no.0)),
+        or_zero(row.owner.map(|no| no.0)),
+        row.index.into(),
+        or_zero(row.failed_by.map(|no| no.0)),
+    ]);
+    if !row.key.is_empty() {
+        pen.bytes(row.key.as_bytes());
+    }
     if !row.value.is_null() {
         pen.json(&row.value);
     }
@@ -335,18 +353,19 @@ pub fn read_instance(no: InstanceNo, bytes: &[u8]) -> Read<InstanceRow> {
     let mut eye = Eye::row(bytes)?;
     let state = eye.state(InstanceState::ALL)?;
     let set = eye.byte()?;
+    let [open, first_task, scope, outer, owner, index, failed_by] = eye.sparse()?;
     Ok(InstanceRow {
         no,
-        scope: ScopeNo(eye.small()?),
-        outer: eye.maybe_small()?.map(InstanceNo),
-        owner: eye.maybe_small()?.map(TaskNo),
-        index: eye.small()?,
+        scope: ScopeNo(small(scope)?),
+        outer: maybe_small(outer)?.map(InstanceNo),
+        owner: maybe_small(owner)?.map(TaskNo),
+        index: small(index)?,
         state,
-        open: eye.small()?,
-        first_task: eye.maybe_small()?.map(TaskNo),
-        failed_by: eye.maybe_small()?.map(TaskNo),
+        open: small(open)?,
+        first_task: maybe_small(first_task)?.map(TaskNo),
+        failed_by: maybe_small(failed_by)?.map(TaskNo),
         cancelled: set & 1 != 0,
-        key: eye.text()?,
+        key: if set & 4 != 0 { eye.text()? } else { String::new() },
         value: if set & 2 != 0 { eye.json()? } else { Value::Null },
     })
 }

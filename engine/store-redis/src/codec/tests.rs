@@ -127,10 +127,21 @@ fn an_instance_and_a_run_come_back() {
     run.started_ms = Some(8);
     run.undo = task().fan;
     let head = [&7_u32.to_be_bytes()[..], &4_u32.to_be_bytes(), &[0, 0, 0, 0, 0, 8]].concat();
-    let bytes = [head, write_run(&run)].concat();
     let read = RunHead { version: 7, leased: 4, started_ms: Some(8) };
-    assert_eq!(RunHead::read(&bytes), Ok((read, &write_run(&run)[..])));
-    assert_eq!(read_run(&bytes, &new), Ok(run));
+    // Each flag by itself.
+    for run in [
+        run.clone(),
+        RunRow { paused: false, ..run.clone() },
+        RunRow { edits: [].into(), ..run.clone() },
+        RunRow { undo: None, ..run.clone() },
+        RunRow { cancel_reason: None, failed: false, ..run.clone() },
+        RunRow { failure: None, cleanup_failed: true, ..run },
+    ] {
+        let row = write_run(&run);
+        let bytes = [&head[..], &row].concat();
+        assert_eq!(RunHead::read(&bytes), Ok((read, &row[..])));
+        assert_eq!(read_run(&bytes, &new), Ok(run));
+    }
 
     let graph = reelmill_graph::sketch::Sketch::new("pipeline").build();
     for new in [

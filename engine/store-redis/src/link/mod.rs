@@ -8,6 +8,7 @@ use crate::block::Block;
 use crate::book::Book;
 use crate::deed::{Deed, Done, Removal};
 use crate::error::Trouble;
+use crate::events::Texts;
 use crate::graphs::Graphs;
 use crate::keys::{Keys, member, task_of};
 use crate::leased::LeasedRuns;
@@ -17,7 +18,7 @@ use crate::source::{READ_WHOLE_MAX, Rows};
 use crate::wire::Wire;
 use redis::cmd;
 use reelmill_lifecycle::{Changes, Damage, Dice, Leased, Transaction};
-use reelmill_model::limits::EVENTS_KEPT_MAX;
+use reelmill_model::limits::{EVENTS_KEPT_BYTES_MAX, EVENTS_KEPT_MAX};
 use reelmill_model::{RunId, TaskRef, WorkerId};
 use reelmill_ports::{Clock, LeaseRequest, NewRun};
 use std::collections::{HashMap, HashSet};
@@ -224,6 +225,7 @@ impl Link {
         // A run that was only read has no changes to write.
         let changes: Vec<Changes> = changes.into_iter().filter(is_change).collect();
         let mut blocks = Vec::with_capacity(changes.len() + removed.len());
+        let mut texts = Texts::default();
         for change in &changes {
             let id = change.run.1.id;
             let page = self.book.page(id).map(|page| &*page);
@@ -235,7 +237,7 @@ impl Link {
                 Some(_) => 0,
                 None => self.graphs.number(&mut self.wire, new.graph)?,
             };
-            blocks.push((id, Block::of(page, &new, graph_no, change, by)?));
+            blocks.push((id, Block::of(page, &new, graph_no, change, &mut texts, by)?));
         }
         for (id, why) in removed {
             if let Some(page) = self.book.page(id) {
@@ -245,7 +247,7 @@ impl Link {
         if blocks.is_empty() && leases.is_empty() {
             return Ok((HashSet::new(), Vec::new()));
         }
-        let (verdicts, taken) = self.step(&blocks, worker, leases)?;
+        let (verdicts, taken) = self.step(&blocks, texts, worker, leases)?;
         let mut moved = HashSet::new();
         let mut changes = changes.into_iter();
         for ((id, _), verdict) in blocks.iter().zip(verdicts) {
@@ -271,11 +273,12 @@ impl Link {
     fn step(
         &mut self,
         blocks: &[(RunId, Block)],
+        texts: Texts,
         worker: &WorkerId,
         leases: &[LeaseRequest],
     ) -> Result<(Vec<u64>, Vec<Taken>), Trouble> {
         let mut packer = Packer::default();
-        packer.list(5).number(self.time.for_script()).bytes(&worker.0).list(blocks.len());
+        packer.list(7).number(self.time.for_script()).bytes(&worker.0).list(blocks.len());
         for (_, block) in blocks {
             block.pack(&mut packer);
         }
@@ -283,7 +286,7 @@ impl Link {
         for request in leases {
             self.pack_lease(request, &mut packer)?;
         }
-        packer.number(EVENTS_KEPT_MAX);
+        packer.number(EVENTS_KEPT_MAX).number(EVENTS_KEPT_BYTES_MAX).bytes(texts.done());
         let answer: Vec<u8> = self.wire.run(&self.scripts.step, &self.keys, &packer.done())?;
         let mut answer = Unpacker::new(&answer);
         answer.list()?;

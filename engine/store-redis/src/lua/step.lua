@@ -1,6 +1,6 @@
 -- step: applies decided changes, run by run, and leases what is next, in one round trip.
 --
--- ARGV[2]  MessagePack: { now, worker, blocks, leases, entries }
+-- ARGV[2]  MessagePack: { now, worker, blocks, leases, entries, bytes, texts }
 --   blocks   one for each run that changes:
 --            { id, version, row, seen, fields, tenant, ready, turn, events, logged, more }
 --     version   the version the decision saw; 0 for a run that must not exist
@@ -14,7 +14,8 @@
 --     more      false, or { batch, drops, unready, undue, due }: the batch a new or removed run belongs to, fields to
 --               remove, flat { lane, task }, tasks, flat { time, task }
 --   leases   { lanes, want, lease_ms, only }; only: false, or flat { lane, tenant, member } to choose from
---   entries  how many entries of the event stream are kept, about
+--   entries  how many entries of the event stream are kept, about; bytes: how many bytes
+--   texts    what the events of this step say, as `events.rs` writes it
 --   A task is the four bytes of its number; a member is those behind the 16 of its run's id.
 -- returns  MessagePack: { now, verdicts, leased }
 --   verdicts one a block: 0 applied, 1 the run changed meanwhile, 2 a run of that id exists
@@ -234,7 +235,13 @@ end
 if logged + #seized > 0 then
   local first = math.max(tonumber(call('GET', P .. 'cursor') or 0) + 1, now * 1000)
   call('SET', P .. 'cursor', num(first + logged + #seized - 1))
+  local said, held = table.concat(logs), table.concat(seized)
   call('XADD', P .. 'events', 'MAXLEN', '~', req[5], num(first) .. '-0',
-    't', num(now), 'e', table.concat(logs), 'l', table.concat(seized), 'w', worker)
+    't', num(now), 'd', req[7], 'e', said, 'l', held, 'w', worker)
+  local kept = call('INCRBY', P .. 'events_bytes', #req[7] + #said + #held)
+  if kept > req[6] then
+    call('XTRIM', P .. 'events', 'MAXLEN', math.floor(call('XLEN', P .. 'events') * 0.75))
+    call('SET', P .. 'events_bytes', num(kept * 0.75))
+  end
 end
 return cmsgpack.pack({ now, verdicts, out })
