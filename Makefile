@@ -42,10 +42,9 @@ bench: build ## Measure: boundary, queue and render, each beside what it is comp
 	@$(say) 'bench: each table says what it measured'
 	$(CARGO) bench --locked -p reelmill-benches
 
-# Sides beside BullMQ and Celery: `make bench-peers SIDES='--side NAME=COMMAND'`; benches/peers/bench.py says what a
-# side is asked.
+# More sides: `make bench-peers SIDES='--side NAME=COMMAND'`; benches/peers/bench.py says what a side is asked.
 SIDES ?=
-bench-peers: setup ## Measure: queue throughput beside BullMQ and Celery, under four minutes; installs them into target/
+bench-peers: build ## Measure: queue throughput beside BullMQ and Celery, under five minutes; installs them into target/
 	@$(say) 'bench-peers: a Redis server of its own, each side in turn, round after round'
 	/usr/bin/env python3 benches/peers/bench.py $(SIDES)
 

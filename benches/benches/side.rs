@@ -5,14 +5,13 @@
 //! around it. It says {"event": "stepped", "tasks": N, "seconds": S}.
 
 use reelmill_benches::build_folder;
-use reelmill_benches::fleet::{Form, new_run, now_us, plugin, submit_all};
+use reelmill_benches::fleet::{Form, Product, new_run, now_us, plugin, submit_all};
 use reelmill_model::{InstanceNo, NodeNo, Outcome, RunId, Usage, WorkerId};
 use reelmill_ports::{LeaseRequest, Only, RunStore, Settle, StepRequest, TaskQueue};
 use reelmill_store_redis::{Config, RedisStore};
 use serde_json::{Value, json};
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -53,9 +52,12 @@ fn say(line: &Value) {
     std::io::stdout().flush().expect("somebody listens");
 }
 
+fn url() -> String {
+    std::env::var("REDIS_URL").expect("REDIS_URL says where Redis is")
+}
+
 fn store() -> Arc<RedisStore> {
-    let url = std::env::var("REDIS_URL").expect("REDIS_URL says where Redis is");
-    Arc::new(RedisStore::open(&Config::new(url)).expect("the store opens"))
+    Arc::new(RedisStore::open(&Config::new(url())).expect("the store opens"))
 }
 
 /// The folder of the side: what it starts lies there, as it would be installed.
@@ -82,38 +84,8 @@ async fn enqueue(form: Form, number: u64, gap: Duration) {
     say(&json!({ "event": "enqueued", "n": number }));
 }
 
-/// The product's worker, in a folder where it finds the plugin beside itself; killed when this is dropped.
-struct Product(Child);
-
-impl Product {
-    fn start(folder: &Path) -> Self {
-        std::fs::create_dir_all(folder).expect("a folder");
-        for (from, to) in [
-            ("reelmill", "reelmill"),
-            ("reelmill-runner", "reelmill-runner"),
-            ("libreelmill_faulty.so", "libreelmill_plugin_faulty.so"),
-        ] {
-            // Of an earlier build, or not there.
-            let _ = std::fs::remove_file(folder.join(to));
-            std::fs::copy(build_folder().join(from), folder.join(to)).expect("`make build` was run");
-        }
-        let url = std::env::var("REDIS_URL").expect("REDIS_URL says where Redis is");
-        let mut command = Command::new(folder.join("reelmill"));
-        command.args(["worker", "--redis", &url]).env("REELMILL_HOME", folder.join("home"));
-        Self(command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().expect("the worker starts"))
-    }
-}
-
-impl Drop for Product {
-    fn drop(&mut self) {
-        // What it holds is of a benchmark that is over.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 async fn worker() {
-    let product = Product::start(&folder());
+    let product = Product::start(&folder(), &url(), &[]);
     let store = store();
     while reelmill_ports::Fleet::workers(&*store).await.expect("the store answers").is_empty() {
         tokio::time::sleep(LOOK).await;
@@ -129,8 +101,7 @@ async fn worker() {
 
 /// Tells what has ended: the server is asked for one number, because reading along would be work for it.
 async fn watch(store: &RedisStore) {
-    let url = std::env::var("REDIS_URL").expect("REDIS_URL says where Redis is");
-    let client = redis::Client::open(url).expect("an address");
+    let client = redis::Client::open(url()).expect("an address");
     let mut server = client.get_connection().expect("the server answers");
     say(&json!({ "event": "ready" }));
     let mut ended: u64 = 0;

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Queue throughput beside peers: each in turn, round after round, on a Redis server of this benchmark's own.
 
-    bench.py [--side NAME=COMMAND ...] [--only NAME,NAME] [--rounds 3] [--quick] [--durable]
+    bench.py [--side NAME=COMMAND ...] [--only reelmill,bullmq,celery] [--rounds 3] [--quick] [--durable]
 
-BullMQ and Celery are installed into target/bench-peers when they are not there. `make bench-peers` runs it. Only
+Reelmill's side is benches/benches/side.rs. BullMQ and Celery are installed into target/bench-peers when they are not
+there. `make bench-peers` runs it. Only
 ratios of one run count: the machine is whatever else it is doing, for all sides alike.
 
 A side is a command. This is all that is asked of it:
@@ -267,6 +268,15 @@ def measure_idle(side, sizes):
         }
 
 
+def measure_step(side, sizes):
+    """Tasks a second of Reelmill's store in a bare loop, with no worker around it."""
+    side.server.clear()
+    side.enqueue("noop", sizes["noop"])
+    looped = side.start("step", sizes["noop"])
+    said = json.loads(looped.communicate(timeout=PATIENCE_SECONDS)[0])
+    return said["tasks"] / said["seconds"]
+
+
 def install():
     """BullMQ and Celery, into target/bench-peers, where they are not there yet."""
     node = os.path.join(HOME, "node")
@@ -290,9 +300,20 @@ def run(*command):
         sys.exit(f"bench-peers: failed: {' '.join(command)}")
 
 
+def reelmill():
+    """The program of Reelmill's own side, built if need be."""
+    build = ["cargo", "build", "--release", "--workspace", "--locked", "--bench", "side", "--message-format=json"]
+    built = subprocess.run(build, stdout=subprocess.PIPE, text=True, check=False, cwd=HERE)
+    if built.returncode != 0:
+        sys.exit(f"bench-peers: failed: {' '.join(build)}")
+    said = (json.loads(line) for line in built.stdout.splitlines() if line.startswith("{"))
+    return next(one["executable"] for one in said if one.get("executable") and one["target"]["name"] == "side")
+
+
 def commands(arguments):
     """The sides, by name."""
     sides = {
+        "reelmill": [reelmill()],
         "bullmq": ["node", os.path.join(HERE, "bullmq.mjs")],
         "celery": [os.path.join(HOME, "venv", "bin", "python"), os.path.join(HERE, "celery_side.py")],
     }
@@ -354,6 +375,8 @@ def main():
     try:
         sides = [Side(name, command, server) for name, command in chosen.items()]
         figures = rounds(sides, arguments, sizes)
+        own = next((side for side in sides if side.name == "reelmill"), None)
+        bare = own and measure_step(own, sizes)
     except Failed as failure:
         sys.exit(f"bench-peers: {failure}")
     finally:
@@ -361,6 +384,9 @@ def main():
     print(f"{sizes['noop']} no-op jobs, {sizes['dag']} DAGs 1 -> 8 -> 1, {sizes['stamp']} samples of latency; "
           f"concurrency {CONCURRENCY}; {'AOF everysec' if arguments.durable else 'no persistence'}")
     medians = table(figures)
+    if bare:
+        share = medians["reelmill"]["jobs/s"] / bare
+        print(f"reelmill's store in a bare loop: {bare:,.0f} jobs/s; its worker does {share:.0%} of that")
     with open(os.path.join(HOME, "results.json"), "w", encoding="utf-8") as results:
         json.dump({"sizes": sizes, "rounds": figures, "medians": medians}, results, indent=1)
 

@@ -10,6 +10,7 @@ use reelmill_store_redis::RedisStore;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 use tokio::sync::Semaphore;
@@ -27,6 +28,8 @@ pub enum Form {
     Dag,
     /// One stage that says when it began.
     Stamp,
+    /// One stage of 50 ms.
+    Nap,
 }
 
 impl Form {
@@ -42,6 +45,10 @@ impl Form {
         match self {
             Self::Noop => {
                 "version: 1\nname: noop\nstages:\n  only: { uses: faulty.noop@1, with: {}, cache: never }\n"
+                    .to_owned()
+            }
+            Self::Nap => {
+                "version: 1\nname: nap\nstages:\n  only: { uses: faulty.nap@1, with: {}, cache: never }\n"
                     .to_owned()
             }
             Self::Stamp => "version: 1\nname: stamp\ninputs:\n  at_us: { type: int }\n\
@@ -81,6 +88,41 @@ pub async fn plugin(cache: &Path) -> Arc<Plugin> {
         (build_folder().join("libreelmill_faulty.so"), build_folder().join("reelmill-runner"));
     let plugin = catalog::open(&library, true, cache, &runner).await;
     Arc::new(plugin.unwrap_or_else(|problem| panic!("{problem}; run `make build` first")))
+}
+
+/// The product's worker, in a folder where it finds the plugin beside itself; killed when this is dropped.
+pub struct Product(Child);
+
+impl Product {
+    /// Starts it, over the Redis of this address, with further arguments.
+    ///
+    /// # Panics
+    /// When it was not built, or cannot be started.
+    #[must_use]
+    pub fn start(folder: &Path, redis: &str, more: &[&str]) -> Self {
+        std::fs::create_dir_all(folder).expect("a folder");
+        for (from, to) in [
+            ("reelmill", "reelmill"),
+            ("reelmill-runner", "reelmill-runner"),
+            ("libreelmill_faulty.so", "libreelmill_plugin_faulty.so"),
+        ] {
+            // Of an earlier build, or not there.
+            let _ = std::fs::remove_file(folder.join(to));
+            std::fs::copy(build_folder().join(from), folder.join(to)).expect("`make build` was run");
+        }
+        let mut command = Command::new(folder.join("reelmill"));
+        command.args(["worker", "--redis", redis]).args(more).env("REELMILL_HOME", folder.join("home"));
+        let quiet = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        Self(quiet.spawn().expect("the worker starts"))
+    }
+}
+
+impl Drop for Product {
+    fn drop(&mut self) {
+        // What it holds is of a benchmark that is over.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 /// A run of a pipeline.

@@ -61,6 +61,30 @@ impl Stage for Clock {
     }
 }
 
+/// Does nothing for 50 ms, in a warm process: what the scaling of workers is measured with.
+pub struct Nap;
+
+impl Stage for Nap {
+    const ID: &'static str = "nap";
+    const VERSION: &'static str = "1.0.0";
+    const SUMMARY: &'static str = "Does nothing for 50 ms";
+    type Input = Anything;
+    type Output = Anything;
+
+    fn traits() -> StageTraits {
+        StageTraits { reuse: Reuse::Pool, ..StageTraits::default() }
+    }
+
+    fn open() -> Result<Self, StageError> {
+        Ok(Self)
+    }
+
+    fn run(&mut self, input: Anything, _: &Cx<'_>) -> Result<Anything, StageError> {
+        std::thread::sleep(Duration::from_millis(50));
+        Ok(input)
+    }
+}
+
 /// Puts its input out, from a fresh process.
 pub struct Echo;
 
