@@ -143,8 +143,9 @@ fn lost<S: Source>(work: &mut Work<'_, S>, no: TaskNo) -> Result<(), S::Error> {
     let worker = task.worker.as_ref().map_or("a worker", |worker| worker.0.as_str());
     let message = format!("{worker} stopped answering while it held the task");
     let failure = Failure::new(FailureClass::WorkerLost, message);
+    let data = json!({ "failure": failure });
     work.task_mut(no)?.failure = Some(Box::new(failure));
-    work.task_event(EventKind::TaskLeaseExpired, no, attempts, Value::Null);
+    work.task_event(EventKind::TaskLeaseExpired, no, attempts, data);
     if again { work.ready(no) } else { finish(work, no, TaskState::Failed) }
 }
 

@@ -26,7 +26,7 @@ words! {
         TaskSettled = "task.settled",
         /// An attempt failed and another will follow; `data` has the failure and the delay.
         TaskRetried = "task.retried",
-        /// A lease ran out.
+        /// A lease ran out; `data` has the failure.
         TaskLeaseExpired = "task.lease_expired",
         /// A task was given back.
         TaskReleased = "task.released",

@@ -11,7 +11,7 @@ use crate::results;
 use crate::words;
 use crate::work::{Job, Worked, work};
 use anyhow::Context as _;
-use reelmill_control::{BatchWish, Control, Pipeline, RetryWish, Submission};
+use reelmill_control::{Again, BatchWish, Control, Pipeline, RetryWish, Submission};
 use reelmill_embedded::Engine;
 use reelmill_model::RunState;
 use reelmill_ports::{Only, RunView};
@@ -66,6 +66,7 @@ pub async fn report(
 ) -> Result<Exit, CliError> {
     let mut runs = control.batch_runs(batch).await?;
     runs.sort_by_key(row_of);
+    let again = control.tried_again(&runs.iter().map(|run| run.new.id).collect()).await?;
     let mut rows = Vec::with_capacity(runs.len());
     for run in &runs {
         let files = match out {
@@ -83,6 +84,7 @@ pub async fn report(
             "inputs": run.new.inputs,
             "took_ms": took_ms(run),
             "failure": run.failure.as_ref().map(|(path, failure)| json!({ "path": path, "failure": failure })),
+            "tried_again": again.get(&run.new.id).map(Vec::as_slice).unwrap_or_default(),
             "files": files,
         }));
     }
@@ -98,6 +100,12 @@ pub async fn report(
     } else {
         let lines: Vec<Vec<String>> = runs.iter().map(|run| line(run, output)).collect();
         output.text(&table(&lines))?;
+        for run in &runs {
+            for Again { stage, attempt, why, .. } in again.get(&run.new.id).into_iter().flatten() {
+                let row = row_of(run) + 1;
+                output.text(&format!("row {row}: {stage} was tried again after attempt {attempt}: {why}"))?;
+            }
+        }
         output.text(&format!("{succeeded} of {} succeeded", words::count(runs.len() as u64, "row")))?;
     }
     Ok(if succeeded == runs.len() { Exit::Ok } else { Exit::Failed })
