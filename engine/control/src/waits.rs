@@ -2,7 +2,7 @@
 //! first; the sentences are a pure function of them. A task that a limit holds is not ready: see `limits.rs`.
 
 use crate::{Control, ControlError};
-use reelmill_graph::{Node, placement};
+use reelmill_graph::Node;
 use reelmill_model::{RunId, TaskRef};
 use reelmill_ports::{InLine, TaskView, WorkerCard};
 use std::time::{Duration, UNIX_EPOCH};
@@ -40,10 +40,7 @@ pub fn sentences(run: RunId, node: &Node, task: &TaskView, lane: &Lane) -> (Vec<
     let mut remedy = None;
     let queue = &node.settings.queue;
     let name = node.lane();
-    let serves = |card: &&WorkerCard| {
-        card.lanes.contains(&name) || placement::serves(&card.machine, &card.lanes, &name)
-    };
-    let serving: Vec<&WorkerCard> = lane.workers.iter().filter(serves).collect();
+    let serving: Vec<&WorkerCard> = lane.workers.iter().filter(|card| card.serves(&name)).collect();
     if lane.paused {
         because.push(format!("its queue `{queue}` is paused"));
         remedy = Some(format!("`reelmill queues --resume {queue}` lets its tasks be begun"));
@@ -134,6 +131,7 @@ mod tests {
             memory_mib: 1,
             held,
             draining,
+            paces: Vec::new(),
             version: String::new(),
             started_ms: 0,
             seen_ms: 0,

@@ -13,7 +13,7 @@ use reelmill_host::{Host, HostConfig, Plugin, discover};
 use reelmill_model::{Requirements, RunState, WorkerCapacity, limits};
 use reelmill_ports::{Only, ResultCache, RunFilter, RunStore, StoreError};
 use reelmill_runtime::{
-    Capacity, Executor, Lanes, Metrics, Plugins, Secrets, Slots, Worker, WorkerConfig, bury,
+    Capacity, Executor, Lanes, Metrics, Paces, Plugins, Secrets, Slots, Worker, WorkerConfig, bury,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -95,6 +95,7 @@ impl Engine {
             slots: Slots::new(slots(options.slots, &machine)),
             fleet: store.clone(),
             lanes: Lanes::default(),
+            paces: Paces::default(),
             scratch,
             metrics: Metrics::register(&registry)?,
         };

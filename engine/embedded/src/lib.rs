@@ -9,6 +9,7 @@ mod engine;
 mod exposition;
 mod hooks;
 mod identity;
+mod lane_gauges;
 mod scratch;
 mod server;
 mod state;

@@ -66,10 +66,7 @@ pub async fn serve(
 async fn route(site: &Site, request: Request<Incoming>) -> Answer {
     let path = request.uri().path();
     match (request.method(), path, &site.hooks) {
-        (&Method::GET, "/metrics", _) => match site.exposition.text().await {
-            Ok(text) => answer::text(StatusCode::OK, text),
-            Err(error) => answer::text(StatusCode::SERVICE_UNAVAILABLE, error.to_string()),
-        },
+        (&Method::GET, "/metrics", _) => answer::text(StatusCode::OK, site.exposition.text().await),
         (&Method::GET, "/healthz", _) => answer::text(StatusCode::OK, "ok\n".to_owned()),
         (_, path, Some(hooks)) if path.starts_with("/hooks/") => hooks.answer(request).await,
         _ => answer::text(StatusCode::NOT_FOUND, "there is /metrics and /healthz\n".to_owned()),

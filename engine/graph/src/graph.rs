@@ -206,8 +206,17 @@ impl Node {
 /// The lane of a queue for work that takes a worker microseconds.
 #[must_use]
 pub fn light_lane(queue: &str) -> String {
-    format!("{queue}/light")
+    format!("{queue}{LIGHT}")
 }
+
+/// Whether a lane is one for work that takes a worker microseconds.
+#[must_use]
+pub fn is_light_lane(lane: &str) -> bool {
+    lane.ends_with(LIGHT)
+}
+
+/// How the names of such lanes end. Tasks with needs are never light.
+const LIGHT: &str = "/light";
 
 /// What a node does.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]

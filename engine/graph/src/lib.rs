@@ -17,5 +17,5 @@ pub use graph::{
     Approval, Backoff, BodyKind, CacheMode, Call, Concurrency, Dep, DepKind, Escalate, Expr, FanOut, Graph,
     InputDef, InputType, ItemFailure, Jitter, MinSuccess, Node, NodeKind, OnConflict, OnLimit, OnTimeout,
     PluginLock, RateLimit, Read, Retry, Scope, ScopeKind, Settings, Template, TextPart, Timeout, Trigger,
-    Unique, light_lane,
+    Unique, is_light_lane, light_lane,
 };

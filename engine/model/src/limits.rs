@@ -75,6 +75,12 @@ pub const EVENTS_KEPT_BYTES_MAX: u64 = 8 * 1024 * 1024;
 pub const EVENT_AGE_MS_MAX: u64 = 30 * 24 * 3_600_000;
 /// Milliseconds after which a worker that says nothing is forgotten.
 pub const WORKER_SILENT_MS: u64 = 60_000;
+/// Lanes that a worker announces the pace of: those it worked on last.
+pub const PACES_MAX: usize = 32;
+/// Tasks that a worker's mean duration of a lane stands for at most, so that it follows what changes.
+pub const PACE_TASKS_MAX: u32 = 100;
+/// Lanes with figures on `/metrics`: those with the most to do.
+pub const LANES_SHOWN_MAX: usize = 256;
 /// Milliseconds for which an idempotency key is kept: 7 days.
 pub const CLAIM_KEPT_MS: u64 = 7 * 24 * 3_600_000;
 /// Bytes of the key of a limit (`unique`, `concurrency`, `rate_limit`).

@@ -2,6 +2,7 @@
 
 use crate::error::StoreError;
 use async_trait::async_trait;
+use reelmill_graph::placement;
 use reelmill_model::{RunId, TaskRef, WorkerCapacity, WorkerId};
 use serde::{Deserialize, Serialize};
 
@@ -23,12 +24,34 @@ pub struct WorkerCard {
     pub held: u32,
     /// Whether it takes no more tasks.
     pub draining: bool,
+    /// How long tasks of its lanes took lately; of lanes that it has not worked on nothing.
+    #[serde(default)]
+    pub paces: Vec<Pace>,
     /// Version of the program.
     pub version: String,
     /// When it started, in milliseconds since the epoch, by its own clock.
     pub started_ms: u64,
     /// When it was heard last, in milliseconds since the epoch, by the store's clock; what is announced does not matter.
     pub seen_ms: u64,
+}
+
+impl WorkerCard {
+    /// Whether it takes tasks of a lane, unless it drains.
+    #[must_use]
+    pub fn serves(&self, lane: &str) -> bool {
+        self.lanes.iter().any(|own| own == lane) || placement::serves(&self.machine, &self.lanes, lane)
+    }
+}
+
+/// How long tasks of a lane took on a worker lately, from lease to outcome.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pace {
+    /// The lane.
+    pub lane: String,
+    /// Tasks that the mean stands for, `limits::PACE_TASKS_MAX` at most.
+    pub tasks: u32,
+    /// Their mean, in microseconds; older tasks count less and less.
+    pub mean_us: u64,
 }
 
 /// A lane that has, or had, tasks.

@@ -7,6 +7,7 @@ use crate::held::Stop;
 use crate::lanes::Lanes;
 use crate::limits as limited;
 use crate::metrics::Metrics;
+use crate::paces::{self, Paces};
 use crate::patience::patiently;
 use crate::report::Reporter;
 use crate::scratch::Scratch;
@@ -52,6 +53,8 @@ pub struct Executor {
     pub fleet: Arc<dyn Fleet>,
     /// Lanes it serves beside those of its queues, and those that rest.
     pub lanes: Lanes,
+    /// How long its tasks take.
+    pub paces: Paces,
     /// Where attempts have their folders.
     pub scratch: Scratch,
     /// Figures.
@@ -120,7 +123,8 @@ impl Executor {
         self.metrics.attempt_started();
         let started = Instant::now();
         let mut usage = Usage::default();
-        let end = self.run(&job, &mut usage).await;
+        let mut lane = None;
+        let end = self.run(&job, &mut usage, &mut lane).await;
         let outcome = match end {
             Ok(outcome) | Err(Early::Outcome(outcome)) => outcome,
             Err(Early::Failed(failure)) => Outcome::Failed(failure),
@@ -139,14 +143,19 @@ impl Executor {
             (Some(Stop::Drained | Stop::Lost), _) => Outcome::Released,
             (None, outcome) => outcome,
         };
-        self.metrics.attempt_ended(&outcome, &usage, started.elapsed());
+        let took = started.elapsed();
+        self.metrics.attempt_ended(&outcome, &usage, took);
+        if let Some(lane) = lane.filter(|_| paces::tells(&outcome)) {
+            self.paces.note(&lane, took);
+        }
         (outcome, usage)
     }
 
-    async fn run(&self, job: &Job, usage: &mut Usage) -> Result<Outcome, Early> {
+    async fn run(&self, job: &Job, usage: &mut Usage, lane: &mut Option<String>) -> Result<Outcome, Early> {
         let leased = &job.leased;
         let facts = patiently(&job.stop, || Box::pin(self.runs.get(leased.task.run))).await?;
         let node = facts.compiled.graph.node(leased.node);
+        *lane = Some(node.lane());
         if let Admit::Skip(reason) = admit(&facts.compiled.graph, node, &leased.deps) {
             return Ok(Outcome::Skipped(reason));
         }

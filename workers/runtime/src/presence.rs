@@ -3,6 +3,7 @@
 
 use crate::held::Held;
 use crate::lanes::Lanes;
+use crate::paces::Paces;
 use reelmill_graph::placement::{has_needs, serves};
 use reelmill_model::WorkerId;
 use reelmill_ports::{Fleet, StoreError, TaskQueue, WorkerCard};
@@ -26,10 +27,12 @@ pub struct Presence {
     pub fleet: Arc<dyn Fleet>,
     /// Where leases are given back.
     pub queue: Arc<dyn TaskQueue>,
-    /// How it is seen, but for what it holds.
+    /// How it is seen, but for what changes.
     pub card: WorkerCard,
     /// What it holds.
     pub held: Held,
+    /// How long its tasks take.
+    pub paces: Paces,
     /// Queues it serves.
     pub queues: Vec<String>,
     /// Lanes of tasks with needs that it serves too.
@@ -78,7 +81,8 @@ impl Presence {
     fn now(&self) -> WorkerCard {
         let held = u32::try_from(self.held.len()).unwrap_or(u32::MAX);
         let lanes = [self.lanes.awake(&self.card.lanes), self.lanes.now()].concat();
-        WorkerCard { lanes, held, draining: *self.draining.borrow(), ..self.card.clone() }
+        let draining = *self.draining.borrow();
+        WorkerCard { lanes, held, draining, paces: self.paces.now(), ..self.card.clone() }
     }
 }
 

@@ -3,7 +3,7 @@
 use super::bed::Bed;
 use super::flow::chain;
 use super::rig::{Rig, new_run};
-use crate::{LaneView, NewRun, WorkerCard};
+use crate::{LaneView, NewRun, Pace, WorkerCard};
 use reelmill_graph::Graph;
 use reelmill_graph::placement::lane;
 use reelmill_graph::sketch::Sketch;
@@ -20,6 +20,7 @@ fn card(name: &str, held: u32) -> WorkerCard {
         memory_mib: 1024,
         held,
         draining: false,
+        paces: vec![Pace { lane: "default".into(), tasks: 3, mean_us: 1_500 }],
         version: "1.0.0".into(),
         started_ms: 5,
         seen_ms: 0,
