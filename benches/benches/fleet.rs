@@ -12,7 +12,7 @@ use reelmill_host::{Host, HostConfig, Plugin};
 use reelmill_model::{InstanceNo, NodeNo, WorkerCapacity, WorkerId};
 use reelmill_ports::{Only, RunStore, TaskQueue};
 use reelmill_runtime::{
-    Capacity, Executor, Lanes, Metrics, Plugins, Scratch, Secrets, Slots, Worker, WorkerConfig,
+    Capacity, Executor, Lanes, Metrics, Paces, Plugins, Scratch, Secrets, Slots, Worker, WorkerConfig,
 };
 use reelmill_store_redis::{Config, RedisStore};
 use reelmill_test_redis::RedisServer;
@@ -86,6 +86,7 @@ impl Bench<'_> {
             slots: Slots::new(Capacity { slots: 2, memory_mib: 1_024, gpus: 0 }),
             fleet: store.clone(),
             lanes: Lanes::default(),
+            paces: Paces::default(),
             scratch,
             metrics: Metrics::register(&prometheus::Registry::new()).expect("figures"),
         };
