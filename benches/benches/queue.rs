@@ -12,7 +12,7 @@ use reelmill_host::{Host, HostConfig, Plugin, catalog};
 use reelmill_model::{RunId, RunState, WorkerCapacity, WorkerId};
 use reelmill_ports::{EventQuery, Only, RunStore};
 use reelmill_runtime::{
-    Capacity, Executor, Lanes, Metrics, Plugins, Scratch, Secrets, Slots, Worker, WorkerConfig,
+    Capacity, Executor, Lanes, Metrics, Paces, Plugins, Scratch, Secrets, Slots, Worker, WorkerConfig,
 };
 use reelmill_store_sqlite::SqliteStore;
 use serde_json::json;
@@ -111,6 +111,7 @@ fn engine(
         slots: Slots::new(Capacity { slots: 2, memory_mib: 1_024, gpus: 0 }),
         fleet: store.clone(),
         lanes: Lanes::default(),
+        paces: Paces::default(),
         scratch,
         metrics: Metrics::register(&prometheus::Registry::new()).expect("figures"),
     };

@@ -80,10 +80,10 @@ fn the_examples_name_flags_variables_paths_and_figures_that_exist() {
         .filter(|word| word.starts_with("reelmill_"))
         .collect();
     assert!(!asked.is_empty(), "{query}");
-    let served = value_of(&arguments, "--queue");
+    let queue = value_of(&arguments, "--queue");
     wait_until("the worker to be seen", || {
         let figures = get(&address, "/metrics");
-        asked.iter().all(|name| figures.contains(&format!("\n{name}{{lane=\"{served}\"}} 0\n")))
+        asked.iter().all(|name| figures.contains(&format!("\n{name}{{lane=\"{queue}\"}} 0\n")))
     });
 }
 
