@@ -4,6 +4,7 @@
 pub mod engine;
 mod running;
 
+pub use reelmill_test_postgres::PostgresServer;
 pub use reelmill_test_redis::RedisServer;
 pub use running::{Running, get, post};
 
@@ -51,6 +52,8 @@ pub struct Place {
     root: TempDir,
     /// The Redis of a fleet, where runs are kept there.
     redis: Option<String>,
+    /// The PostgreSQL where ended runs of a fleet are kept.
+    archive: Option<String>,
 }
 
 /// How a command ended.
@@ -84,13 +87,23 @@ impl Place {
     #[must_use]
     #[expect(clippy::new_without_default, reason = "a default that makes a folder would surprise")]
     pub fn new() -> Self {
-        Self { root: tempfile::tempdir().expect("a temporary folder can be made"), redis: None }
+        Self {
+            root: tempfile::tempdir().expect("a temporary folder can be made"),
+            redis: None,
+            archive: None,
+        }
     }
 
     /// A folder whose runs are kept in a Redis.
     #[must_use]
     pub fn of_fleet(server: &RedisServer) -> Self {
         Self { redis: Some(server.url()), ..Self::new() }
+    }
+
+    /// The same, with an archive in PostgreSQL.
+    #[must_use]
+    pub fn with_archive(self, archive: &PostgresServer) -> Self {
+        Self { archive: Some(archive.url()), ..self }
     }
 
     /// A path in it.
@@ -126,6 +139,7 @@ impl Place {
             .env("HOME", self.root.path())
             .env("REELMILL_HOME", self.path("home"))
             .envs(self.redis.iter().map(|url| ("REELMILL_REDIS", url)))
+            .envs(self.archive.iter().map(|url| ("REELMILL_ARCHIVE", url)))
             .stdin(std::process::Stdio::null());
         command
     }

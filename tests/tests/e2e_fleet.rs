@@ -2,7 +2,7 @@
 //! dies and comes back, keys that make one run of several submissions, and an archive.
 
 use reelmill_tests::engine::{PATIENCE, Working, files, pipeline, signal, wait_until};
-use reelmill_tests::{Place, RedisServer};
+use reelmill_tests::{Place, PostgresServer, RedisServer};
 use serde_json::Value;
 use std::time::Instant;
 
@@ -207,6 +207,34 @@ fn ended_runs_leave_redis_and_are_read_as_before() {
     let _ = place.ask(&["why", &run]).expect(0);
     assert_eq!(submit(&place, &text, &["--key", "k"]), run, "its key is still taken");
     let refused = place.ask(&["retry", &run]);
+    assert!(refused.code == Some(1) && refused.stderr.contains("archived"), "{refused:?}");
+}
+
+#[test]
+fn an_archive_in_postgresql_is_read_from_every_machine() {
+    let (server, archive) = (RedisServer::start(), PostgresServer::start());
+    let place = Place::of_fleet(&server).with_archive(&archive);
+    let _worker = worker(&place, &["--keep", "0s"]);
+    let good = submit(&place, &fan(3), &[]);
+    let text = "stages: { one: { uses: probe.say@1, with: { text: \"a word\" } }, two: { needs: [one], uses: probe.fail@1, with: { class: permanent, message: no such tide } } }\n";
+    let bad = submit(&place, &pipeline(text), &[]);
+    wait_until("the runs to be kept", || {
+        !archive.ask("SELECT to_regclass('reelmill.run')").is_empty()
+            && archive.ask("SELECT state FROM reelmill.run ORDER BY id") == "succeeded\nfailed"
+    });
+    wait_until("the runs to leave Redis", || server.ask(&["ZCARD", "rm:{0}:runs"]) == "0");
+    let elsewhere = Place::of_fleet(&server).with_archive(&archive);
+    let read = status(&elsewhere, &good);
+    assert_eq!(
+        (&read["state"], &read["outputs"]["all"]),
+        (&"succeeded".into(), &serde_json::json!([0, 1, 2]))
+    );
+    assert!(elsewhere.ask(&["logs", &bad]).expect(0).stdout.contains("a word"));
+    let why = elsewhere.ask(&["why", &bad]).stdout;
+    assert!(why.contains("two") && why.contains("no such tide"), "{why}");
+    let listed = elsewhere.ask(&["status"]).expect(0).stdout;
+    assert!(listed.contains(&good) && listed.contains(&bad), "{listed}");
+    let refused = elsewhere.ask(&["retry", &bad]);
     assert!(refused.code == Some(1) && refused.stderr.contains("archived"), "{refused:?}");
 }
 

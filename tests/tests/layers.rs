@@ -14,6 +14,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("reelmill-model", 0),
     ("reelmill-plugin-abi", 0),
     ("reelmill-test-redis", 0),
+    ("reelmill-test-postgres", 0),
     ("reelmill-spec", 1),
     ("reelmill-protocol", 1),
     ("reelmill-loader", 1),
@@ -64,6 +65,7 @@ const IMPURE_CRATES: &[&str] = &[
     "sysinfo",
     "tempfile",
     "tokio",
+    "tokio-postgres",
     "ureq",
 ];
 

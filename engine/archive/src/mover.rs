@@ -18,15 +18,14 @@ pub struct Retention {
 }
 
 /// Moves up to `limit` ended runs; says how many.
-pub async fn move_ended<H, C>(
+pub async fn move_ended<H>(
     hot: &H,
-    cold: &C,
+    cold: &dyn Archive,
     retention: Retention,
     limit: usize,
 ) -> Result<usize, StoreError>
 where
     H: Archivable + RunStore,
-    C: Archive,
 {
     let mut moved = 0;
     for id in hot.ended(retention.keep, limit).await? {
@@ -40,10 +39,9 @@ where
 }
 
 /// Moves ended runs until `end`.
-pub async fn run<H, C>(hot: Arc<H>, cold: Arc<C>, retention: Retention, end: CancellationToken)
+pub async fn run<H>(hot: Arc<H>, cold: Arc<dyn Archive>, retention: Retention, end: CancellationToken)
 where
     H: Archivable + RunStore,
-    C: Archive,
 {
     loop {
         let moved = move_ended(&*hot, &*cold, retention, RUNS_AT_ONCE).await;

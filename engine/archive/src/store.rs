@@ -20,16 +20,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// A store and its archive.
-#[derive(Debug)]
-pub struct Archived<H, C> {
+pub struct Archived<H> {
     hot: Arc<H>,
-    cold: Arc<C>,
+    cold: Arc<dyn Archive>,
 }
 
-impl<H: Store, C: Archive> Archived<H, C> {
+impl<H: Store> Archived<H> {
     /// Both as one.
     #[must_use]
-    pub fn new(hot: Arc<H>, cold: Arc<C>) -> Self {
+    pub fn new(hot: Arc<H>, cold: Arc<dyn Archive>) -> Self {
         Self { hot, cold }
     }
 
@@ -45,7 +44,7 @@ impl<H: Store, C: Archive> Archived<H, C> {
 }
 
 #[async_trait]
-impl<H: Store, C: Archive> TaskQueue for Archived<H, C> {
+impl<H: Store> TaskQueue for Archived<H> {
     async fn submit(&self, run: NewRun) -> Result<bool, StoreError> {
         // The id of a run that ended long ago is not free again.
         if self.cold.run(run.id).await?.is_some() {
@@ -117,7 +116,7 @@ impl<H: Store, C: Archive> TaskQueue for Archived<H, C> {
 }
 
 #[async_trait]
-impl<H: Store, C: Archive> RunStore for Archived<H, C> {
+impl<H: Store> RunStore for Archived<H> {
     async fn put_graph(&self, digest: Digest, graph: Arc<Graph>) -> Result<(), StoreError> {
         self.hot.put_graph(digest, graph).await
     }
@@ -184,7 +183,7 @@ impl<H: Store, C: Archive> RunStore for Archived<H, C> {
 }
 
 #[async_trait]
-impl<H: Store, C: Archive> EventLog for Archived<H, C> {
+impl<H: Store> EventLog for Archived<H> {
     async fn log(&self, task: TaskRef, attempt: u32, lines: Vec<LogLine>) -> Result<(), StoreError> {
         self.hot.log(task, attempt, lines).await
     }
@@ -210,7 +209,7 @@ impl<H: Store, C: Archive> EventLog for Archived<H, C> {
 }
 
 #[async_trait]
-impl<H: Store, C: Archive + ResultCache> ResultCache for Archived<H, C> {
+impl<H: Store> ResultCache for Archived<H> {
     async fn lookup(&self, key: Digest) -> Result<Option<CacheEntry>, StoreError> {
         self.hot.lookup(key).await
     }
@@ -236,13 +235,13 @@ impl<H: Store, C: Archive + ResultCache> ResultCache for Archived<H, C> {
         if freed.is_empty() {
             return Ok(freed);
         }
-        let kept: BTreeSet<Digest> = self.cold.named_artifacts().await?.into_iter().collect();
+        let kept: BTreeSet<Digest> = self.cold.kept_artifacts().await?.into_iter().collect();
         Ok(freed.into_iter().filter(|digest| !kept.contains(digest)).collect())
     }
 
     async fn named_artifacts(&self) -> Result<Vec<Digest>, StoreError> {
         let mut named: BTreeSet<Digest> = self.hot.named_artifacts().await?.into_iter().collect();
-        named.extend(self.cold.named_artifacts().await?);
+        named.extend(self.cold.kept_artifacts().await?);
         Ok(named.into_iter().collect())
     }
 
@@ -252,7 +251,7 @@ impl<H: Store, C: Archive + ResultCache> ResultCache for Archived<H, C> {
 }
 
 #[async_trait]
-impl<H: Store, C: Archive> Limits for Archived<H, C> {
+impl<H: Store> Limits for Archived<H> {
     async fn admit(&self, task: TaskRef, token: Token, asks: Asks) -> Result<Admission, StoreError> {
         self.hot.admit(task, token, asks).await
     }
@@ -267,7 +266,7 @@ impl<H: Store, C: Archive> Limits for Archived<H, C> {
 }
 
 #[async_trait]
-impl<H: Store, C: Archive> Fleet for Archived<H, C> {
+impl<H: Store> Fleet for Archived<H> {
     async fn announce(&self, card: WorkerCard) -> Result<(), StoreError> {
         self.hot.announce(card).await
     }
@@ -308,7 +307,7 @@ impl<H: Store, C: Archive> Fleet for Archived<H, C> {
 }
 
 #[async_trait]
-impl<H: Store, C: Archive> Registry for Archived<H, C> {
+impl<H: Store> Registry for Archived<H> {
     async fn put_pipeline(&self, new: Revision, expected: Option<u32>) -> Result<Registered, StoreError> {
         self.hot.put_pipeline(new, expected).await
     }
@@ -339,7 +338,7 @@ impl<H: Store, C: Archive> Registry for Archived<H, C> {
 }
 
 #[async_trait]
-impl<H: Store, C: Archive> Marks for Archived<H, C> {
+impl<H: Store> Marks for Archived<H> {
     async fn mark(&self, key: &str) -> Result<Option<String>, StoreError> {
         self.hot.mark(key).await
     }

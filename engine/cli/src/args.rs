@@ -1,9 +1,11 @@
 //! The command line as a whole: what stands before and after a command.
 
 use crate::commands::Command;
+use crate::exit::CliError;
 use crate::output::{Color, Format};
 use clap::Parser;
 use reelmill_artifacts::RemoteConfig;
+use reelmill_embedded::Place;
 use reelmill_spec::units;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -49,6 +51,10 @@ pub struct Global {
     /// rediss://, redis-cluster://HOST:PORT,…, redis-sentinel://HOST:PORT,…/MASTER
     #[arg(long, global = true, env = "REELMILL_REDIS", value_name = "URL", hide_env_values = true)]
     pub redis: Option<String>,
+    /// Keep ended runs of the fleet in this PostgreSQL, for all machines, instead of in archive.db at home:
+    /// postgres://USER:PASSWORD@HOST:PORT/DATABASE
+    #[arg(long, global = true, env = "REELMILL_ARCHIVE", value_name = "URL", hide_env_values = true)]
+    pub archive: Option<String>,
     /// Keep artifacts in a store that other machines share: `s3://BUCKET/PREFIX` (reached as the AWS_* variables say)
     /// or `file:///FOLDER`
     #[arg(long, global = true, env = "REELMILL_ARTIFACTS", value_name = "URL")]
@@ -62,6 +68,18 @@ pub struct Global {
 }
 
 impl Global {
+    /// Where runs are kept.
+    pub fn place(&self) -> Result<Place, CliError> {
+        let archive = self.archive.clone().filter(|url| !url.is_empty());
+        match (&self.redis, archive) {
+            (Some(url), archive) => Ok(Place::Redis { url: url.clone(), archive }),
+            (None, None) => Ok(Place::Home),
+            (None, Some(_)) => Err(CliError::Usage(
+                "--archive needs --redis: runs at home stay where they are when they have ended".to_owned(),
+            )),
+        }
+    }
+
     /// The shared store of artifacts, if one is named. The environment is read here and nowhere else.
     pub fn shared_artifacts(&self) -> Option<RemoteConfig> {
         let url = self.artifacts.as_ref().filter(|url| !url.is_empty())?;

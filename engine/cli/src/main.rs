@@ -27,7 +27,6 @@ use commands::Context;
 use exit::{CliError, Exit};
 use home::Home;
 use output::{Output, Tone};
-use reelmill_embedded::Place;
 use serde_json::json;
 use std::process::ExitCode;
 
@@ -51,7 +50,7 @@ fn listen() {
 fn run(args: Args, output: Output) -> Result<Exit, CliError> {
     let home = Home::find(args.global.home.as_deref())?;
     let artifacts = args.global.shared_artifacts();
-    let place = args.global.redis.map_or(Place::Home, Place::Redis);
+    let place = args.global.place()?;
     args.command.run(&Context { home, place, output, plugin_dirs: args.global.plugin_dir, artifacts })
 }
 

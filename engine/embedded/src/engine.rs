@@ -132,7 +132,7 @@ impl Engine {
             .map_err(|source| OpenError::Io { what: "start the worker".to_owned(), source })
     }
 
-    /// Moves runs of a fleet that ended so long ago into this machine's archive, until `end`. At home nothing has to
+    /// Moves runs of a fleet that ended so long ago into its archive, until `end`. At home nothing has to
     /// be moved.
     pub fn start_archiving(&self, keep: Duration, end: CancellationToken) {
         if let Some(FleetStores { hot, cold }) = self.state.fleet.clone() {

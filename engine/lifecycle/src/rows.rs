@@ -1,5 +1,7 @@
 //! The rows that decisions read and write. Only states and numbers that decisions need, and what readers are
 //! told; a store may keep more beside them.
+//!
+//! Archives keep them as JSON: a field that is added later needs a `serde(default)`.
 
 use crate::edits::Edits;
 use crate::transaction::PRIORITY;
@@ -17,7 +19,7 @@ use serde_json::Value;
 pub struct Damage(pub String);
 
 /// A run.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RunRow {
     /// Its place in the order of submission: the store's own short name for it, and its age.
     pub seq: u64,
@@ -116,7 +118,7 @@ pub struct Fan {
 }
 
 /// A task.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TaskRow {
     /// Its number in the run.
     pub no: TaskNo,
@@ -204,7 +206,7 @@ impl TaskRow {
 }
 
 /// One copy of a scope.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct InstanceRow {
     /// Its number in the run.
     pub no: InstanceNo,

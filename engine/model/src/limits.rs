@@ -147,6 +147,9 @@ pub const WEBHOOK_BODY_BYTES_MAX: usize = 1 << 20;
 pub const WEBHOOK_CLOCK_MS_MAX: u64 = 5 * 60_000;
 /// Calls of webhooks that a process works on at once; more are asked to come again.
 pub const WEBHOOK_CALLS_AT_ONCE_MAX: usize = 8;
+/// Runs of an archive in PostgreSQL that a process holds to read them: whoever reads one asks for its tasks, items and
+/// lines one after another.
+pub const ARCHIVE_RUNS_OPEN_MAX: usize = 4;
 /// Bytes of artifacts kept on a machine whose artifacts lie in a shared store too, unless it is told otherwise: 20 GiB.
 pub const ARTIFACT_CACHE_BYTES_DEFAULT: u64 = 20 << 30;
 /// Bytes of one part of an upload or a download; larger files go in several. S3 takes 5 MiB at least.

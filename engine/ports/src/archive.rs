@@ -5,11 +5,12 @@ use crate::queue::NewRun;
 use crate::store::{EventLog, RunStore};
 use async_trait::async_trait;
 use reelmill_lifecycle::{InstanceRow, RunRow, TaskRow};
-use reelmill_model::{Event, RunId};
+use reelmill_model::{Digest, Event, RunId};
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// An ended run with all that belongs to it.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RunRecord {
     /// What was submitted.
     pub new: NewRun,
@@ -41,4 +42,7 @@ pub trait Archivable: Send + Sync {
 pub trait Archive: RunStore + EventLog {
     /// Keeps a run; its graph was put before. A run that is kept already is replaced: it was sent around again.
     async fn keep(&self, record: RunRecord) -> Result<(), StoreError>;
+
+    /// Digests of all artifacts that kept runs name: they must not be deleted.
+    async fn kept_artifacts(&self) -> Result<Vec<Digest>, StoreError>;
 }

@@ -3,6 +3,7 @@
 //! It is as plain as can be, because simulations compare the others with it. What it lacks in speed (scans
 //! where a database has an index) it never lacks in answers.
 
+mod archive;
 mod cache;
 mod fleet;
 mod limits;

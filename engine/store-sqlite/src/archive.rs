@@ -8,8 +8,8 @@ use crate::store::SqliteStore;
 use crate::unit::{Unit, insert_new};
 use async_trait::async_trait;
 use reelmill_lifecycle::{Change, Changes};
-use reelmill_model::{Event, Severity};
-use reelmill_ports::{Archive, RunRecord, StoreError};
+use reelmill_model::{Digest, Event, Severity};
+use reelmill_ports::{Archive, ResultCache as _, RunRecord, StoreError};
 use rusqlite::params;
 
 fn keep(unit: &mut Unit<'_>, record: RunRecord) -> Result<Result<(), StoreError>, Trouble> {
@@ -59,5 +59,9 @@ fn line(unit: &mut Unit<'_>, seq: u64, event: &Event) -> Result<(), Trouble> {
 impl Archive for SqliteStore {
     async fn keep(&self, record: RunRecord) -> Result<(), StoreError> {
         self.writer.write(move |unit| keep(unit, record)).await
+    }
+
+    async fn kept_artifacts(&self) -> Result<Vec<Digest>, StoreError> {
+        self.named_artifacts().await
     }
 }

@@ -33,6 +33,7 @@ one run.
 Examples:
   reelmill worker --redis redis://db:6379
   reelmill worker --redis redis://db --queue default --queue gpu --slots 4 --listen 127.0.0.1:9464
+  reelmill worker --redis redis://db --archive postgres://reelmill@db/reelmill --keep 10m
   REELMILL_REDIS=redis://db reelmill worker --drain 10m"
 )]
 pub struct WorkerCommand {
@@ -42,7 +43,7 @@ pub struct WorkerCommand {
     /// Time that running stages get to end when it is told to stop
     #[arg(long, value_name = "TIME", default_value_t = format_duration(PATIENCE).to_string(), value_parser = duration)]
     drain: String,
-    /// Move runs that ended so long ago from Redis into the archive in this worker's home
+    /// Move runs that ended so long ago from Redis into the archive: that of --archive, or archive.db in this worker's home
     #[arg(long, value_name = "TIME", default_value = "1h", value_parser = duration)]
     keep: String,
     /// Submit what other systems put into the stream `rm:inbox`; a pipeline they name is NAME.yaml in this folder
@@ -69,7 +70,7 @@ impl WorkerCommand {
             let served = queues.join(", ");
             let at = match &cx.place {
                 Place::Home => format!("the runs in {}", cx.home.root.display()),
-                Place::Redis(_) => "the fleet".to_owned(),
+                Place::Redis { .. } => "the fleet".to_owned(),
             };
             eprintln!(
                 "working for {at}: queues {served}, {} slots, {} plugins; Ctrl-C lets it drain",
@@ -102,7 +103,7 @@ fn take_envelopes(
     folder: &Path,
     end: CancellationToken,
 ) -> Result<JoinHandle<Tally>, CliError> {
-    let Place::Redis(url) = &cx.place else {
+    let Place::Redis { url, .. } = &cx.place else {
         return Err(CliError::Usage("--inbox needs --redis: the stream lies there".to_owned()));
     };
     let desk = InboxDesk {

@@ -1,0 +1,197 @@
+//! The archive in PostgreSQL, on a real server: ended runs of a real Redis are moved there, and are read as the store in
+//! SQLite reads the same runs.
+
+use reelmill_archive::{Archived, PostgresArchive, Retention, move_ended};
+use reelmill_graph::Graph;
+use reelmill_graph::sketch::Sketch;
+use reelmill_model::{
+    Digest, EventKind, Failure, FailureClass, InstanceNo, Item, NodeNo, Outcome, RunId, RunState, Severity,
+    TaskRef,
+};
+use reelmill_ports::conformance::{self, ManualClock, Rig, Store};
+use reelmill_ports::{
+    Archivable as _, Archive, EventLog as _, EventQuery, LogLine, RunFilter, RunRecord, RunStore as _,
+    StoreError, TaskFilter, TaskQueue as _,
+};
+use reelmill_store_redis::{Config, RedisStore};
+use reelmill_store_sqlite::SqliteStore;
+use reelmill_test_postgres::PostgresServer;
+use reelmill_test_redis::RedisServer;
+use serde_json::json;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A Redis of its own, where the runs happen.
+struct Bed {
+    _server: RedisServer,
+    store: Arc<RedisStore>,
+    clock: ManualClock,
+}
+
+impl Bed {
+    fn new() -> Self {
+        let (server, clock) = (RedisServer::in_memory(), ManualClock::default());
+        let config = Config { clock: Some(Arc::new(clock.clone())), ..Config::new(server.url()) };
+        let store = Arc::new(RedisStore::open(&config).expect("the store opens"));
+        Self { _server: server, store, clock }
+    }
+
+    /// The record of a run with a fan-out of two items, of which the second fails, and with lines in its log. Its first
+    /// item puts out an artifact.
+    async fn ended(&self, no: u128) -> RunRecord {
+        let rig = Rig::numbered(self, fan(), GRAPH, no).await;
+        let each = rig.lease().await.remove(0);
+        let keys = ["a", "b"].map(|key| Item { key: key.into(), value: json!({ "of": format!("{key}\0") }) });
+        rig.settle(&each, Outcome::Expand { items: keys.to_vec() }).await.expect("it expands");
+        let clips = rig.lease().await;
+        let line = |text: &str| LogLine { at_ms: 1, severity: Severity::Info, text: text.into() };
+        self.store.log(clips[0].task, 1, vec![line("one\0"), line("two")]).await.expect("lines are kept");
+        let outputs = json!({ "file": { "$artifact": ARTIFACT.to_string(), "bytes": 7 } });
+        let done = Outcome::Succeeded { outputs, cached: false };
+        rig.settle(&clips[0], done).await.expect("it is held");
+        let failed = Outcome::Failed(Failure::new(FailureClass::InvalidInput, "it broke"));
+        rig.settle(&clips[1], failed).await.expect("it is held");
+        self.store.record(rig.run).await.expect("it is read").expect("the run has ended")
+    }
+}
+
+impl conformance::Bed for Bed {
+    fn open(&self) -> Arc<dyn Store> {
+        self.store.clone()
+    }
+
+    fn clock(&self) -> &ManualClock {
+        &self.clock
+    }
+}
+
+const GRAPH: Digest = Digest([1; 32]);
+const ARTIFACT: Digest = Digest([9; 32]);
+
+fn fan() -> Graph {
+    let mut sketch = Sketch::default();
+    let (_, body) = sketch.for_each(Graph::MAIN, "each");
+    sketch.work(body, "clip");
+    sketch.build()
+}
+
+fn archive(server: &PostgresServer) -> PostgresArchive {
+    PostgresArchive::new(&server.url()).expect("the address is good")
+}
+
+async fn keep(archive: &dyn Archive, record: &RunRecord) {
+    archive.put_graph(GRAPH, Arc::new(fan())).await.expect("the graph is kept");
+    archive.keep(record.clone()).await.expect("the run is kept");
+}
+
+/// Everything that an archive answers about a run.
+async fn answers(archive: &dyn Archive, id: RunId) -> String {
+    let run = archive.run(id).await.expect("it is read");
+    let tasks = archive.tasks(id, TaskFilter::default()).await.expect("tasks are read");
+    let main =
+        archive.instance_tasks(id, InstanceNo(0), &[NodeNo(0), NodeNo(1)]).await.expect("they are read");
+    let fan = TaskRef { run: id, task: tasks[0].task };
+    let items = archive.items(fan, &[NodeNo(1)]).await.expect("items are read");
+    let query = EventQuery { run: Some(id), kinds: vec![EventKind::TaskLog], ..EventQuery::default() };
+    let mut log = archive.events(query).await.expect("lines are read");
+    for event in &mut log {
+        event.cursor = 0;
+    }
+    format!("{run:#?} {tasks:#?} {main:#?} {items:#?} {log:#?}")
+}
+
+#[tokio::test]
+async fn a_kept_run_is_read_as_sqlite_reads_it_by_any_process() {
+    let (bed, server) = (Bed::new(), PostgresServer::start());
+    let record = bed.ended(1).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let reference = SqliteStore::open(folder.path().join("archive.db")).expect("it opens");
+    keep(&reference, &record).await;
+    keep(&archive(&server), &record).await;
+    let other = archive(&server);
+    let read = answers(&other, record.new.id).await;
+    assert_eq!(read, answers(&reference, record.new.id).await);
+    assert!(read.contains("it broke") && read.contains("two"), "{read}");
+    assert_eq!(other.kept_artifacts().await.expect("they are read"), [ARTIFACT]);
+    assert_eq!(other.graph(GRAPH).await.expect("it is kept"), Arc::new(fan()));
+    assert_eq!(server.ask("SELECT state, name, namespace FROM reelmill.run"), "failed|sketch|default");
+}
+
+#[tokio::test]
+async fn runs_are_listed_newest_first_and_by_what_is_asked() {
+    let (bed, server) = (Bed::new(), PostgresServer::start());
+    let archive = archive(&server);
+    let mut record = bed.ended(1).await;
+    let id = |no: u128| RunId::from_parts(1_700_000_000_000, no);
+    for no in 1..=3 {
+        (record.new.id, record.run.id) = (id(no), id(no));
+        record.new.batch = (no > 1).then(|| ("b".to_owned(), 0));
+        record.run.batch = record.new.batch.as_ref().map(|(batch, _)| batch.clone());
+        record.run.state = if no == 3 { RunState::Succeeded } else { RunState::Failed };
+        keep(&archive, &record).await;
+    }
+    let listed = async |filter: RunFilter| -> Vec<RunId> {
+        archive.runs(filter).await.expect("they are listed").iter().map(|run| run.new.id).collect()
+    };
+    let all = RunFilter::default();
+    assert_eq!(listed(all.clone()).await, [id(3), id(2), id(1)]);
+    assert_eq!(listed(RunFilter { limit: 2, ..all.clone() }).await, [id(3), id(2)]);
+    assert_eq!(listed(RunFilter { before: Some(id(3)), ..all.clone() }).await, [id(2), id(1)]);
+    assert_eq!(listed(RunFilter { batch: Some("b".into()), ..all.clone() }).await, [id(3), id(2)]);
+    assert_eq!(listed(RunFilter { name: Some("other".into()), ..all.clone() }).await, []);
+    let failed = RunFilter { states: vec![RunState::Failed], batch: Some("b".into()), ..all };
+    assert_eq!(listed(failed).await, [id(2)]);
+}
+
+#[tokio::test]
+async fn a_run_that_is_kept_again_is_read_anew_and_a_deleted_one_is_gone_with_its_graph() {
+    let (bed, server) = (Bed::new(), PostgresServer::start());
+    let (writer, reader) = (archive(&server), archive(&server));
+    let mut record = bed.ended(1).await;
+    let id = record.new.id;
+    keep(&writer, &record).await;
+    assert_eq!(reader.tasks(id, TaskFilter::default()).await.expect("they are read").len(), 3);
+    record.tasks.truncate(1);
+    keep(&writer, &record).await;
+    assert_eq!(reader.tasks(id, TaskFilter::default()).await.expect("they are read").len(), 1);
+    assert!(writer.delete_run(id).await.expect("it is deleted"));
+    assert!(!writer.delete_run(id).await.expect("it is no error"));
+    assert!(matches!(reader.tasks(id, TaskFilter::default()).await, Err(StoreError::NoSuchRun(_))));
+    assert!(matches!(reader.graph(GRAPH).await, Err(StoreError::NoSuchGraph(_))));
+    assert!(reader.kept_artifacts().await.expect("they are read").is_empty());
+}
+
+#[tokio::test]
+async fn a_server_that_was_away_is_asked_again_and_what_it_kept_is_there() {
+    let (bed, mut server) = (Bed::new(), PostgresServer::start());
+    let archive = Arc::new(archive(&server));
+    let record = bed.ended(1).await;
+    let (id, retention) = (record.new.id, Retention { keep: Duration::ZERO });
+    keep(&*archive, &record).await;
+    server.stop();
+    let away = archive.run(id).await.expect_err("nobody is there").to_string();
+    assert!(away.contains("the archive at 127.0.0.1"), "{away}");
+    let moved = move_ended(&*bed.store, &*archive, retention, 10).await;
+    assert!(moved.is_err() && bed.store.run(id).await.expect("it is read").is_some(), "it stays in Redis");
+    server.start_again();
+    assert!(archive.run(id).await.expect("it is asked again").is_some());
+    assert_eq!(move_ended(&*bed.store, &*archive, retention, 10).await.expect("it is moved"), 1);
+    assert!(bed.store.run(id).await.expect("it is read").is_none(), "it has left Redis");
+    let both = Archived::new(bed.store.clone(), archive);
+    assert_eq!(both.cancel(id, "late").await.expect("it has ended"), RunState::Failed);
+    assert!(!both.submit(record.new.clone()).await.expect("it is no error"), "its id is not free again");
+}
+
+#[tokio::test]
+async fn tables_are_made_once_by_many_at_once_and_those_of_a_newer_program_are_left_alone() {
+    let server = PostgresServer::start();
+    let first = || async { archive(&server).kept_artifacts().await.map(drop) };
+    let made = tokio::join!(first(), first(), first(), first());
+    for made in [made.0, made.1, made.2, made.3] {
+        made.expect("the tables are there");
+    }
+    assert_eq!(server.ask("SELECT number FROM reelmill.version"), "1");
+    let _ = server.ask("INSERT INTO reelmill.version VALUES (2)");
+    let newer = archive(&server).kept_artifacts().await.expect_err("it is of a newer program").to_string();
+    assert!(newer.contains("has version 2") && newer.contains("a newer one"), "{newer}");
+}
