@@ -87,3 +87,17 @@ pub fn clean(text: &str) -> String {
 fn odd(error: &serde_json::Error) -> StoreError {
     StoreError::Corrupt(format!("the archive holds something that is not understood: {error}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What lies in databases is never written again: a field that is added to a row needs a default.
+    #[test]
+    fn a_record_of_the_first_version_is_read() {
+        let kept = [&[FORM], &include_bytes!("record.v1.json")[..]].concat();
+        let record = unpack(&kept).expect("it is read");
+        assert_eq!((record.tasks.len(), record.instances.len(), record.log.len()), (3, 3, 2));
+        assert!(matches!(unpack(&[FORM + 1, b'{']), Err(StoreError::Corrupt(_))));
+    }
+}
