@@ -97,7 +97,13 @@ impl Place {
     /// A folder whose runs are kept in a Redis.
     #[must_use]
     pub fn of_fleet(server: &RedisServer) -> Self {
-        Self { redis: Some(server.url()), ..Self::new() }
+        Self::of_redis(&server.url())
+    }
+
+    /// A folder whose runs are kept in the Redis at this address.
+    #[must_use]
+    pub fn of_redis(url: &str) -> Self {
+        Self { redis: Some(url.to_owned()), ..Self::new() }
     }
 
     /// The same, with an archive in PostgreSQL.

@@ -28,12 +28,14 @@ fn a_redis_that_was_named_and_is_silent_is_told() {
     let port = free.local_addr().expect("it has an address").port();
     drop(free);
     let mut command = place.command(&["doctor", "-o", "json"]);
-    let output =
-        command.env("REDIS_URL", format!("redis://127.0.0.1:{port}")).output().expect("it can be started");
+    let output = command
+        .env("REELMILL_REDIS", format!("redis://127.0.0.1:{port}"))
+        .output()
+        .expect("it can be started");
     let document: serde_json::Value = serde_json::from_slice(&output.stdout).expect("it is JSON");
     let checks = document["checks"].as_array().expect("a list of checks");
     let redis = checks.iter().find(|check| check["name"] == "redis").expect("it is looked at");
-    assert_eq!(redis["status"], "warn", "{redis}");
+    assert_eq!((redis["status"].as_str(), output.status.code()), (Some("missing"), Some(1)), "{redis}");
 }
 
 #[test]

@@ -128,6 +128,25 @@ impl Artifacts {
         }
     }
 
+    /// Whether the shared store takes an object, gives it back and forgets it: one of a few bytes that nobody else
+    /// has, and that is gone afterwards.
+    pub async fn probe(&self) -> Result<(), ArtifactError> {
+        let Some(shared) = &self.shared else { return Ok(()) };
+        let moment = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let text = format!("a probe of process {} at {} ns", std::process::id(), moment.as_nanos());
+        let put = self.put_bytes(text.clone().into_bytes(), "probe", "text/plain").await?;
+        let read = shared.remote.read(&put.digest, 0..put.size).await;
+        let removed = shared.remote.remove(vec![put.digest]).await;
+        self.local.remove(&put.digest)?;
+        let read = read?;
+        removed?;
+        if read != text.as_bytes() {
+            let found = Digest(*blake3::hash(&read).as_bytes());
+            return Err(ArtifactError::Damaged { digest: put.digest, found });
+        }
+        Ok(())
+    }
+
     /// Takes an object to the shared store, unless it is there.
     async fn share(&self, digest: &Digest, bytes: u64) -> Result<(), ArtifactError> {
         let Some(shared) = &self.shared else { return Ok(()) };

@@ -2,11 +2,12 @@
 //! the runtime.
 
 use crate::stream::Stream;
-use redis::{RedisError, RedisResult};
+use redis::{ErrorKind, RedisError, RedisResult};
+use reelmill_store_redis::Address;
 
 /// A connection that comes back.
 pub struct Link {
-    client: redis::Client,
+    address: Address,
     consumer: String,
     // None: the next call connects.
     stream: Option<Stream>,
@@ -15,7 +16,13 @@ pub struct Link {
 impl Link {
     /// Nothing is connected yet. An error is one of the URL.
     pub fn new(url: &str, consumer: String) -> RedisResult<Self> {
-        Ok(Self { client: redis::Client::open(url)?, consumer, stream: None })
+        let address = Address::parse(url)?;
+        // Its keys lie on several nodes, and an envelope must leave one as it enters the other.
+        if address.is_cluster() {
+            let why = "the inbox is not kept on a Redis Cluster; give it a server of its own";
+            return Err((ErrorKind::InvalidClientConfig, why).into());
+        }
+        Ok(Self { address, consumer, stream: None })
     }
 
     /// Does some work on the stream.
@@ -24,11 +31,11 @@ impl Link {
         work: impl FnOnce(&mut Stream) -> RedisResult<T> + Send + 'static,
     ) -> RedisResult<T> {
         let held = self.stream.take();
-        let (client, consumer) = (self.client.clone(), self.consumer.clone());
+        let (address, consumer) = (self.address.clone(), self.consumer.clone());
         let worked = tokio::task::spawn_blocking(move || -> RedisResult<(Stream, T)> {
             let mut stream = match held {
                 Some(stream) => stream,
-                None => Stream::open(&client, &consumer)?,
+                None => Stream::open(&address, &consumer)?,
             };
             let result = work(&mut stream)?;
             Ok((stream, result))

@@ -6,8 +6,9 @@
 //! | `rm:inbox:dead` | STREAM | bad envelopes, capped: `envelope` as far as kept, `bytes`, `problems`, `entry`, `at_ms` |
 //! | `rm:inbox:id:<hash>` | STRING | when an id was first seen, in milliseconds; expires |
 
-use redis::{Connection, ErrorKind, RedisError, RedisResult, Value, cmd, pipe};
+use redis::{ErrorKind, RedisError, RedisResult, Value, cmd, pipe};
 use reelmill_model::limits::{INBOX_DEAD_BYTES_MAX, INBOX_DEAD_KEPT_MAX, INBOX_ID_KEPT_MS_MAX};
+use reelmill_store_redis::{Address, Conn};
 use std::time::Duration;
 
 /// The stream that producers add to.
@@ -20,9 +21,6 @@ pub const DEAD_STREAM: &str = "rm:inbox:dead";
 pub const ID_PREFIX: &str = "rm:inbox:id:";
 /// The group that all consumers are in.
 pub const GROUP: &str = "reelmill";
-
-/// Time for a connection to be made, and for an answer beyond the time that the command may block.
-const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Removes a consumer that holds nothing and was not seen for `ARGV[2]` milliseconds. Asked and done in one, because
 /// what a consumer holds when it is removed would be lost.
@@ -64,16 +62,14 @@ pub struct Dead {
 
 /// A connection to the inbox, as one consumer of the group.
 pub struct Stream {
-    connection: Connection,
+    connection: Conn,
     consumer: String,
 }
 
 impl Stream {
     /// Connects, and makes the stream and its group where they are not there yet.
-    pub fn open(client: &redis::Client, consumer: &str) -> RedisResult<Self> {
-        let mut connection = client.get_connection_with_timeout(PATIENCE)?;
-        connection.set_write_timeout(Some(PATIENCE))?;
-        connection.set_read_timeout(Some(PATIENCE))?;
+    pub fn open(address: &Address, consumer: &str) -> RedisResult<Self> {
+        let mut connection = address.connect()?;
         // From the first entry on: what producers added before any consumer was there counts too.
         let made: RedisResult<()> = cmd("XGROUP")
             .arg("CREATE")
@@ -81,7 +77,7 @@ impl Stream {
             .arg(GROUP)
             .arg("0")
             .arg("MKSTREAM")
-            .query(&mut connection);
+            .query(connection.as_mut());
         match made {
             Err(error) if error.code() != Some("BUSYGROUP") => Err(error),
             _ => Ok(Self { connection, consumer: consumer.to_owned() }),
@@ -90,12 +86,11 @@ impl Stream {
 
     /// The next entries that no consumer has taken yet; none after `block`.
     pub fn read(&mut self, count: usize, block: Duration) -> RedisResult<Vec<Entry>> {
-        self.connection.set_read_timeout(Some(block + PATIENCE))?;
         // Zero would block forever.
         let block_ms = u64::try_from(block.as_millis()).unwrap_or(u64::MAX).max(1);
         let mut read = cmd("XREADGROUP");
         read.arg("GROUP").arg(GROUP).arg(&self.consumer).arg("COUNT").arg(count).arg("BLOCK").arg(block_ms);
-        let reply: Value = read.arg("STREAMS").arg(STREAM).arg(">").query(&mut self.connection)?;
+        let reply: Value = read.arg("STREAMS").arg(STREAM).arg(">").query(self.connection.as_mut())?;
         match reply {
             Value::Nil => Ok(Vec::new()),
             Value::Array(streams) => match streams.into_iter().next() {
@@ -112,7 +107,7 @@ impl Stream {
         let idle_ms = u64::try_from(idle.as_millis()).unwrap_or(u64::MAX);
         let mut claim = cmd("XAUTOCLAIM");
         claim.arg(STREAM).arg(GROUP).arg(&self.consumer).arg(idle_ms).arg("0-0").arg("COUNT").arg(count);
-        let Value::Array(reply) = claim.query(&mut self.connection)? else {
+        let Value::Array(reply) = claim.query(self.connection.as_mut())? else {
             return Err(unexpected("XAUTOCLAIM"));
         };
         let taken = entries(reply.into_iter().nth(1).unwrap_or(Value::Nil))?;
@@ -124,7 +119,7 @@ impl Stream {
             ask.cmd("XPENDING").arg(STREAM).arg(GROUP).arg(&entry.id).arg(&entry.id).arg(1);
         }
         // Id, consumer, idle time, count.
-        let known: Vec<Vec<(String, String, u64, u64)>> = ask.query(&mut self.connection)?;
+        let known: Vec<Vec<(String, String, u64, u64)>> = ask.query(self.connection.as_mut())?;
         let times = known.into_iter().map(|rows| rows.first().map_or(1, |row| row.3));
         Ok(taken.into_iter().zip(times).collect())
     }
@@ -147,12 +142,12 @@ impl Stream {
             .arg("RETRYCOUNT")
             .arg(1)
             .arg("JUSTID");
-        let _: Value = claim.query(&mut self.connection)?;
+        let _: Value = claim.query(self.connection.as_mut())?;
         let mut ask = pipe();
         for id in &held {
             ask.cmd("XRANGE").arg(STREAM).arg(id).arg(id);
         }
-        let replies: Vec<Value> = ask.query(&mut self.connection)?;
+        let replies: Vec<Value> = ask.query(self.connection.as_mut())?;
         let found: Vec<Vec<Entry>> = replies.into_iter().map(entries).collect::<RedisResult<_>>()?;
         Ok(found.into_iter().flatten().collect())
     }
@@ -166,7 +161,7 @@ impl Stream {
         if ids.is_empty() {
             return Ok(Vec::new());
         }
-        let known: Vec<Vec<(String, String, u64, u64)>> = ask.query(&mut self.connection)?;
+        let known: Vec<Vec<(String, String, u64, u64)>> = ask.query(self.connection.as_mut())?;
         Ok(known.into_iter().flatten().map(|(id, ..)| id).collect())
     }
 
@@ -178,7 +173,7 @@ impl Stream {
             ask.cmd("SET").arg(&key).arg(*ms).arg("NX").arg("PX").arg(INBOX_ID_KEPT_MS_MAX).ignore();
             ask.cmd("GET").arg(&key);
         }
-        if seen.is_empty() { Ok(Vec::new()) } else { ask.query(&mut self.connection) }
+        if seen.is_empty() { Ok(Vec::new()) } else { ask.query(self.connection.as_mut()) }
     }
 
     /// Deletes entries whose runs are durable, and buries bad ones, in one transaction.
@@ -198,7 +193,7 @@ impl Stream {
         }
         all.cmd("XACK").arg(STREAM).arg(GROUP).arg(&gone).ignore();
         all.cmd("XDEL").arg(STREAM).arg(&gone).ignore();
-        all.query(&mut self.connection)
+        all.query(self.connection.as_mut())
     }
 
     /// Forgets consumers that hold nothing and were not seen for so long.
@@ -218,7 +213,7 @@ impl Stream {
             .arg(GROUP)
             .arg(idle_ms)
             .arg(only)
-            .invoke(&mut self.connection)
+            .invoke(self.connection.as_mut())
     }
 }
 

@@ -56,6 +56,9 @@ impl Trouble {
                 let message = format!("run {run} changes faster than it can be read");
                 return StoreError::Unavailable { message, source: None };
             }
+            Self::Redis(error) if error.kind() == ErrorKind::InvalidClientConfig => {
+                return StoreError::Refused(format!("Redis at {server}: {error}"));
+            }
             Self::Redis(error) => error,
         };
         let message = format!("Redis at {server} {}", remedy(&error));
@@ -78,7 +81,9 @@ fn remedy(error: &RedisError) -> String {
         "NOAUTH" | "WRONGPASS" => {
             "refuses the user or password: write them as redis://USER:PASSWORD@HOST:PORT".into()
         }
-        "NOPERM" => format!("does not allow what the store needs: {error}; give the user `+@all ~rm:*`"),
+        "NOPERM" => {
+            format!("does not allow what the store needs: {error}; `reelmill doctor` says what to allow")
+        }
         "LOADING" => "is still loading its data".into(),
         "MISCONF" => format!("cannot write to its disk: {error}"),
         "READONLY" | "MASTERDOWN" => "is a replica or is failing over".into(),

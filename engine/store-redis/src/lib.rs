@@ -22,6 +22,7 @@ mod error;
 mod events;
 mod fleet;
 mod graphs;
+mod health;
 mod index;
 mod keys;
 mod leased;
@@ -43,4 +44,6 @@ mod store;
 mod wake;
 mod wire;
 
+pub use connect::{Address, Conn};
+pub use health::{ACL_RULES, COMMANDS, Health, look};
 pub use store::{Config, RedisStore};

@@ -47,7 +47,7 @@ impl Readers {
             idle.push(wire);
         }
         drop(idle);
-        result.map_err(|trouble| trouble.into_store_error(&self.address.shown()))
+        result.map_err(|trouble| trouble.into_store_error(self.address.shown()))
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Wire>> {

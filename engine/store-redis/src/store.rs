@@ -1,6 +1,6 @@
 //! The store: its partitions, put together.
 
-use crate::connect::Address;
+use crate::connect::{Address, shown};
 use crate::desk::Desk;
 use crate::error::Trouble;
 use crate::graphs::Graphs;
@@ -66,8 +66,9 @@ impl std::fmt::Debug for RedisStore {
 impl RedisStore {
     /// Opens the store, which is made if need be. Blocks until the server has answered.
     pub fn open(config: &Config) -> Result<Self, StoreError> {
-        let address = Address::parse(&config.url).map_err(|trouble| trouble.into_store_error(&config.url))?;
-        let server = address.shown();
+        let server = shown(&config.url);
+        let address =
+            Address::parse(&config.url).map_err(|error| Trouble::from(error).into_store_error(&server))?;
         let tell = |trouble: Trouble| trouble.into_store_error(&server);
         let count = partitions(&address, config.partitions).map_err(tell)?;
         let graphs = Arc::<Graphs>::default();

@@ -90,7 +90,7 @@ impl Wakes {
         }
         for keys in &self.keys {
             let (shared, keys) = (Arc::clone(&self.shared), keys.clone());
-            let mut wire = Wire::patient(self.address.clone());
+            let mut wire = Wire::to(self.address.clone());
             let thread = std::thread::Builder::new().name("store-wake".into());
             match thread.spawn(move || listen(&shared, &keys, &mut wire)) {
                 Ok(thread) => threads.push(thread),

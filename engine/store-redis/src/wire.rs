@@ -9,25 +9,19 @@ use reelmill_lifecycle::Damage;
 /// A connection to come.
 pub struct Wire {
     address: Address,
-    may_block: bool,
     conn: Option<Conn>,
 }
 
 impl std::fmt::Debug for Wire {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Wire").field("address", &self.address.shown()).finish_non_exhaustive()
+        f.debug_struct("Wire").field("address", &self.address).finish_non_exhaustive()
     }
 }
 
 impl Wire {
     /// Not connected yet.
     pub fn to(address: Address) -> Self {
-        Self { address, may_block: false, conn: None }
-    }
-
-    /// For commands that wait: answers may take as long as they like.
-    pub fn patient(address: Address) -> Self {
-        Self { address, may_block: true, conn: None }
+        Self { address, conn: None }
     }
 
     /// Asks something. After an error that ends the connection, the next question makes a new one.
@@ -37,7 +31,7 @@ impl Wire {
     ) -> Result<T, Trouble> {
         let conn = match self.conn.take() {
             Some(conn) => self.conn.insert(conn),
-            None => self.conn.insert(self.address.connect(self.may_block)?),
+            None => self.conn.insert(self.address.connect()?),
         };
         let answer = question(conn).map_err(Trouble::from);
         if answer.as_ref().is_err_and(Trouble::ends_connection) {

@@ -2,10 +2,16 @@
 //! is gone at the end; it can be asked, killed, and started again where it was.
 
 mod ask;
+mod certificates;
 mod cluster;
+mod proxy;
+mod sentinel;
 mod server;
 
+pub use certificates::Certificates;
 pub use cluster::RedisCluster;
+pub use proxy::Proxy;
+pub use sentinel::RedisSentinel;
 pub use server::RedisServer;
 
 use std::time::Duration;

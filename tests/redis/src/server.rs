@@ -1,7 +1,6 @@
 //! One server.
 
-use crate::PATIENCE;
-use crate::ask;
+use crate::{Certificates, PATIENCE, ask};
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -11,6 +10,8 @@ use tempfile::TempDir;
 
 /// How often a port that was free is tried again, when someone else took it meanwhile.
 const PORTS_TRIED_MAX: usize = 5;
+/// What a server says when its socket is open, which comes last.
+const READY: &str = "ready to accept connections at";
 /// A node of a cluster listens on a second port, 10,000 above its own; higher ports have none.
 const PORT_MAX: u16 = u16::MAX - 10_000;
 
@@ -18,6 +19,7 @@ const PORT_MAX: u16 = u16::MAX - 10_000;
 pub struct RedisServer {
     folder: TempDir,
     port: u16,
+    certificates: Option<Certificates>,
     more: Vec<String>,
     child: Option<Child>,
 }
@@ -38,21 +40,62 @@ impl RedisServer {
     /// The durable one with more arguments, which win: `["--maxmemory", "16mb"]`.
     #[must_use]
     pub fn start_with(more: &[&str]) -> Self {
+        Self::open(None, more)
+    }
+
+    /// The durable one behind TLS, which takes only clients with a certificate.
+    #[must_use]
+    pub fn with_tls(certificates: Certificates) -> Self {
+        Self::open(Some(certificates), &[])
+    }
+
+    fn open(certificates: Option<Certificates>, more: &[&str]) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
-        let more: Vec<String> = more.iter().map(|&word| word.to_owned()).collect();
+        let more = more.iter().map(|&word| word.to_owned()).collect();
+        let mut server = Self { folder, port: 0, certificates, more, child: None };
         for _ in 0..PORTS_TRIED_MAX {
-            let port = free_port();
-            if let Some(child) = spawn(folder.path(), port, &more) {
-                return Self { folder, port, more, child: Some(child) };
+            server.port = free_port();
+            server.child = spawn(&server.arguments(), READY);
+            if server.child.is_some() {
+                return server;
             }
         }
-        panic!("redis-server did not start with {more:?}; `make setup` installs it")
+        panic!("redis-server did not start with {:?}; `make setup` installs it", server.arguments())
+    }
+
+    fn arguments(&self) -> Vec<String> {
+        let path = |path: &Path| path.to_string_lossy().into_owned();
+        let (folder, port) = (self.folder.path(), self.port.to_string());
+        let mut words = vec!["--bind".into(), "127.0.0.1".into(), "--dir".into(), path(folder)];
+        words.extend(["--unixsocket".into(), path(&socket(folder))]);
+        match &self.certificates {
+            None => words.extend(["--port".into(), port]),
+            Some(made) => {
+                words.extend(["--port".into(), "0".into(), "--tls-port".into(), port]);
+                words.extend(["--tls-cert-file".into(), path(&made.cert("server"))]);
+                words.extend(["--tls-key-file".into(), path(&made.key("server"))]);
+                words.extend(["--tls-ca-cert-file".into(), path(&made.cert("ca"))]);
+            }
+        }
+        let durable = ["--appendonly", "yes", "--appendfsync", "always", "--save", "", "--daemonize", "no"];
+        words.extend(durable.map(str::to_owned));
+        words.extend(self.more.iter().cloned());
+        words
     }
 
     /// Its address, as clients take it.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("redis://{}/0", self.place())
+        let Some(made) = &self.certificates else { return format!("redis://{}/0", self.place()) };
+        let (ca, cert, key) = (made.cert("ca"), made.cert("client"), made.key("client"));
+        let files = format!("ca={}&cert={}&key={}", ca.display(), cert.display(), key.display());
+        format!("rediss://{}/0?{files}", self.place())
+    }
+
+    /// Its address for a user.
+    #[must_use]
+    pub fn url_of(&self, user: &str, password: &str) -> String {
+        self.url().replacen("://", &format!("://{user}:{password}@"), 1)
     }
 
     /// Its host and port.
@@ -127,7 +170,7 @@ impl RedisServer {
     /// Starts it again on the same port, with what it had written.
     pub fn start_again(&mut self) {
         self.kill();
-        let child = spawn(self.folder.path(), self.port, &self.more);
+        let child = spawn(&self.arguments(), READY);
         self.child = Some(child.expect("the port is still free"));
     }
 }
@@ -146,7 +189,8 @@ fn socket(folder: &Path) -> PathBuf {
     folder.join("redis.sock")
 }
 
-fn free_port() -> u16 {
+/// A port that nobody listens on now.
+pub fn free_port() -> u16 {
     let mut ports = std::iter::repeat_with(|| {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port can be had");
         listener.local_addr().expect("it has an address").port()
@@ -154,15 +198,10 @@ fn free_port() -> u16 {
     ports.find(|port| *port <= PORT_MAX).expect("the system has low ports too")
 }
 
-/// A server that takes connections; none when it ended instead.
-fn spawn(folder: &Path, port: u16, more: &[String]) -> Option<Child> {
+/// Starts `redis-server`, and waits for the line of its log that says that it is ready; none when it ended instead.
+pub fn spawn(arguments: &[String], ready: &str) -> Option<Child> {
     let mut child = Command::new("redis-server")
-        .args(["--bind", "127.0.0.1", "--port", &port.to_string(), "--dir"])
-        .arg(folder)
-        .arg("--unixsocket")
-        .arg(socket(folder))
-        .args(["--appendonly", "yes", "--appendfsync", "always", "--save", "", "--daemonize", "no"])
-        .args(more)
+        .args(arguments)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
@@ -170,8 +209,7 @@ fn spawn(folder: &Path, port: u16, more: &[String]) -> Option<Child> {
         .expect("redis-server can be started; `make setup` installs it");
     let lines = lines(BufReader::new(child.stdout.take().expect("it is piped")));
     while let Ok(line) = lines.recv_timeout(PATIENCE) {
-        // The socket is opened last.
-        if line.contains("ready to accept connections at") {
+        if line.contains(ready) {
             return Some(child);
         }
     }

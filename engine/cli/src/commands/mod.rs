@@ -103,7 +103,7 @@ pub enum Command {
     Plugins(plugins::Plugins),
     /// Show or clean the result cache
     Cache(cache::Cache),
-    /// Look at this machine and say what is missing
+    /// Look at this machine, and at what its fleet shares, and say what is missing
     Doctor(doctor::Doctor),
     /// Print a JSON Schema, or write all generated files
     Schema(schema::Schema),

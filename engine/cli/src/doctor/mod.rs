@@ -1,5 +1,6 @@
 //! The checks behind `reelmill doctor`. They only look; each says what it found and what to do about it.
 
+mod artifacts;
 mod machine;
 mod media;
 mod plugins;
@@ -7,6 +8,7 @@ mod redis;
 
 use crate::output::{Output, Tone, table};
 use crate::plugins::Found;
+use reelmill_artifacts::RemoteConfig;
 use serde::Serialize;
 use std::path::Path;
 
@@ -75,14 +77,23 @@ impl Check {
     }
 }
 
+/// What the fleet of this machine shares, if it is in one.
+pub struct Shared<'a> {
+    /// The address of its Redis.
+    pub redis: Option<&'a str>,
+    /// Its store of artifacts.
+    pub artifacts: Option<&'a RemoteConfig>,
+}
+
 /// All checks.
-pub fn checks(home: &Path, runner: &Path, found: &Found) -> Vec<Check> {
+pub async fn checks(home: &Path, runner: &Path, found: &Found, shared: Shared<'_>) -> Vec<Check> {
     let mut checks = machine::checks(home);
     checks.push(plugins::runner(runner));
     checks.push(plugins::plugins(found));
     checks.extend(media::checks());
     checks.push(machine::python());
-    checks.push(redis::check(std::env::var("REDIS_URL").ok().as_deref()));
+    checks.extend(redis::checks(shared.redis));
+    checks.push(artifacts::check(home, shared.artifacts).await);
     checks
 }
 

@@ -1,120 +1,224 @@
-//! Whether a Redis answers. Only a fleet needs one, so a silent one is no fault unless `$REDIS_URL` names it.
+//! The Redis of a fleet: whether it answers, keeps what it is told, has room, and lets the store do its work. Without
+//! `--redis` none is asked: one machine needs none.
 
 use super::{Check, Status};
-use std::io::{Read as _, Write as _};
-use std::net::{TcpStream, ToSocketAddrs as _};
-use std::time::Duration;
+use crate::words::bytes;
+use reelmill_ports::StoreError;
+use reelmill_store_redis::{ACL_RULES, Health};
 
-const DEFAULT_URL: &str = "redis://127.0.0.1:6379";
-const TIMEOUT: Duration = Duration::from_millis(500);
+/// The oldest version that does; Valkey began with 7.2.
+const VERSION_MIN: u32 = 7;
+/// Part of its memory, in percent, from which on a server is nearly full.
+const FULL_PERCENT: u64 = 80;
+/// How far clocks may be apart, in milliseconds.
+const APART_MS_MAX: u64 = 1_000;
 
-/// Where a server is and how one logs in.
-#[derive(Debug, PartialEq, Eq)]
-struct Address {
-    /// Host and port.
-    server: String,
-    /// The words of `AUTH`: a password, or a user and a password.
-    login: Vec<String>,
-}
-
-/// Reads `redis://[[user]:password@]host[:port][/number]`.
-fn parse(url: &str) -> Result<Address, String> {
-    let rest = url.strip_prefix("redis://").ok_or("only redis:// is asked; a TLS server is not")?;
-    let (login, place) = rest.rsplit_once('@').map_or((None, rest), |(login, place)| (Some(login), place));
-    let place = place.split(['/', '?']).next().unwrap_or_default();
-    let has_port = place.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
-    let server = if has_port { place.to_owned() } else { format!("{place}:6379") };
-    let login = login.map_or_else(Vec::new, |login| {
-        let (user, password) = login.split_once(':').unwrap_or(("", login));
-        [user, password].iter().filter(|word| !word.is_empty()).map(|&word| word.to_owned()).collect()
-    });
-    Ok(Address { server, login })
-}
-
-/// Asks the Redis of this URL, or of this machine when there is none.
-pub(super) fn check(url: Option<&str>) -> Check {
-    let asked = parse(url.unwrap_or(DEFAULT_URL)).and_then(|address| {
-        ping(&address).map(|version| (address, version)).map_err(|error| error.to_string())
-    });
-    match (asked, url) {
-        (Ok((address, answer)), _) => Check::ok("redis", format!("{answer} from {}", address.server)),
-        (Err(_), None) => Check::none("redis", "none at 127.0.0.1:6379; only a fleet needs one"),
-        (Err(error), Some(_)) => Check::bad(
-            "redis",
-            Status::Warn,
-            format!("$REDIS_URL does not answer: {error}"),
-            "start that server, or unset $REDIS_URL: one machine needs no Redis",
-        ),
+/// Asks the servers of this address.
+pub(super) fn checks(url: Option<&str>) -> Vec<Check> {
+    let Some(url) = url else {
+        return vec![Check::none("redis", "not asked; only a fleet needs one, and --redis names it")];
+    };
+    match reelmill_store_redis::look(url) {
+        Ok(servers) => judge(how(url), &servers),
+        Err(error) => vec![silent(&error)],
     }
 }
 
-/// Sends `PING`; says the first line of the answer.
-fn ping(address: &Address) -> std::io::Result<String> {
-    let socket = address.server.to_socket_addrs()?.next();
-    let socket = socket.ok_or_else(|| std::io::Error::other("the host has no address"))?;
-    let mut stream = TcpStream::connect_timeout(&socket, TIMEOUT)?;
-    stream.set_read_timeout(Some(TIMEOUT))?;
-    stream.set_write_timeout(Some(TIMEOUT))?;
-    if !address.login.is_empty() {
-        let words: Vec<&str> =
-            std::iter::once("AUTH").chain(address.login.iter().map(String::as_str)).collect();
-        exchange(&mut stream, &words)?;
+/// How the servers of an address work together.
+fn how(url: &str) -> &'static str {
+    match url.split_once("://").map(|(scheme, _)| scheme) {
+        Some("redis-cluster" | "rediss-cluster") => " Cluster",
+        Some("redis-sentinel" | "rediss-sentinel") => " behind sentinels",
+        _ => "",
     }
-    exchange(&mut stream, &["PING"])
 }
 
-/// One command in the Redis protocol and the first line of its answer; an error line is an error.
-fn exchange(stream: &mut TcpStream, words: &[&str]) -> std::io::Result<String> {
-    let mut command = format!("*{}\r\n", words.len());
-    command.extend(words.iter().map(|word| format!("${}\r\n{word}\r\n", word.len())));
-    stream.write_all(command.as_bytes())?;
-    let mut answer = [0_u8; 256];
-    let length = stream.read(&mut answer)?;
-    let answer = String::from_utf8_lossy(&answer[..length]);
-    match answer.lines().next().unwrap_or_default() {
-        "" => Err(std::io::Error::other("it closed the connection")),
-        line if line.starts_with('-') => Err(std::io::Error::other(line[1..].to_owned())),
-        line => Ok(line.trim_start_matches('+').to_owned()),
+fn silent(error: &StoreError) -> Check {
+    let remedy = "start it, or correct --redis or $REELMILL_REDIS; one machine needs none";
+    Check::bad("redis", Status::Missing, error.to_string(), remedy)
+}
+
+fn judge(how: &str, servers: &[Health]) -> Vec<Check> {
+    let greeting = servers.first().map(|first| greeting(how, first, servers.len()));
+    greeting.into_iter().chain(servers.iter().flat_map(problems)).collect()
+}
+
+fn greeting(how: &str, server: &Health, count: usize) -> Check {
+    let Health { server: place, product, version, used_bytes, room_bytes, .. } = server;
+    if version.is_empty() {
+        return Check::ok("redis", format!("{place} answers, and does not say what it is"));
     }
+    let more = if count > 1 { format!(" and {} more", count - 1) } else { String::new() };
+    let memory = format!("{} of {} used", bytes(*used_bytes), bytes(*room_bytes));
+    Check::ok("redis", format!("{product}{how} {version} at {place}{more}, {memory}"))
+}
+
+/// Everything about a server that somebody should change.
+fn problems(server: &Health) -> Vec<Check> {
+    let all: &[fn(&Health) -> Option<Check>] = if server.version.is_empty() {
+        &[rights, clock]
+    } else {
+        &[rights, version, role, keeps, writes, eviction, memory, clock]
+    };
+    all.iter().filter_map(|look| look(server)).collect()
+}
+
+fn rights(server: &Health) -> Option<Check> {
+    let found = format!("its user may not send {}", server.refused.join(", "));
+    let remedy = format!("redis-cli ACL SETUSER <user> {ACL_RULES}");
+    (!server.refused.is_empty()).then(|| Check::bad("redis rights", Status::Missing, found, remedy))
+}
+
+fn version(server: &Health) -> Option<Check> {
+    let major = server.version.split('.').next().and_then(|major| major.parse::<u32>().ok());
+    major.filter(|major| *major < VERSION_MIN).map(|_| {
+        let found = format!("{} {} is too old", server.product, server.version);
+        Check::bad("redis version", Status::Missing, found, "install Redis 7.0 or Valkey 7.2, or a newer one")
+    })
+}
+
+fn role(server: &Health) -> Option<Check> {
+    let found = format!("{} is a replica, which takes no writes", server.server);
+    let remedy = "name its master, or the sentinels that know it: redis-sentinel://HOST:PORT/MASTER";
+    server.replica.then(|| Check::bad("redis role", Status::Missing, found, remedy))
+}
+
+fn keeps(server: &Health) -> Option<Check> {
+    let found = format!("{} has `appendonly no`: when it ends, runs are lost", server.server);
+    let remedy = "redis-cli CONFIG SET appendonly yes, and the same in its configuration file";
+    (!server.append_only).then(|| Check::bad("redis durability", Status::Warn, found, remedy))
+}
+
+fn writes(server: &Health) -> Option<Check> {
+    let found = format!("{} failed to write its append-only file", server.server);
+    let remedy = "look at its log and its disk; while that lasts it takes no writes";
+    (!server.append_works).then(|| Check::bad("redis disk", Status::Missing, found, remedy))
+}
+
+fn eviction(server: &Health) -> Option<Check> {
+    let Health { server: place, eviction, .. } = server;
+    let found =
+        format!("{place} has `maxmemory-policy {eviction}`: when it is full, it forgets parts of runs");
+    let remedy = "redis-cli CONFIG SET maxmemory-policy noeviction, and the same in its configuration file";
+    (eviction != "noeviction").then(|| Check::bad("redis eviction", Status::Warn, found, remedy))
+}
+
+fn memory(server: &Health) -> Option<Check> {
+    let (used, room) = (server.used_bytes, server.room_bytes);
+    let found = format!("{} uses {} of {}", server.server, bytes(used), bytes(room));
+    let remedy = "raise `maxmemory`, or let ended runs leave earlier: reelmill worker --keep 10m";
+    let full = room > 0 && used >= room / 100 * FULL_PERCENT;
+    full.then(|| Check::bad("redis memory", Status::Warn, found, remedy))
+}
+
+fn clock(server: &Health) -> Option<Check> {
+    let apart = server.ahead_ms.unsigned_abs();
+    let side = if server.ahead_ms < 0 { "behind" } else { "ahead of" };
+    let found = format!("the clock of {} is {} s {side} this machine's", server.server, apart / 1_000);
+    let remedy = "let both machines ask a time server: runs are ordered by when they were submitted";
+    (apart > APART_MS_MAX).then(|| Check::bad("redis clock", Status::Warn, found, remedy))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::net::TcpListener;
+    use crate::doctor::render;
+    use crate::output::{Format, Output};
+    use expect_test::{Expect, expect};
+
+    fn healthy() -> Health {
+        Health {
+            server: "redis://db:6379".into(),
+            product: "Redis".into(),
+            version: "7.0.15".into(),
+            replica: false,
+            append_only: true,
+            append_works: true,
+            eviction: "noeviction".into(),
+            used_bytes: 12 << 20,
+            room_bytes: 1 << 30,
+            ahead_ms: -20,
+            refused: Vec::new(),
+        }
+    }
+
+    fn told(how: &str, servers: &[Health], expected: &Expect) {
+        let text = render(&judge(how, servers), Output { format: Format::Text, color: false });
+        expected.assert_eq(&text);
+    }
 
     #[test]
-    fn urls_are_read() {
-        let address = |server: &str, login: &[&str]| {
-            Ok(Address { server: server.to_owned(), login: login.iter().map(|&w| w.to_owned()).collect() })
+    fn a_good_server_is_one_line() {
+        told(
+            "",
+            &[healthy()],
+            &expect![[r#"
+            ok  redis  Redis 7.0.15 at redis://db:6379, 12.0 MiB of 1.0 GiB used
+        "#]],
+        );
+        told(
+            " Cluster",
+            &[healthy(), healthy()],
+            &expect![[r#"
+            ok  redis  Redis Cluster 7.0.15 at redis://db:6379 and 1 more, 12.0 MiB of 1.0 GiB used
+        "#]],
+        );
+    }
+
+    #[test]
+    fn everything_that_is_wrong_is_told_with_its_remedy() {
+        let ill = Health {
+            version: "6.2.1".into(),
+            replica: true,
+            append_only: false,
+            append_works: false,
+            eviction: "allkeys-lru".into(),
+            used_bytes: 900 << 20,
+            ahead_ms: -12_345,
+            refused: vec!["eval".into(), "hset".into()],
+            ..healthy()
         };
-        assert_eq!(parse("redis://box"), address("box:6379", &[]));
-        assert_eq!(parse("redis://:pw@box:7000/2"), address("box:7000", &["pw"]));
-        assert_eq!(parse("redis://ann:p@ss@[::1]:6380"), address("[::1]:6380", &["ann", "p@ss"]));
-        assert!(parse("rediss://box").is_err());
-    }
+        told(
+            "",
+            &[ill],
+            &expect![[r#"
+            ok       redis             Redis 6.2.1 at redis://db:6379, 900.0 MiB of 1.0 GiB used
+            missing  redis rights      its user may not send eval, hset
+            missing  redis version     Redis 6.2.1 is too old
+            missing  redis role        redis://db:6379 is a replica, which takes no writes
+            warn     redis durability  redis://db:6379 has `appendonly no`: when it ends, runs are lost
+            missing  redis disk        redis://db:6379 failed to write its append-only file
+            warn     redis eviction    redis://db:6379 has `maxmemory-policy allkeys-lru`: when it is full, it forgets parts of runs
+            warn     redis memory      redis://db:6379 uses 900.0 MiB of 1.0 GiB
+            warn     redis clock       the clock of redis://db:6379 is 12 s behind this machine's
 
-    /// A server that answers one connection with these lines, one a command; says its URL.
-    fn server(answers: &'static [&'static str]) -> String {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a loopback port can be opened");
-        let port = listener.local_addr().expect("it has an address").port();
-        std::thread::spawn(move || {
-            let (mut stream, _) = listener.accept().expect("the check connects");
-            for answer in answers {
-                let mut command = [0_u8; 256];
-                let _ = stream.read(&mut command);
-                let _ = stream.write_all(answer.as_bytes());
-            }
-        });
-        format!("redis://:secret@127.0.0.1:{port}")
+            What to do:
+              redis rights: redis-cli ACL SETUSER <user> resetchannels ~rm:* -@all +@hash +@set +@sortedset +@string +@list +@stream +@connection +@transaction -@dangerous +eval +evalsha +script|load +exists +del +expire +pexpireat +time +info +role +cluster|slots
+              redis version: install Redis 7.0 or Valkey 7.2, or a newer one
+              redis role: name its master, or the sentinels that know it: redis-sentinel://HOST:PORT/MASTER
+              redis durability: redis-cli CONFIG SET appendonly yes, and the same in its configuration file
+              redis disk: look at its log and its disk; while that lasts it takes no writes
+              redis eviction: redis-cli CONFIG SET maxmemory-policy noeviction, and the same in its configuration file
+              redis memory: raise `maxmemory`, or let ended runs leave earlier: reelmill worker --keep 10m
+              redis clock: let both machines ask a time server: runs are ordered by when they were submitted
+        "#]],
+        );
     }
 
     #[test]
-    fn an_answer_is_ok_and_a_refusal_is_told() {
-        let good = check(Some(&server(&["+OK\r\n", "+PONG\r\n"])));
-        assert_eq!((good.status, good.found.starts_with("PONG")), (Status::Ok, true), "{good:?}");
-        let refused = check(Some(&server(&["-WRONGPASS invalid password\r\n"])));
-        assert_eq!(refused.status, Status::Warn);
-        assert!(refused.found.contains("WRONGPASS") && !refused.found.contains("secret"), "{refused:?}");
+    fn a_server_that_says_nothing_of_itself_is_not_accused() {
+        let closed =
+            Health { server: "redis://db:6379".into(), refused: vec!["info".into()], ..Health::default() };
+        told(
+            "",
+            &[closed],
+            &expect![[r#"
+            ok       redis         redis://db:6379 answers, and does not say what it is
+            missing  redis rights  its user may not send info
+
+            What to do:
+              redis rights: redis-cli ACL SETUSER <user> resetchannels ~rm:* -@all +@hash +@set +@sortedset +@string +@list +@stream +@connection +@transaction -@dangerous +eval +evalsha +script|load +exists +del +expire +pexpireat +time +info +role +cluster|slots
+        "#]],
+        );
     }
 }

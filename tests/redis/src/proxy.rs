@@ -1,0 +1,138 @@
+//! A line to a server that can be slow, be cut, or lose an answer.
+
+use std::io::{Read as _, Write as _};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+/// Bytes carried at a time.
+const CHUNK: usize = 1 << 16;
+
+/// Stands between clients and a server.
+pub struct Proxy {
+    port: u16,
+    line: Arc<Line>,
+}
+
+/// What all of its connections share.
+#[derive(Default)]
+struct Line {
+    closed: AtomicBool,
+    delay_ms: AtomicU64,
+    losing: Mutex<Option<Vec<u8>>>,
+    lost: AtomicU64,
+    open: Mutex<Vec<TcpStream>>,
+}
+
+impl Proxy {
+    /// A line to the server at this place.
+    #[must_use]
+    pub fn to(place: &str) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port can be had");
+        let port = listener.local_addr().expect("it has an address").port();
+        let line = Arc::<Line>::default();
+        let (shared, place) = (Arc::clone(&line), place.to_owned());
+        thread::spawn(move || {
+            for client in listener.incoming().flatten() {
+                if shared.closed.load(Ordering::Acquire) {
+                    return;
+                }
+                // A server that is away closes the connection, as a server would.
+                if let Ok(server) = TcpStream::connect(&place) {
+                    connect(&shared, client, server);
+                }
+            }
+        });
+        Self { port, line }
+    }
+
+    /// Its address, as clients take it.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}/0", self.port)
+    }
+
+    /// From now on every answer takes so much longer.
+    pub fn delay(&self, time: Duration) {
+        let ms = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        self.line.delay_ms.store(ms, Ordering::Release);
+    }
+
+    /// Cuts every connection.
+    pub fn cut(&self) {
+        for end in lock(&self.line.open).drain(..) {
+            // It may be closed already.
+            let _ = end.shutdown(Shutdown::Both);
+        }
+    }
+
+    /// The next request with this word in it reaches the server, and its answer is lost with the connection.
+    pub fn lose_answer_to(&self, word: &str) {
+        *lock(&self.line.losing) = Some(word.as_bytes().to_vec());
+    }
+
+    /// How many answers were lost.
+    #[must_use]
+    pub fn lost(&self) -> u64 {
+        self.line.lost.load(Ordering::Acquire)
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.line.closed.store(true, Ordering::Release);
+        self.cut();
+        // Wakes the thread that waits for clients.
+        let _ = TcpStream::connect(("127.0.0.1", self.port));
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Carries bytes both ways until one end closes.
+fn connect(line: &Arc<Line>, client: TcpStream, server: TcpStream) {
+    let both = |stream: &TcpStream| stream.try_clone().expect("a socket has two names");
+    lock(&line.open).extend([both(&client), both(&server)]);
+    let losing = Arc::new(AtomicBool::new(false));
+    let (requests, answers) = ((both(&client), both(&server)), (server, client));
+    let (shared, flag) = (Arc::clone(line), Arc::clone(&losing));
+    thread::spawn(move || {
+        carry(requests.0, requests.1, |request| {
+            let mut wanted = lock(&shared.losing);
+            if wanted.as_ref().is_some_and(|word| request.windows(word.len()).any(|part| part == word)) {
+                *wanted = None;
+                flag.store(true, Ordering::Release);
+            }
+            true
+        });
+    });
+    let shared = Arc::clone(line);
+    thread::spawn(move || {
+        carry(answers.0, answers.1, |_| {
+            thread::sleep(Duration::from_millis(shared.delay_ms.load(Ordering::Acquire)));
+            if losing.load(Ordering::Acquire) {
+                shared.lost.fetch_add(1, Ordering::AcqRel);
+                return false;
+            }
+            true
+        });
+    });
+}
+
+/// Carries one way, for as long as `pass` lets it; then both are closed.
+fn carry(mut from: TcpStream, mut to: TcpStream, mut pass: impl FnMut(&[u8]) -> bool) {
+    let mut chunk = vec![0; CHUNK];
+    while let Ok(read @ 1..) = from.read(&mut chunk) {
+        if !pass(&chunk[..read]) || to.write_all(&chunk[..read]).is_err() {
+            break;
+        }
+    }
+    for end in [from, to] {
+        // The other direction may have closed it.
+        let _ = end.shutdown(Shutdown::Both);
+    }
+}
