@@ -6,7 +6,7 @@ use reelmill_tests::{Place, RedisServer};
 use serde_json::Value;
 use std::time::{Duration, Instant};
 
-fn worker<'a>(place: &'a Place) -> Working<'a> {
+fn worker(place: &Place) -> Working<'_> {
     let mut worker = Working::start(place, place.engine(&["worker"]));
     worker.wait_for("working for the fleet");
     worker
@@ -55,7 +55,6 @@ fn a_full_server_loses_nothing_and_says_what_to_do() {
     assert!(told.contains("raise `maxmemory`"), "{told}");
     let refused = place.ask(&["submit", "p.yaml"]);
     assert!(refused.code == Some(75) && refused.stderr.contains("is full"), "{refused:?}");
-    assert_eq!(status(&place, &run)["state"], "running", "what is there can be read");
     assert_eq!(server.ask(&["CONFIG", "SET", "maxmemory", "0"]), "OK");
     assert!(attempts(&place, &run) <= 2);
 }

@@ -253,7 +253,7 @@ fn sentinel(scheme: &str, rest: &str, login: Login) -> RedisResult<Kind> {
     if master.is_empty() {
         return Err(form());
     }
-    let infos = nodes(scheme, hosts).into_iter().map(|url| url.into_connection_info());
+    let infos = nodes(scheme, hosts).into_iter().map(IntoConnectionInfo::into_connection_info);
     Ok(Kind::Sentinel { nodes: infos.collect::<RedisResult<_>>()?, master: master.to_owned(), db, login })
 }
 

@@ -133,10 +133,19 @@ fn partitions(address: &Address, wanted: Option<u16>) -> Result<u16, Trouble> {
         command.arg(META).arg(field).arg(value);
         command
     };
-    wire.query::<()>(&set("layout", LAYOUT))?;
-    wire.query::<()>(&set("partitions", &new.to_string()))?;
-    let (layout, partitions): (String, u16) =
-        wire.query(cmd("HMGET").arg(META).arg("layout").arg("partitions"))?;
+    let known = |wire: &mut Wire| -> Result<(Option<String>, Option<u16>), Trouble> {
+        wire.query(cmd("HMGET").arg(META).arg("layout").arg("partitions"))
+    };
+    let mut found = known(&mut wire)?;
+    // A store that is there is only read, so that it may be full.
+    if found.0.is_none() || found.1.is_none() {
+        wire.query::<()>(&set("layout", LAYOUT))?;
+        wire.query::<()>(&set("partitions", &new.to_string()))?;
+        found = known(&mut wire)?;
+    }
+    let (Some(layout), Some(partitions)) = found else {
+        return Err(Damage("what was just written there is gone".into()).into());
+    };
     if layout != LAYOUT {
         let what =
             format!("its layout is {layout}, this version reads {LAYOUT}; use the version that wrote it");

@@ -152,16 +152,16 @@ mod tests {
         told(
             "",
             &[healthy()],
-            &expect![[r#"
+            &expect![[r"
             ok  redis  Redis 7.0.15 at redis://db:6379, 12.0 MiB of 1.0 GiB used
-        "#]],
+        "]],
         );
         told(
             " Cluster",
             &[healthy(), healthy()],
-            &expect![[r#"
+            &expect![[r"
             ok  redis  Redis Cluster 7.0.15 at redis://db:6379 and 1 more, 12.0 MiB of 1.0 GiB used
-        "#]],
+        "]],
         );
     }
 
@@ -181,7 +181,7 @@ mod tests {
         told(
             "",
             &[ill],
-            &expect![[r#"
+            &expect![[r"
             ok       redis             Redis 6.2.1 at redis://db:6379, 900.0 MiB of 1.0 GiB used
             missing  redis rights      its user may not send eval, hset
             missing  redis version     Redis 6.2.1 is too old
@@ -201,7 +201,7 @@ mod tests {
               redis eviction: redis-cli CONFIG SET maxmemory-policy noeviction, and the same in its configuration file
               redis memory: raise `maxmemory`, or let ended runs leave earlier: reelmill worker --keep 10m
               redis clock: let both machines ask a time server: runs are ordered by when they were submitted
-        "#]],
+        "]],
         );
     }
 
@@ -212,13 +212,13 @@ mod tests {
         told(
             "",
             &[closed],
-            &expect![[r#"
+            &expect![[r"
             ok       redis         redis://db:6379 answers, and does not say what it is
             missing  redis rights  its user may not send info
 
             What to do:
               redis rights: redis-cli ACL SETUSER <user> resetchannels ~rm:* -@all +@hash +@set +@sortedset +@string +@list +@stream +@connection +@transaction -@dangerous +eval +evalsha +script|load +exists +del +expire +pexpireat +time +info +role +cluster|slots
-        "#]],
+        "]],
         );
     }
 }
