@@ -24,7 +24,7 @@ impl Doctor {
     pub(super) fn run(cx: &Context) -> Result<Exit, CliError> {
         let found = plugins::look(cx, Path::new("."))?;
         let redis = match &cx.place {
-            Place::Redis(url) => Some(url.as_str()),
+            Place::Redis { url, .. } => Some(url.as_str()),
             Place::Home => None,
         };
         let shared = Shared { redis, artifacts: cx.artifacts.as_ref() };
