@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// How often the worker is looked at.
-const LOOK: Duration = Duration::from_millis(20);
+const LOOK: Duration = Duration::from_millis(5);
 /// Ended runs of the one partition.
 const ENDED: &str = "rm:{0}:ended";
 /// Runs that are looked at one by one, because they may say when they began; more at once are of another kind.

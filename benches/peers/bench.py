@@ -363,9 +363,9 @@ def main():
     parser.add_argument("--quick", action="store_true", help="one small round: does every side do what is asked?")
     parser.add_argument("--durable", action="store_true", help="with an append-only file, synced every second")
     arguments = parser.parse_args()
-    sizes = {"noop": 20_000, "dag": 200, "stamp": 200}
+    sizes = {"noop": 20_000, "dag": 1_000, "stamp": 200}
     if arguments.quick:
-        arguments.rounds, sizes = 1, {"noop": 2_000, "dag": 50, "stamp": 50}
+        arguments.rounds, sizes = 1, {"noop": 2_000, "dag": 200, "stamp": 50}
     os.makedirs(HOME, exist_ok=True)
     need("redis-server", "redis-server")
     chosen = commands(arguments)
