@@ -29,7 +29,8 @@ fn words_keep_their_places() {
     assert_eq!(words(Phase::ALL), "main on_failure finally done compensate");
     assert_eq!(words(Severity::ALL), "debug info warn error");
     let events = "run.submitted run.phase run.ended run.cancel_requested run.retried task.leased task.expanded \
-                  task.settled task.retried task.lease_expired task.released task.log task.progress task.awaits";
+                  task.settled task.retried task.lease_expired task.released task.log task.progress task.awaits \
+                  run.paused run.resumed task.parked";
     assert_eq!(words(EventKind::ALL), events);
 }
 
