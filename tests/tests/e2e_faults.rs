@@ -106,7 +106,7 @@ outputs: { count: "${{ stages.each.outputs.size() }}" }
     // Files may not grow beyond this, for the worker as on a disk that is full.
     let limited = place.engine(&["run", "p.yaml", "-o", "json"]);
     let mut shell = Command::new("sh");
-    shell.args(["-c", "trap '' XFSZ; ulimit -f 400; exec \"$0\" \"$@\""]).arg(limited.get_program());
+    shell.args(["-c", "trap '' XFSZ; ulimit -f 1000; exec \"$0\" \"$@\""]).arg(limited.get_program());
     shell.args(limited.get_args()).current_dir(place.path("")).env_clear();
     shell.envs(limited.get_envs().filter_map(|(name, value)| Some((name, value?))));
     let mut working = Working::start(&place, shell);
