@@ -4,8 +4,20 @@ use redis::Script;
 use std::sync::LazyLock;
 
 macro_rules! script {
-    ($($file:literal),+) => {
-        Script::new(concat!(include_str!("lua/common.lua"), $("\n", include_str!(concat!("lua/", $file, ".lua")),)+))
+    ($first:literal: $($file:literal),+) => {
+        Script::new(concat!(
+            $first,
+            include_str!("lua/common.lua"),
+            $("\n", include_str!(concat!("lua/", $file, ".lua")),)+
+        ))
+    };
+    ($($file:literal),+) => { script!("": $($file),+) };
+}
+
+// A script that only reads says so in its first line: then a server that is full runs it.
+macro_rules! reading {
+    ($file:literal) => {
+        script!("#!lua flags=no-writes\n": $file)
     };
 }
 
@@ -29,7 +41,7 @@ impl Scripts {
         static SHARED: LazyLock<Scripts> = LazyLock::new(|| Scripts {
             step: script!("index", "queues", "step"),
             beat: script!("beat"),
-            list: script!("list"),
+            list: reading!("list"),
             log: script!("log"),
             progress: script!("progress"),
         });
