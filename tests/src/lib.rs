@@ -2,6 +2,7 @@
 //! workspace.
 
 pub mod engine;
+pub mod fleet;
 mod running;
 
 pub use reelmill_test_postgres::PostgresServer;

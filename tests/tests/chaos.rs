@@ -152,7 +152,9 @@ fn every_run_ends_once_whatever_happens() {
     for (index, name) in [("leases", "leases"), ("due", "delayed tasks")] {
         assert_eq!(server.ask(&["ZCARD", &format!("rm:{{0}}:{index}")]), "0", "{name} are left over");
     }
-    assert_eq!(server.ask(&["KEYS", "rm:{0}:q:*"]), "", "ready tasks are left over");
+    for left in ["rm:{0}:f:*", "rm:{0}:q:*", "rm:{0}:stale"] {
+        assert_eq!(server.ask(&["KEYS", left]), "", "ready tasks are left over");
+    }
     wait_until("the processes of workers to be gone", || place.processes().is_empty());
     assert_eq!(files(&place.path("home/scratch")), [], "scratch is left over");
 }

@@ -2,6 +2,7 @@
 //! run was compiled with.
 
 use reelmill_tests::engine::{Working, pipeline, wait_until};
+use reelmill_tests::fleet::submit;
 use reelmill_tests::{Place, RedisServer, binaries, get, repository};
 use serde_json::Value;
 use std::process::Command;
@@ -25,12 +26,6 @@ fn working(place: &Place, command: Command) -> Working<'_> {
 fn seen(place: &Place) -> Vec<Value> {
     let workers = place.ask(&["workers", "-o", "json"]).expect(0).json();
     workers["workers"].as_array().cloned().unwrap_or_default()
-}
-
-fn submit(place: &Place, text: &str, more: &[&str]) -> String {
-    place.write("p.yaml", text);
-    let ended = place.ask(&[&["submit", "p.yaml", "-o", "json"], more].concat()).expect(0).json();
-    ended["run"].as_str().expect("a run").to_owned()
 }
 
 #[test]

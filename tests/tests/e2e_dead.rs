@@ -1,33 +1,10 @@
 //! What failed for good, on the real binaries and a real Redis: put together, looked at, mended and sent around again;
 //! and why what waits does.
 
-use reelmill_tests::engine::{PATIENCE, Working, pipeline, wait_until};
+use reelmill_tests::engine::{pipeline, wait_until};
+use reelmill_tests::fleet::{end_of, submit, worker};
 use reelmill_tests::{Place, RedisServer};
 use serde_json::{Value, json};
-use std::time::Instant;
-
-fn worker<'a>(place: &'a Place, more: &[&str]) -> Working<'a> {
-    let mut worker = Working::start(place, place.engine(&[&["worker"], more].concat()));
-    worker.wait_for("working for the fleet");
-    worker
-}
-
-fn submit(place: &Place, text: &str, more: &[&str]) -> String {
-    place.write("p.yaml", text);
-    let ended = place.ask(&[&["submit", "p.yaml", "-o", "json"], more].concat()).expect(0).json();
-    ended["run"].as_str().expect("a run").to_owned()
-}
-
-fn end_of(place: &Place, run: &str) -> Value {
-    let begun = Instant::now();
-    loop {
-        let status = place.ask(&["status", run, "-o", "json"]).expect(0).json();
-        if status["state"] != "running" {
-            return status;
-        }
-        assert!(begun.elapsed() < PATIENCE, "it never ended: {status:#}");
-    }
-}
 
 /// Items of which one fails, with a message that is a little different in each run.
 fn broken_clips() -> String {

@@ -1,52 +1,18 @@
 //! A fleet on the real binaries and a real Redis: several workers, one of them killed or told to stop, a server that
 //! dies and comes back, keys that make one run of several submissions, and an archive.
 
-use reelmill_tests::engine::{PATIENCE, Working, files, pipeline, signal, wait_until};
+use reelmill_tests::engine::{files, pipeline, signal, wait_until};
+use reelmill_tests::fleet::{end_of, open_for_the_next, status, submit, worker};
 use reelmill_tests::{Place, PostgresServer, RedisServer};
 use serde_json::Value;
-use std::time::Instant;
-
-/// A worker that says it is ready.
-fn worker<'a>(place: &'a Place, more: &[&str]) -> Working<'a> {
-    let mut worker = Working::start(place, place.engine(&[&["worker", "--slots", "4"], more].concat()));
-    worker.wait_for("working for the fleet");
-    worker
-}
-
-/// Submits a pipeline; says the run's id.
-fn submit(place: &Place, text: &str, more: &[&str]) -> String {
-    place.write("p.yaml", text);
-    let ended = place.ask(&[&["submit", "p.yaml", "-o", "json"], more].concat()).expect(0).json();
-    ended["run"].as_str().expect("a run").to_owned()
-}
-
-fn status(place: &Place, run: &str) -> Value {
-    place.ask(&["status", run, "-o", "json"]).expect(0).json()
-}
-
-/// Waits for a run's end; gives its status.
-fn end_of(place: &Place, run: &str) -> Value {
-    let begun = Instant::now();
-    loop {
-        let status = status(place, run);
-        if status["state"] != "running" {
-            return status;
-        }
-        assert!(begun.elapsed() < PATIENCE, "it never ended: {status:#}");
-    }
-}
-
-/// Whoever stands at a gate stays there; whoever comes next finds an open one, a file that ends at once.
-fn open_for_the_next(place: &Place, gate: &str) {
-    std::fs::remove_file(place.path(gate)).expect("the pipe can be removed");
-    place.write(gate, "");
-}
 
 /// What must not be left in a Redis when all work is done.
 fn nothing_is_held(server: &RedisServer) {
     assert_eq!(server.ask(&["ZCARD", "rm:{0}:leases"]), "0");
     assert_eq!(server.ask(&["ZCARD", "rm:{0}:due"]), "0");
-    assert_eq!(server.ask(&["KEYS", "rm:{0}:q:*"]), "");
+    for left in ["rm:{0}:f:*", "rm:{0}:q:*", "rm:{0}:stale"] {
+        assert_eq!(server.ask(&["KEYS", left]), "");
+    }
 }
 
 /// Three stages for each of some items, and one that waits for all.
@@ -70,7 +36,7 @@ outputs: {{ all: \"${{{{ stages.all.outputs.all }}}}\" }}
 fn a_run_that_is_submitted_is_done_by_the_workers_there_are() {
     let server = RedisServer::start();
     let place = Place::of_fleet(&server);
-    let workers = [worker(&place, &[]), worker(&place, &[])];
+    let workers = [worker(&place, &["--slots", "4"]), worker(&place, &["--slots", "4"])];
     place.write("p.yaml", &fan(12));
     let ended = place.ask(&["submit", "p.yaml", "--wait", "-o", "json"]).expect(0).json();
     let all: Vec<u64> = (0..12).collect();
@@ -98,11 +64,11 @@ fn what_a_killed_worker_held_goes_on_with_its_neighbour() {
   held: { uses: probe.gate@1, with: { gate: gate, value: \"${{ stages.before.outputs.n }}\" } }
 ",
     );
-    let first = worker(&place, &[]);
+    let first = worker(&place, &["--slots", "4"]);
     let run = submit(&place, &text, &[]);
     gate.wait();
     open_for_the_next(&place, "gate");
-    let neighbour = worker(&place, &[]);
+    let neighbour = worker(&place, &["--slots", "4"]);
     signal("KILL", &[first.id()]);
     let _ = first.end();
     let ended = end_of(&place, &run);
@@ -120,7 +86,7 @@ fn a_worker_that_is_told_to_stop_gives_back_what_it_cannot_end() {
     let server = RedisServer::start();
     let place = Place::of_fleet(&server);
     let mut gate = place.gate("gate");
-    let first = worker(&place, &["--drain", "1ms"]);
+    let first = worker(&place, &["--slots", "4", "--drain", "1ms"]);
     let run =
         submit(&place, &pipeline("stages: { held: { uses: probe.gate@1, with: { gate: gate } } }\n"), &[]);
     gate.wait();
@@ -128,7 +94,7 @@ fn a_worker_that_is_told_to_stop_gives_back_what_it_cannot_end() {
     signal("TERM", &[first.id()]);
     let _ = first.end().expect(0);
     assert_eq!(status(&place, &run)["stages"][0]["attempts"], 0, "a task given back counts no attempt");
-    let _second = worker(&place, &[]);
+    let _second = worker(&place, &["--slots", "4"]);
     assert_eq!(end_of(&place, &run)["state"], "succeeded");
 }
 
@@ -143,7 +109,7 @@ fn a_redis_that_is_killed_and_comes_back_loses_nothing() {
   after: { uses: probe.echo@1, with: { at: \"${{ stages.held.outputs.to }}\" } }
 ",
     );
-    let _worker = worker(&place, &[]);
+    let _worker = worker(&place, &["--slots", "4"]);
     let run = submit(&place, &text, &[]);
     gate.wait();
     server.kill();
@@ -175,7 +141,7 @@ fn a_paused_queue_rests_until_it_is_resumed() {
     let place = Place::of_fleet(&server);
     let _ = place.ask(&["queues", "--pause", "default"]).expect(0);
     let run = submit(&place, &pipeline("stages: { one: { uses: probe.echo@1, with: { n: 1 } } }\n"), &[]);
-    let _worker = worker(&place, &[]);
+    let _worker = worker(&place, &["--slots", "4"]);
     let queues = place.ask(&["queues", "-o", "json"]).expect(0).json();
     let lanes = queues["lanes"].as_array().expect("lanes");
     let of_plugin = |lane: &&Value| lane["lane"].as_str().is_some_and(|lane| lane.contains(";plugin=probe@"));
@@ -194,7 +160,7 @@ fn a_paused_queue_rests_until_it_is_resumed() {
 fn ended_runs_leave_redis_and_are_read_as_before() {
     let server = RedisServer::start();
     let place = Place::of_fleet(&server);
-    let _worker = worker(&place, &["--keep", "0s"]);
+    let _worker = worker(&place, &["--slots", "4", "--keep", "0s"]);
     let text = pipeline("stages: { one: { uses: probe.say@1, with: { text: \"a word\" } } }\n");
     let run = submit(&place, &text, &["--key", "k"]);
     wait_until("the run to leave Redis", || {
@@ -214,7 +180,7 @@ fn ended_runs_leave_redis_and_are_read_as_before() {
 fn an_archive_in_postgresql_is_read_from_every_machine() {
     let (server, archive) = (RedisServer::start(), PostgresServer::start());
     let place = Place::of_fleet(&server).with_archive(&archive);
-    let _worker = worker(&place, &["--keep", "0s"]);
+    let _worker = worker(&place, &["--slots", "4", "--keep", "0s"]);
     let good = submit(&place, &fan(3), &[]);
     let text = "stages: { one: { uses: probe.say@1, with: { text: \"a word\" } }, two: { needs: [one], uses: probe.fail@1, with: { class: permanent, message: no such tide } } }\n";
     let bad = submit(&place, &pipeline(text), &[]);
@@ -251,7 +217,7 @@ outputs: { n: \"${{ stages.one.outputs.n }}\" }
 ",
         ),
     );
-    let worker = worker(&place, &["--inbox", "flows"]);
+    let worker = worker(&place, &["--slots", "4", "--inbox", "flows"]);
     let put = |envelope: &str| server.ask(&["XADD", "rm:inbox", "*", "envelope", envelope]);
     let order =
         r#"{"version":1,"id":"order-7","pipeline":"hello","inputs":{"n":7},"namespace":"acme","priority":8}"#;

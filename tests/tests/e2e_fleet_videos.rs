@@ -1,6 +1,7 @@
 //! Real work on a fleet: a table of videos on three workers, one of which is killed on the way.
 
 use reelmill_tests::engine::{Working, signal};
+use reelmill_tests::fleet::{open_for_the_next, worker};
 use reelmill_tests::{Place, RedisServer, repository};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
@@ -52,12 +53,6 @@ fn write(place: &Place, table: &str) {
     }
 }
 
-fn worker(place: &Place) -> Working<'_> {
-    let mut worker = Working::start(place, place.engine(&["worker", "--slots", "2"]));
-    worker.wait_for("working for the fleet");
-    worker
-}
-
 /// The artifact of each row's video.
 fn videos(report: &Value) -> Vec<Value> {
     let rows = report["runs"].as_array().expect("rows");
@@ -75,13 +70,12 @@ fn a_table_of_videos_ends_as_if_made_alone_although_a_worker_is_killed() {
     }
     write(&place, &table);
 
-    let first = worker(&place);
+    let first = worker(&place, &["--slots", "2"]);
     let flags = ["submit", "p.yaml", "--each", "rows.csv", "--wait", "--out", "out", "-o", "json"];
     let submitter = Working::start(&place, place.engine(&flags));
     gate.wait();
-    std::fs::remove_file(place.path("gate")).expect("the pipe can be removed");
-    place.write("gate", "");
-    let (_second, _third) = (worker(&place), worker(&place));
+    open_for_the_next(&place, "gate");
+    let (_second, _third) = (worker(&place, &["--slots", "2"]), worker(&place, &["--slots", "2"]));
     signal("KILL", &[first.id()]);
     let _ = first.end();
     let report = submitter.end().expect(0).json();

@@ -1,16 +1,11 @@
 //! Limits that runs share, on the real binaries: two workers on one Redis, one worker over its own file.
 
-use reelmill_tests::engine::{Gate, PATIENCE, Working, pipeline, signal, wait_until};
+use reelmill_tests::engine::{Gate, PATIENCE, pipeline, signal, wait_until};
+use reelmill_tests::fleet::{open_for_the_next, worker};
 use reelmill_tests::{Place, RedisServer};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::time::Instant;
-
-fn worker<'a>(place: &'a Place, more: &[&str]) -> Working<'a> {
-    let mut worker = Working::start(place, place.engine(&[&["worker", "--slots", "4"], more].concat()));
-    worker.wait_for("working for the fleet");
-    worker
-}
 
 fn submit(place: &Place, text: &str, more: &[&str]) -> Value {
     place.write("p.yaml", text);
@@ -71,7 +66,7 @@ fn a_fleet_works_on_no_more_tasks_at_once_than_a_key_allows() {
     let server = RedisServer::start();
     let place = Place::of_fleet(&server);
     let mut left: Vec<Gate> = (0..8).map(|no| place.gate(&format!("gate{no}"))).collect();
-    let _workers = [worker(&place, &[]), worker(&place, &[])];
+    let _workers = [worker(&place, &["--slots", "4"]), worker(&place, &["--slots", "4"])];
     let text = gated(8, "concurrency: { key: \"${{ 'g' + 'pu' }}\", limit: 2 }");
     let run = run_of(&submit(&place, &text, &[]));
     // When all others wait in line, nobody else can be on the way to a gate.
@@ -100,7 +95,7 @@ fn the_place_of_a_killed_worker_is_free_again() {
             "stages: {{ held: {{ uses: probe.gate@1, with: {{ gate: {gate} }}, concurrency: {{ key: one, limit: 1 }} }} }}\n"
         ))
     };
-    let first = worker(&place, &[]);
+    let first = worker(&place, &["--slots", "4"]);
     let holder = run_of(&submit(&place, &text("gate"), &[]));
     gate.wait();
     place.write("open", "");
@@ -112,11 +107,10 @@ fn the_place_of_a_killed_worker_is_free_again() {
     assert!(said.contains("number 1 of 1 in line"), "{said}");
     assert!(why(&place, &[&waiter]).contains("1 task waits for a limit"));
     // The killed one's task finds an open gate when it is done again.
-    std::fs::remove_file(place.path("gate")).expect("the pipe can be removed");
-    place.write("gate", "");
+    open_for_the_next(&place, "gate");
     signal("KILL", &[first.id()]);
     let _ = first.end();
-    let _second = worker(&place, &[]);
+    let _second = worker(&place, &["--slots", "4"]);
     wait_for_end(&place, &waiter);
     wait_for_end(&place, &holder);
     wait_until("the places to be given back", || limits(&place).is_empty());
@@ -128,7 +122,7 @@ fn starts_of_a_fleet_are_as_far_apart_as_the_rate_says() {
     const INTERVAL_MS: u64 = 200;
     let server = RedisServer::start();
     let place = Place::of_fleet(&server);
-    let _workers = [worker(&place, &[]), worker(&place, &[])];
+    let _workers = [worker(&place, &["--slots", "4"]), worker(&place, &["--slots", "4"])];
     let text = pipeline(
         "stages:
   list: { uses: probe.count@1, with: { to: 8 } }
@@ -176,7 +170,7 @@ fn runs_of_one_key_wait_for_each_other() {
     let server = RedisServer::start();
     let place = Place::of_fleet(&server);
     let (mut gate, mut later) = (place.gate("gate"), place.gate("later"));
-    let _worker = worker(&place, &[]);
+    let _worker = worker(&place, &["--slots", "4"]);
     let first = run_of(&submit(&place, &one_at_a_time("queue", "gate"), &["--namespace", "acme"]));
     gate.wait();
     let second = run_of(&submit(&place, &one_at_a_time("queue", "later"), &["--namespace", "acme"]));

@@ -2,7 +2,8 @@
 //! what the doctor says of servers.
 
 use reelmill_test_redis::{Certificates, RedisCluster, RedisSentinel};
-use reelmill_tests::engine::{Working, pipeline, signal, wait_until};
+use reelmill_tests::engine::{pipeline, signal, wait_until};
+use reelmill_tests::fleet::{open_for_the_next, worker};
 use reelmill_tests::{Ended, Place, RedisServer};
 use serde_json::{Value, json};
 
@@ -20,12 +21,6 @@ fn allow(server: &RedisServer) {
     let words: Vec<&str> =
         ["ACL", "SETUSER", "mill", "on", ">SECRET"].into_iter().chain(rules.split(' ')).collect();
     assert_eq!(server.ask(&words), "OK");
-}
-
-fn worker<'a>(place: &'a Place, more: &[&str]) -> Working<'a> {
-    let mut worker = Working::start(place, place.engine(&[&["worker"], more].concat()));
-    worker.wait_for("working for the fleet");
-    worker
 }
 
 /// A stage that waits at a gate, and one that needs it.
@@ -48,12 +43,6 @@ fn submit(place: &Place) -> String {
 fn status(place: &Place, run: &str) -> Value {
     let ended = place.ask(&["status", run, "-o", "json"]);
     if ended.code == Some(75) { Value::Null } else { ended.expect(0).json() }
-}
-
-/// Whoever comes to the gate next finds a file that ends at once.
-fn open_for_the_next(place: &Place) {
-    std::fs::remove_file(place.path("gate")).expect("the pipe can be removed");
-    place.write("gate", "");
 }
 
 #[test]
@@ -92,7 +81,7 @@ fn workers_go_on_when_a_sentinel_fails_over() {
     let mut gate = place.gate("gate");
     let first = submit(&place);
     gate.wait();
-    open_for_the_next(&place);
+    open_for_the_next(&place, "gate");
     // The old master becomes a replica. What it was told before it knew is lost: an attempt may run again.
     servers.fail_over();
     gate.open();
@@ -102,7 +91,7 @@ fn workers_go_on_when_a_sentinel_fails_over() {
     let mut gate = place.gate("gate");
     let second = submit(&place);
     gate.wait();
-    open_for_the_next(&place);
+    open_for_the_next(&place, "gate");
     servers.wait_for_replica();
     servers.kill_master();
     gate.open();

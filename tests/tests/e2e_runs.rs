@@ -1,39 +1,9 @@
 //! What submitters and operators do with runs of a fleet, on the real binaries and a real Redis: urgent runs, pauses.
 
-use reelmill_tests::engine::{PATIENCE, Working, pipeline, wait_until};
+use reelmill_tests::engine::{pipeline, wait_until};
+use reelmill_tests::fleet::{end_of, status, submit, worker};
 use reelmill_tests::{Place, RedisServer};
 use serde_json::Value;
-use std::time::Instant;
-
-/// A worker that says it is ready.
-fn worker<'a>(place: &'a Place, more: &[&str]) -> Working<'a> {
-    let mut worker = Working::start(place, place.engine(&[&["worker"], more].concat()));
-    worker.wait_for("working for the fleet");
-    worker
-}
-
-/// Submits a pipeline; says the run's id.
-fn submit(place: &Place, text: &str, more: &[&str]) -> String {
-    place.write("p.yaml", text);
-    let ended = place.ask(&[&["submit", "p.yaml", "-o", "json"], more].concat()).expect(0).json();
-    ended["run"].as_str().expect("a run").to_owned()
-}
-
-fn status(place: &Place, run: &str) -> Value {
-    place.ask(&["status", run, "-o", "json"]).expect(0).json()
-}
-
-/// Waits for a run's end; gives its status.
-fn end_of(place: &Place, run: &str) -> Value {
-    let begun = Instant::now();
-    loop {
-        let status = status(place, run);
-        if status["state"] != "running" {
-            return status;
-        }
-        assert!(begun.elapsed() < PATIENCE, "it never ended: {status:#}");
-    }
-}
 
 #[test]
 fn an_urgent_run_goes_first_and_other_tenants_keep_their_share() {

@@ -1,19 +1,13 @@
 //! A fleet in trouble: its Redis is full, slow, forgets its scripts; a worker is paused or killed.
 
 use reelmill_test_redis::Proxy;
-use reelmill_tests::engine::{Working, pipeline, signal, wait_until};
+use reelmill_tests::engine::{pipeline, signal, wait_until};
+use reelmill_tests::fleet::{open_for_the_next, status, worker};
 use reelmill_tests::{Place, RedisServer};
-use serde_json::Value;
 use std::time::{Duration, Instant};
 
-fn worker(place: &Place) -> Working<'_> {
-    let mut worker = Working::start(place, place.engine(&["worker"]));
-    worker.wait_for("working for the fleet");
-    worker
-}
-
 /// Submits a stage that waits at a gate, and one that needs it.
-fn submit(place: &Place) -> String {
+fn submit_gated(place: &Place) -> String {
     let text = pipeline(
         "stages:
   held: { uses: probe.gate@1, with: { gate: gate } }
@@ -23,10 +17,6 @@ fn submit(place: &Place) -> String {
     place.write("p.yaml", &text);
     let ended = place.ask(&["submit", "p.yaml", "-o", "json"]).expect(0).json();
     ended["run"].as_str().expect("a run").to_owned()
-}
-
-fn status(place: &Place, run: &str) -> Value {
-    place.ask(&["status", run, "-o", "json"]).expect(0).json()
 }
 
 /// Waits for the end of a run; says how often the stage at the gate was tried.
@@ -46,8 +36,8 @@ fn a_full_server_loses_nothing_and_says_what_to_do() {
     let server = RedisServer::start();
     let place = Place::of_fleet(&server);
     let mut gate = place.gate("gate");
-    let mut worker = worker(&place);
-    let run = submit(&place);
+    let mut worker = worker(&place, &[]);
+    let run = submit_gated(&place);
     gate.wait();
     assert_eq!(server.ask(&["CONFIG", "SET", "maxmemory", "1"]), "OK");
     gate.open();
@@ -55,6 +45,8 @@ fn a_full_server_loses_nothing_and_says_what_to_do() {
     assert!(told.contains("raise `maxmemory`"), "{told}");
     let refused = place.ask(&["submit", "p.yaml"]);
     assert!(refused.code == Some(75) && refused.stderr.contains("is full"), "{refused:?}");
+    let listed = place.ask(&["status", "-o", "json"]).expect(0).json();
+    assert_eq!(listed["runs"][0]["state"], "running", "what only reads goes on: {listed}");
     assert_eq!(server.ask(&["CONFIG", "SET", "maxmemory", "0"]), "OK");
     assert!(attempts(&place, &run) <= 2);
 }
@@ -64,8 +56,8 @@ fn a_server_that_forgets_its_scripts_is_taught_again() {
     let server = RedisServer::start();
     let place = Place::of_fleet(&server);
     let mut gate = place.gate("gate");
-    let _worker = worker(&place);
-    let run = submit(&place);
+    let _worker = worker(&place, &[]);
+    let run = submit_gated(&place);
     gate.wait();
     assert_eq!(server.ask(&["SCRIPT", "FLUSH"]), "OK");
     gate.open();
@@ -78,8 +70,8 @@ fn a_slow_line_that_breaks_costs_no_attempt() {
     let line = Proxy::to(&server.place());
     let place = Place::of_redis(&line.url());
     let mut gate = place.gate("gate");
-    let _worker = worker(&place);
-    let run = submit(&place);
+    let _worker = worker(&place, &[]);
+    let run = submit_gated(&place);
     gate.wait();
     line.delay(Duration::from_millis(200));
     line.cut();
@@ -92,15 +84,13 @@ fn a_worker_that_was_paused_for_too_long_cannot_settle_and_stops_what_it_runs() 
     let server = RedisServer::start();
     let place = Place::of_fleet(&server);
     let mut gate = place.gate("gate");
-    let mut paused = worker(&place);
-    let run = submit(&place);
+    let mut paused = worker(&place, &[]);
+    let run = submit_gated(&place);
     gate.wait();
     let before = place.processes().len();
-    // Whoever comes next finds a file that ends at once.
-    std::fs::remove_file(place.path("gate")).expect("the pipe can be removed");
-    place.write("gate", "");
+    open_for_the_next(&place, "gate");
     signal("STOP", &[paused.id()]);
-    let other = worker(&place);
+    let other = worker(&place, &[]);
     assert_eq!(attempts(&place, &run), 2, "another worker did it when the lease was over");
     signal("TERM", &[other.id()]);
     let _ = other.end().expect(0);
@@ -118,12 +108,12 @@ fn a_killed_workers_task_goes_on_with_its_neighbour() {
     let server = RedisServer::start();
     let place = Place::of_fleet(&server);
     let mut gate = place.gate("gate");
-    let killed = worker(&place);
-    let run = submit(&place);
+    let killed = worker(&place, &[]);
+    let run = submit_gated(&place);
     gate.wait();
     std::fs::remove_file(place.path("gate")).expect("the pipe can be removed");
     let mut again = place.gate("gate");
-    let _neighbour = worker(&place);
+    let _neighbour = worker(&place, &[]);
     let since = Instant::now();
     signal("KILL", &[killed.id()]);
     again.wait();

@@ -1,0 +1,44 @@
+//! A fleet as its users handle it: workers, submissions, and what becomes of a run.
+
+use crate::Place;
+use crate::engine::{Working, wait_until};
+use serde_json::Value;
+
+/// A worker that says it is ready, with more arguments.
+#[must_use]
+pub fn worker<'a>(place: &'a Place, more: &[&str]) -> Working<'a> {
+    let mut worker = Working::start(place, place.engine(&[&["worker"], more].concat()));
+    worker.wait_for("working for the fleet");
+    worker
+}
+
+/// Submits a pipeline; says the run's id.
+#[must_use]
+pub fn submit(place: &Place, text: &str, more: &[&str]) -> String {
+    place.write("p.yaml", text);
+    let ended = place.ask(&[&["submit", "p.yaml", "-o", "json"], more].concat()).expect(0).json();
+    ended["run"].as_str().expect("a run").to_owned()
+}
+
+/// The status of a run.
+#[must_use]
+pub fn status(place: &Place, run: &str) -> Value {
+    place.ask(&["status", run, "-o", "json"]).expect(0).json()
+}
+
+/// Waits for a run's end; gives its status.
+#[must_use]
+pub fn end_of(place: &Place, run: &str) -> Value {
+    let mut last = Value::Null;
+    wait_until("the run to end", || {
+        last = status(place, run);
+        last["state"] != "running"
+    });
+    last
+}
+
+/// Whoever stands at a gate stays there; whoever comes next finds an open one, a file that ends at once.
+pub fn open_for_the_next(place: &Place, gate: &str) {
+    std::fs::remove_file(place.path(gate)).expect("the pipe can be removed");
+    place.write(gate, "");
+}
