@@ -1,7 +1,7 @@
 //! A fleet as its users handle it: workers, submissions, and what becomes of a run.
 
-use crate::Place;
 use crate::engine::{Working, wait_until};
+use crate::{Place, RedisServer};
 use serde_json::Value;
 
 /// A worker that says it is ready, with more arguments.
@@ -41,4 +41,17 @@ pub fn end_of(place: &Place, run: &str) -> Value {
 pub fn open_for_the_next(place: &Place, gate: &str) {
     std::fs::remove_file(place.path(gate)).expect("the pipe can be removed");
     place.write(gate, "");
+}
+
+/// No lease, no task that waits for its time, no ready one, and nobody at a limit is left in a Redis.
+pub fn nothing_is_held(server: &RedisServer) {
+    for (index, what) in [("leases", "leases"), ("due", "delayed tasks")] {
+        assert_eq!(server.ask(&["ZCARD", &format!("rm:{{0}}:{index}")]), "0", "{what} are left over");
+    }
+    for left in ["rm:{0}:f:*", "rm:{0}:q:*", "rm:{0}:stale"] {
+        assert_eq!(server.ask(&["KEYS", left]), "", "ready tasks are left over");
+    }
+    for left in ["seat", "wait", "line", "turn"] {
+        assert_eq!(server.ask(&["KEYS", &format!("rm:{{0}}:{left}:*")]), "", "limits are left over");
+    }
 }

@@ -3,6 +3,7 @@
 
 pub mod engine;
 pub mod fleet;
+pub mod outside;
 mod running;
 
 pub use reelmill_test_postgres::PostgresServer;

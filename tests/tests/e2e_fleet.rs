@@ -2,18 +2,9 @@
 //! dies and comes back, keys that make one run of several submissions, and an archive.
 
 use reelmill_tests::engine::{files, pipeline, signal, wait_until};
-use reelmill_tests::fleet::{end_of, open_for_the_next, status, submit, worker};
+use reelmill_tests::fleet::{end_of, nothing_is_held, open_for_the_next, status, submit, worker};
 use reelmill_tests::{Place, PostgresServer, RedisServer};
 use serde_json::Value;
-
-/// What must not be left in a Redis when all work is done.
-fn nothing_is_held(server: &RedisServer) {
-    assert_eq!(server.ask(&["ZCARD", "rm:{0}:leases"]), "0");
-    assert_eq!(server.ask(&["ZCARD", "rm:{0}:due"]), "0");
-    for left in ["rm:{0}:f:*", "rm:{0}:q:*", "rm:{0}:stale"] {
-        assert_eq!(server.ask(&["KEYS", left]), "");
-    }
-}
 
 /// Three stages for each of some items, and one that waits for all.
 fn fan(items: u32) -> String {

@@ -2,6 +2,8 @@
 
 use reelmill_sdk::prelude::*;
 use reelmill_sdk::serde_json::Map;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::TcpStream;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Whatever `with` holds.
@@ -170,6 +172,64 @@ impl Stage for WriteFile {
     fn run(&mut self, input: Text, cx: &Cx<'_>) -> Result<Written, StageError> {
         std::fs::write(cx.output("text.txt"), input.text).context("write text.txt")?;
         Ok(Written { file: OutputFile::new(cx, "text.txt", "text/plain")? })
+    }
+}
+
+/// What [`Post`] takes.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Destination {
+    /// Host and port of the service.
+    pub to: String,
+}
+
+/// What [`Post`] puts out.
+#[derive(Serialize, JsonSchema)]
+pub struct Posted {
+    /// What the service knows the post by: the same for every attempt.
+    pub token: String,
+    /// Which attempt this was.
+    pub attempt: u32,
+    /// What the service answered.
+    pub answer: String,
+    /// The answer, in a file.
+    pub receipt: OutputFile,
+}
+
+/// Changes something outside: tells a service its idempotency token, and puts out what it was answered.
+pub struct Post;
+
+impl Stage for Post {
+    const ID: &'static str = "post";
+    const VERSION: &'static str = "1.0.0";
+    const SUMMARY: &'static str = "Posts its idempotency token to a service";
+    type Input = Destination;
+    type Output = Posted;
+
+    fn traits() -> StageTraits {
+        StageTraits {
+            effects: Effects::External,
+            idempotent: true,
+            reuse: Reuse::Pool,
+            needs: Needs { net: true, ..Needs::default() },
+            ..StageTraits::default()
+        }
+    }
+
+    fn open() -> Result<Self, StageError> {
+        Ok(Self)
+    }
+
+    fn run(&mut self, input: Destination, cx: &Cx<'_>) -> Result<Posted, StageError> {
+        let token = cx.idempotency_token().to_owned();
+        let mut service = TcpStream::connect(&input.to).context("reach the service")?;
+        writeln!(service, "{token} {}", cx.attempt()).context("post")?;
+        let mut answer = String::new();
+        BufReader::new(service).read_line(&mut answer).context("hear of the post")?;
+        let answer = answer.trim().to_owned();
+        std::fs::write(cx.output("receipt.txt"), &answer).context("write receipt.txt")?;
+        let receipt = OutputFile::new(cx, "receipt.txt", "text/plain")?;
+        Ok(Posted { token, attempt: cx.attempt(), answer, receipt })
     }
 }
 
