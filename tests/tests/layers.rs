@@ -35,7 +35,6 @@ const FLOORS: &[(&str, u8)] = &[
     ("reelmill-store-redis", 5),
     ("reelmill-artifacts", 5),
     ("reelmill-hardware", 5),
-    ("reelmill-context", 5),
     ("reelmill-archive", 6),
     ("reelmill-runtime", 6),
     ("reelmill-control", 6),

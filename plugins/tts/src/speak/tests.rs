@@ -174,7 +174,9 @@ fn a_long_text_stops_when_it_is_cancelled() {
     let bench = testing::Bench::new(scratch.path()).cancel_at_question(3);
     let text = "A short sentence. ".repeat(50);
     assert_eq!(bench.run::<Speak>(json!({ "text": text })).unwrap_err().class(), FailureClass::Cancelled);
-    assert_eq!(bench.progress().len(), 1, "two sentences at most were begun");
+    // How much of its progress is sent depends on how quick it is.
+    let said = bench.progress();
+    assert!(!said.is_empty() && said.iter().all(|progress| progress.done < 2.0), "two were begun: {said:?}");
     assert!(!scratch.path().join("speech.wav").exists());
 }
 
