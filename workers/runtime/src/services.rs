@@ -2,7 +2,7 @@
 //! an expired lease is settled with an outcome like any other.
 
 use reelmill_model::limits;
-use reelmill_ports::{Limits, TaskQueue};
+use reelmill_ports::{Limits, StoreError, TaskQueue};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -28,15 +28,33 @@ pub async fn mend_limits(store: Arc<dyn Limits>, end: CancellationToken) {
 
 /// Settles leases that ran out, a third of a lease at a time.
 pub async fn expire_leases(queue: Arc<dyn TaskQueue>, lease: Duration, end: CancellationToken) {
+    look_for_expired(|at_most| queue.expire_leases(at_most), lease / 3, &end).await;
+}
+
+/// While the store is away nobody can extend a lease. So it is found to be back by a look that takes none, and until the
+/// next one whoever lives has extended what is still held. A worker that has just started cannot know, and begins in the
+/// same way.
+async fn look_for_expired<F>(look: impl Fn(usize) -> F, pause: Duration, end: &CancellationToken)
+where
+    F: Future<Output = Result<usize, StoreError>>,
+{
+    let mut at_most = 0;
     loop {
-        match queue.expire_leases(limits::STEP_BATCH_MAX).await {
-            Ok(0) => {}
-            Ok(count) => tracing::warn!(count, "leases ran out; their tasks are tried again"),
-            Err(error) => tracing::warn!(%error, "leases could not be looked through"),
+        match look(at_most).await {
+            Ok(count) => {
+                if count > 0 {
+                    tracing::warn!(count, "leases ran out; their tasks are tried again");
+                }
+                at_most = limits::STEP_BATCH_MAX;
+            }
+            Err(error) => {
+                tracing::warn!(%error, "leases could not be looked through");
+                at_most = 0;
+            }
         }
         tokio::select! {
             () = end.cancelled() => return,
-            () = tokio::time::sleep(lease / 3) => {}
+            () = tokio::time::sleep(pause) => {}
         }
     }
 }
@@ -55,5 +73,28 @@ pub async fn promote_delayed(queue: Arc<dyn TaskQueue>, end: CancellationToken) 
             () = end.cancelled() => return,
             () = tokio::time::sleep(next) => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Mutex;
+
+    #[tokio::test]
+    async fn leases_are_left_alone_until_those_who_live_could_extend_them() {
+        let gone = || Err(StoreError::Unavailable { message: "gone".into(), source: None });
+        let answers = Mutex::new(vec![Ok(0), gone(), gone(), Ok(3), Ok(0)]);
+        let (asked, end) = (Mutex::new(Vec::new()), CancellationToken::new());
+        let look = async |at_most| {
+            asked.lock().expect("one asks").push(at_most);
+            answers.lock().expect("one asks").pop().unwrap_or_else(|| {
+                end.cancel();
+                Ok(0)
+            })
+        };
+        look_for_expired(look, Duration::from_millis(1), &end).await;
+        let all = limits::STEP_BATCH_MAX;
+        assert_eq!(asked.into_inner().expect("nobody asks"), [0, all, all, 0, 0, all]);
     }
 }
