@@ -21,6 +21,7 @@ pub mod registry;
 mod retry;
 pub mod rows;
 mod settle;
+pub mod slots;
 mod start;
 pub mod transaction;
 mod work;

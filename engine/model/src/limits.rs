@@ -79,6 +79,18 @@ pub const WORKER_SILENT_MS: u64 = 60_000;
 pub const PACES_MAX: usize = 32;
 /// Tasks that a worker's mean duration of a lane stands for at most, so that it follows what changes.
 pub const PACE_TASKS_MAX: u32 = 100;
+/// Slots of one worker; more machines are better than more slots.
+pub const WORKER_SLOTS_MAX: u32 = 256;
+/// Slots for each core at most, where slots follow what stages use: each attempt is a process that wants memory too.
+pub const SLOTS_PER_CPU_MAX: u32 = 16;
+/// Attempts of a stage after which what they used is believed.
+pub const LEARNED_ATTEMPTS_MIN: u32 = 3;
+/// Stages that a worker remembers the use of: those that it saw last.
+pub const LEARNED_STAGES_MAX: usize = 256;
+/// Stages whose use a worker announces and shows on `/metrics`: those that it saw last.
+pub const LEARNED_STAGES_SHOWN_MAX: usize = 32;
+/// Bytes of the file in which a worker keeps what it has learned.
+pub const LEARNED_FILE_BYTES_MAX: u64 = 256 * 1024;
 /// Lanes with figures on `/metrics`: those with the most to do.
 pub const LANES_SHOWN_MAX: usize = 256;
 /// Milliseconds for which an idempotency key is kept: 7 days.
