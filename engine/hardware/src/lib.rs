@@ -4,15 +4,18 @@
 //! This crate only looks. It never changes a setting, never starts a program, and a figure that cannot be had is
 //! `None`, not a guess.
 
+mod cgroup;
 mod figures;
 mod gpu;
 mod libraries;
 mod machine;
 mod nvml;
+mod sampler;
 mod slots;
 
 pub use figures::{Figures, Load};
 pub use gpu::{Gpu, GpuDriver, gpus};
 pub use libraries::{Encoder, LIBAV_ENCODERS, Libav, is_loadable, libav};
 pub use machine::{Disk, Machine, disk_of};
-pub use slots::{SLOT_MEMORY_BYTES, SLOTS_MAX, slots};
+pub use sampler::{Look, Sampler};
+pub use slots::{SLOT_MEMORY_BYTES, slots};

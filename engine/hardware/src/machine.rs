@@ -41,6 +41,14 @@ impl Machine {
             memory_available_bytes: available,
         }
     }
+
+    /// Free memory, in bytes: of the whole machine, and as far as control groups let this process use it.
+    pub(crate) fn look_at_memory() -> (u64, u64) {
+        System::new().as_mut().map_or((0, 0), |system| {
+            let (_, available) = memory_of(system);
+            (system.available_memory(), available)
+        })
+    }
 }
 
 /// Total and free memory in bytes, cut to the control group's limit where there is one.
