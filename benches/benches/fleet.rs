@@ -12,7 +12,8 @@ use reelmill_host::{Host, HostConfig, Plugin};
 use reelmill_model::{InstanceNo, NodeNo, WorkerCapacity, WorkerId};
 use reelmill_ports::{Only, RunStore, TaskQueue};
 use reelmill_runtime::{
-    Capacity, Executor, Lanes, Metrics, Paces, Plugins, Scratch, Secrets, Slots, Worker, WorkerConfig,
+    Capacity, Executor, Lanes, Learning, Metrics, Paces, Plugins, Scratch, Secrets, Slots, Worker,
+    WorkerConfig,
 };
 use reelmill_store_redis::{Config, RedisStore};
 use reelmill_test_redis::RedisServer;
@@ -87,6 +88,7 @@ impl Bench<'_> {
             fleet: store.clone(),
             lanes: Lanes::default(),
             paces: Paces::default(),
+            learning: Learning::default(),
             scratch,
             metrics: Metrics::register(&prometheus::Registry::new()).expect("figures"),
         };
@@ -95,6 +97,7 @@ impl Bench<'_> {
             queues: vec!["default".to_owned()],
             machine: WorkerCapacity::default(),
             lanes: Vec::new(),
+            adapt: None,
             only: Only::Any,
             lease: WorkerConfig::LEASE,
             is_dead: |_| false,

@@ -12,7 +12,8 @@ use reelmill_host::{Host, HostConfig, Plugin, catalog};
 use reelmill_model::{RunId, RunState, WorkerCapacity, WorkerId};
 use reelmill_ports::{EventQuery, Only, RunStore};
 use reelmill_runtime::{
-    Capacity, Executor, Lanes, Metrics, Paces, Plugins, Scratch, Secrets, Slots, Worker, WorkerConfig,
+    Capacity, Executor, Lanes, Learning, Metrics, Paces, Plugins, Scratch, Secrets, Slots, Worker,
+    WorkerConfig,
 };
 use reelmill_store_sqlite::SqliteStore;
 use serde_json::json;
@@ -66,6 +67,7 @@ async fn measure() {
         queues: vec!["default".to_owned()],
         machine: WorkerCapacity::default(),
         lanes: Vec::new(),
+        adapt: None,
         only: Only::Any,
         lease: WorkerConfig::LEASE,
         is_dead: |_| false,
@@ -112,6 +114,7 @@ fn engine(
         fleet: store.clone(),
         lanes: Lanes::default(),
         paces: Paces::default(),
+        learning: Learning::default(),
         scratch,
         metrics: Metrics::register(&prometheus::Registry::new()).expect("figures"),
     };

@@ -19,7 +19,8 @@ pub async fn start(cx: &Context, state: State, folder: &Path, flags: &WorkFlags)
     let options = Options {
         plugin_dirs: plugins::folders(cx, folder),
         runner: runner_path(),
-        slots: flags.slots,
+        slots: flags.slots.unwrap_or_default(),
+        memory_bytes: flags.memory,
         use_cache: !flags.no_cache,
         keep_scratch: flags.keep_scratch,
         labels: flags.worker_label.iter().cloned().collect(),

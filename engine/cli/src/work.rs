@@ -1,8 +1,10 @@
 //! Working until something is done: the worker is started, an interrupt lets it drain, and everything is taken down
 //! in order.
 
+use crate::args::bytes;
 use crate::exit::CliError;
-use reelmill_embedded::{Engine, serve};
+use reelmill_embedded::{Engine, SlotsChoice, serve};
+use reelmill_model::limits::WORKER_SLOTS_MAX;
 use reelmill_ports::Only;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -35,9 +37,13 @@ impl Job {
 /// How the embedded worker works.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct WorkFlags {
-    /// Attempts that run at once [default: by processors and memory]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=256))]
-    pub slots: Option<u32>,
+    /// Attempts that run at once: a number, or `auto` for as many as CPU and memory have room for by what stages were
+    /// seen to use [default: by processors and memory]
+    #[arg(long, value_name = "N|auto", value_parser = slots)]
+    pub slots: Option<SlotsChoice>,
+    /// Memory that attempts may use together: `8Gi` [default: what the machine has]
+    #[arg(long, value_name = "SIZE", value_parser = bytes)]
+    pub memory: Option<u64>,
     /// Neither read nor write the result cache
     #[arg(long)]
     pub no_cache: bool,
@@ -53,6 +59,17 @@ pub struct WorkFlags {
     /// Serve Prometheus metrics here: `127.0.0.1:9464`; a worker also takes calls of webhooks here
     #[arg(long, value_name = "ADDRESS", visible_alias = "listen")]
     pub metrics_addr: Option<SocketAddr>,
+}
+
+/// `--slots`.
+fn slots(text: &str) -> Result<SlotsChoice, String> {
+    if text == "auto" {
+        return Ok(SlotsChoice::Auto);
+    }
+    let count = text.parse().ok().filter(|count| (1..=WORKER_SLOTS_MAX).contains(count));
+    count
+        .map(SlotsChoice::Count)
+        .ok_or_else(|| format!("write a number from 1 to {WORKER_SLOTS_MAX}, or `auto`"))
 }
 
 fn label(text: &str) -> Result<(String, String), String> {

@@ -11,9 +11,10 @@ use reelmill_graph::compile::Catalog;
 use reelmill_graph::{Node, placement};
 use reelmill_host::{Host, HostConfig, Plugin, discover};
 use reelmill_model::{Requirements, RunState, WorkerCapacity, limits};
-use reelmill_ports::{Only, ResultCache, RunFilter, RunStore, StoreError};
+use reelmill_ports::{Adaptive, Only, ResultCache, RunFilter, RunStore, StoreError};
 use reelmill_runtime::{
-    Capacity, Executor, Lanes, Metrics, Paces, Plugins, Secrets, Slots, Worker, WorkerConfig, bury,
+    Adapt, Capacity, Executor, Lanes, Learning, Metrics, Paces, Plugins, Secrets, Slots, Worker,
+    WorkerConfig, bury,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -29,8 +30,10 @@ pub struct Options {
     pub plugin_dirs: Vec<PathBuf>,
     /// The `reelmill-runner` program.
     pub runner: PathBuf,
-    /// Slots; as many as the machine has room for when none.
-    pub slots: Option<u32>,
+    /// Slots.
+    pub slots: SlotsChoice,
+    /// Memory that attempts may use together, in bytes; all there is when none.
+    pub memory_bytes: Option<u64>,
     /// Whether results of earlier attempts are used.
     pub use_cache: bool,
     /// Whether the folders of attempts are left for debugging.
@@ -41,6 +44,18 @@ pub struct Options {
     pub encoders: Vec<String>,
     /// Folder with one file a secret; `secrets` in the home folder when none.
     pub secrets_dir: Option<PathBuf>,
+}
+
+/// How many attempts run at once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SlotsChoice {
+    /// As many as the machine has room for, by its cores and its memory.
+    #[default]
+    Machine,
+    /// So many.
+    Count(u32),
+    /// As many as there is room for at the moment, by what stages were seen to use.
+    Auto,
 }
 
 /// The engine.
@@ -57,6 +72,7 @@ pub struct Engine {
     pub machine: WorkerCapacity,
     host: Arc<Host>,
     executor: Arc<Executor>,
+    adapt: Option<Adapt>,
 }
 
 impl Engine {
@@ -72,7 +88,13 @@ impl Engine {
             discover(&options.plugin_dirs, &state.home.join("plugins"), &options.runner).await;
         let plugins: Vec<Arc<Plugin>> = plugins.into_iter().map(Arc::new).collect();
         let builds = plugins.iter().map(|plugin| plugin.build()).collect();
-        let machine = capacity::of_this_machine(&state.home, options.labels, options.encoders, builds);
+        let mut machine = capacity::of_this_machine(&state.home, options.labels, options.encoders, builds);
+        let (slots, adapt) = slots(options.slots, options.memory_bytes, &machine);
+        machine.memory_bytes = given(options.memory_bytes, &machine);
+        let learning = match &adapt {
+            Some(_) => Learning::open(&state.home.join("learned.json")),
+            None => Learning::default(),
+        };
         let host = HostConfig::new(
             options.runner,
             scratch.root().to_owned(),
@@ -92,15 +114,16 @@ impl Engine {
             secrets: Secrets {
                 folder: Some(options.secrets_dir.unwrap_or_else(|| state.home.join("secrets"))),
             },
-            slots: Slots::new(slots(options.slots, &machine)),
+            slots,
             fleet: store.clone(),
             lanes: Lanes::default(),
             paces: Paces::default(),
+            learning,
             scratch,
             metrics: Metrics::register(&registry)?,
         };
         let problems = problems.iter().map(ToString::to_string).collect();
-        Ok(Self { state, plugins, problems, registry, machine, host, executor: Arc::new(executor) })
+        Ok(Self { state, plugins, problems, registry, machine, host, executor: Arc::new(executor), adapt })
     }
 
     /// What pipelines are compiled against.
@@ -115,6 +138,12 @@ impl Engine {
         self.executor.slots.capacity()
     }
 
+    /// What the slots follow, and of how many stages it is known what they use; none when their number was given.
+    #[must_use]
+    pub fn adaptive(&self) -> Option<(Adaptive, usize)> {
+        Some((self.adapt.as_ref()?.now(), self.executor.learning.stages()))
+    }
+
     /// Starts the worker on these queues. Leases of workers of this machine that have died are given back first.
     pub async fn start_worker(&self, only: Only, queues: Vec<String>) -> Result<Worker, OpenError> {
         let store = &self.state.store;
@@ -124,6 +153,7 @@ impl Engine {
             machine: self.machine.clone(),
             lanes: self.lanes(&queues, &only).await?,
             queues,
+            adapt: self.adapt.clone(),
             only,
             lease: WorkerConfig::LEASE,
             is_dead: identity::is_dead,
@@ -209,13 +239,24 @@ impl Engine {
     }
 }
 
-/// The machine's room, unless the number of slots is given.
-fn slots(given: Option<u32>, machine: &WorkerCapacity) -> Capacity {
-    let slots = reelmill_hardware::slots(machine.cpus as usize, machine.memory_bytes);
-    let memory_mib = machine.memory_bytes >> 20;
-    Capacity {
-        slots: given.unwrap_or_else(|| u32::try_from(slots).unwrap_or(u32::MAX)),
-        memory_mib: u32::try_from(memory_mib).unwrap_or(u32::MAX),
-        gpus: machine.gpus,
-    }
+/// Memory that attempts may use, in bytes: what somebody gives them, but never more than there is.
+fn given(memory_bytes: Option<u64>, machine: &WorkerCapacity) -> u64 {
+    memory_bytes.unwrap_or(u64::MAX).min(machine.memory_bytes)
+}
+
+/// The machine's room, unless the number of slots is given; and what it follows, if it is to follow something.
+fn slots(choice: SlotsChoice, memory_bytes: Option<u64>, machine: &WorkerCapacity) -> (Slots, Option<Adapt>) {
+    let mib = |bytes: u64| u32::try_from(bytes >> 20).unwrap_or(u32::MAX);
+    let given = given(memory_bytes, machine);
+    let by_machine = reelmill_hardware::slots(machine.cpus as usize, given);
+    let by_machine = u32::try_from(by_machine).unwrap_or(u32::MAX);
+    let count = if let SlotsChoice::Count(count) = choice { count } else { by_machine };
+    let capacity = Capacity { slots: count, memory_mib: mib(given), gpus: machine.gpus };
+    let slots = Slots::new(capacity);
+    let adapt = (choice == SlotsChoice::Auto).then(|| {
+        let adapt = Adapt::new(by_machine, mib(machine.memory_bytes), memory_bytes.map(mib));
+        adapt.apply(&slots);
+        adapt
+    });
+    (slots, adapt)
 }

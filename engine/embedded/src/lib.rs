@@ -14,7 +14,7 @@ mod scratch;
 mod server;
 mod state;
 
-pub use engine::{Engine, Options};
+pub use engine::{Engine, Options, SlotsChoice};
 pub use hooks::Hooks;
 pub use identity::worker_id;
 pub use server::serve;

@@ -18,6 +18,9 @@ pub struct WorkerCard {
     pub lanes: Vec<String>,
     /// Tasks of heavy lanes it works on at once.
     pub slots: u32,
+    /// How its slots follow its machine; none when their number was given.
+    #[serde(default)]
+    pub adaptive: Option<Adaptive>,
     /// Memory that its attempts may use together, in MiB.
     pub memory_mib: u32,
     /// Tasks it holds.
@@ -27,6 +30,9 @@ pub struct WorkerCard {
     /// How long tasks of its lanes took lately; of lanes that it has not worked on nothing.
     #[serde(default)]
     pub paces: Vec<Pace>,
+    /// What attempts of the stages that it saw last are reckoned with.
+    #[serde(default)]
+    pub learned: Vec<StageUse>,
     /// Version of the program.
     pub version: String,
     /// When it started, in milliseconds since the epoch, by its own clock.
@@ -52,6 +58,30 @@ pub struct Pace {
     pub tasks: u32,
     /// Their mean, in microseconds; older tasks count less and less.
     pub mean_us: u64,
+}
+
+/// Slots that follow their machine.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Adaptive {
+    /// Slots at most.
+    pub slots_max: u32,
+    /// CPU that attempts may use together, in thousandths of a core.
+    pub cpu_milli: u32,
+    /// Why there are as many slots as there are, for people.
+    pub because: String,
+}
+
+/// What an attempt of a stage is reckoned with, by what the ones before were seen to use.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StageUse {
+    /// The stage: `plugin.stage`.
+    pub stage: String,
+    /// Attempts that were seen.
+    pub attempts: u32,
+    /// CPU, in thousandths of a core.
+    pub cpu_milli: u32,
+    /// Memory, in MiB.
+    pub memory_mib: u32,
 }
 
 /// A lane that has, or had, tasks.

@@ -18,7 +18,7 @@ pub use archive::{Archivable, Archive, RunRecord};
 pub use cache::{CacheEntry, CacheStats, ResultCache};
 pub use clock::Clock;
 pub use error::StoreError;
-pub use fleet::{Fleet, InLine, LaneView, Pace, WorkerCard};
+pub use fleet::{Adaptive, Fleet, InLine, LaneView, Pace, StageUse, WorkerCard};
 pub use limits::{Admission, Asks, LimitView, Limits, PlaceAsk, Seat, StartAsk, Waiter};
 pub use marks::{Marks, MemoryMarks};
 pub use queue::{

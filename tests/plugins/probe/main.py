@@ -41,6 +41,12 @@ def gate(given, call):
     return {"from": begun, "to": time.monotonic_ns(), "value": given.get("value")}
 
 
+def hold(given, call):
+    """Stands at a gate with so much memory in its hands."""
+    held = b"x" * (given["mib"] << 20)
+    return {"held": len(held), **gate(given, call)}
+
+
 def moment(given, call):
     """Says when it ran."""
     return {"name": given["name"], "at": time.monotonic_ns()}
@@ -114,7 +120,7 @@ def leak(given, call):
     return {"sha256": sha256, "echo": token, "keys": {token: ["in " + token]}}
 
 
-STAGES = [echo, say, gate, moment, fail, file, join, read, stay, big, count, leak]
+STAGES = [echo, say, gate, hold, moment, fail, file, join, read, stay, big, count, leak]
 
 
 def main():

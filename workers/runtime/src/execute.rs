@@ -5,8 +5,10 @@ use crate::backend::Job;
 use crate::files::{self, Inputs};
 use crate::held::Stop;
 use crate::lanes::Lanes;
+use crate::learning::Learning;
 use crate::limits as limited;
 use crate::metrics::Metrics;
+use crate::needs;
 use crate::paces::{self, Paces};
 use crate::patience::patiently;
 use crate::report::Reporter;
@@ -18,6 +20,7 @@ use reelmill_context::{CACHE_LINE, ContextError, RunFacts, Runs, artifacts_in, c
 use reelmill_graph::expr::{self, Bindings};
 use reelmill_graph::{CacheMode, Escalate, Node, NodeKind, PluginLock, Template, canonical};
 use reelmill_host::{Attempt, AttemptEnd, CallInfo, Host, Plugin};
+use reelmill_lifecycle::slots::Share;
 use reelmill_lifecycle::{Admit, admit};
 use reelmill_model::{
     Failure, FailureClass, Needs, Outcome, Severity, SkipReason, StageManifest, Usage, limits,
@@ -55,6 +58,8 @@ pub struct Executor {
     pub lanes: Lanes,
     /// How long its tasks take.
     pub paces: Paces,
+    /// What its stages use.
+    pub learning: Learning,
     /// Where attempts have their folders.
     pub scratch: Scratch,
     /// Figures.
@@ -249,9 +254,9 @@ impl Executor {
         usage: &mut Usage,
     ) -> Result<Value, Early> {
         let stop = work.job.stop.token().clone();
-        let needs = self.grown(work, &stage.needs);
+        let (needs, share) = self.needs(work, stage);
         let occupied = tokio::select! {
-            occupied = self.slots.occupy(&needs, work.node.settings.requires.gpus) => occupied,
+            occupied = self.slots.occupy(share) => occupied,
             () = stop.cancelled() => return Err(Early::Outcome(Outcome::Released)),
         };
         let base_dir = work.folder();
@@ -283,29 +288,23 @@ impl Executor {
             cancel: stop,
             events: reporter.events(),
         };
+        let crowd = self.learning.crowd();
         let end = self.host.run(attempt).await;
         reporter.finish().await;
         drop(occupied);
+        self.learning.note(&work.stage_name(), &end.usage, crowd);
         *usage = end.usage;
         self.store(end, scratch.path(), &inputs, &redactor, usage).await.map_err(Early::Failed)
     }
 
-    /// What an attempt needs: what the pipeline asks for or its stage says, and more memory after attempts that failed for want of it, as far
-    /// as this worker has it.
-    fn grown(&self, work: &Work<'_>, needs: &Needs) -> Needs {
-        let (asked, escalate) = (&work.node.settings.requires, work.node.settings.retry.escalate);
-        let cpus = if asked.cpus > 0 { asked.cpus } else { needs.cpus.max(1) };
-        let cores = u64::from(cpus).saturating_mul(Escalate::times(escalate.cpu, work.leased().escalated));
-        let asked_mib = asked.memory_bytes.div_ceil(1 << 20);
-        let memory_mib = if asked_mib > 0 { asked_mib } else { needs.memory_mib };
-        let needs = Needs { cpus: u32::try_from(cores).unwrap_or(u32::MAX), memory_mib, ..needs.clone() };
-        let times = Escalate::times(escalate.memory, work.leased().escalated);
-        if times == 1 {
-            return needs;
-        }
-        let said_mib = self.host.memory_of(&needs) >> 20;
-        let most_mib = u64::from(self.slots.capacity().memory_mib).max(said_mib);
-        Needs { memory_mib: said_mib.saturating_mul(times).min(most_mib), ..needs }
+    /// What an attempt needs, and what of the worker it takes.
+    fn needs(&self, work: &Work<'_>, stage: &StageManifest) -> (Needs, Share) {
+        let (settings, escalated) = (&work.node.settings, work.leased().escalated);
+        let said_mib = |needs: &Needs| self.host.memory_of(needs) >> 20;
+        let worker_mib = self.slots.capacity().memory_mib;
+        let needs = needs::grown(settings, escalated, &stage.needs, said_mib, worker_mib);
+        let ask = needs::ask(settings, escalated, &needs);
+        (needs, self.learning.reckon(&work.stage_name(), ask))
     }
 
     /// Makes artifacts of the files a stage put out; they are durable before the task is settled.
@@ -335,7 +334,7 @@ impl Executor {
         Some(CacheEntry {
             key: canonical::cache_key(&parts),
             parts,
-            stage: format!("{}.{}", work.lock.plugin, work.lock.stage),
+            stage: work.stage_name(),
             outputs: Value::Null,
             artifacts: Vec::new(),
             cpu_ms: 0,
@@ -417,6 +416,11 @@ struct Work<'a> {
 impl Work<'_> {
     fn leased(&self) -> &Leased {
         &self.job.leased
+    }
+
+    /// As a pipeline names it, without its version.
+    fn stage_name(&self) -> String {
+        format!("{}.{}", self.lock.plugin, self.lock.stage)
     }
 
     /// By what its time limit is multiplied after attempts that failed for want of something.

@@ -4,14 +4,17 @@
 //! back; `execute` makes an outcome of a lease; `heartbeat` and `services` go on beside. Nothing here decides what
 //! an outcome leads to: that is `lifecycle`, in the store.
 
+mod adapt;
 mod backend;
 mod execute;
 mod files;
 mod heartbeat;
 mod held;
 mod lanes;
+mod learning;
 mod limits;
 mod metrics;
+mod needs;
 mod paces;
 mod patience;
 mod presence;
@@ -23,8 +26,10 @@ mod services;
 mod slots;
 mod worker;
 
+pub use adapt::Adapt;
 pub use execute::{Executor, Plugins};
 pub use lanes::Lanes;
+pub use learning::Learning;
 pub use metrics::Metrics;
 pub use paces::Paces;
 pub use presence::bury;

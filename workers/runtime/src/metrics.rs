@@ -1,7 +1,8 @@
 //! The worker's own figures, for Prometheus. Names follow its conventions: `reelmill_`, base units, `_total`.
 
-use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry};
+use prometheus::{GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry};
 use reelmill_model::{Outcome, Usage};
+use reelmill_ports::StageUse;
 use std::time::Duration;
 
 /// Figures of one worker.
@@ -15,6 +16,10 @@ pub struct Metrics {
     cache: IntCounterVec,
     settles_refused: IntCounter,
     queue_errors: IntCounter,
+    slots: IntGauge,
+    slots_max: IntGauge,
+    stage_cores: GaugeVec,
+    stage_memory: GaugeVec,
 }
 
 /// Upper bounds of attempts' durations, in seconds: from inline stages to long encodes.
@@ -26,6 +31,7 @@ impl Metrics {
         let counter = |name: &str, help: &str| IntCounter::with_opts(Opts::new(name, help));
         let family =
             |name: &str, help: &str, label: &str| IntCounterVec::new(Opts::new(name, help), &[label]);
+        let gauges = |name: &str, help: &str| GaugeVec::new(Opts::new(name, help), &["stage"]);
         let metrics = Self {
             running: IntGauge::new("reelmill_attempts_running", "Attempts that run now")?,
             attempts: family("reelmill_attempts_total", "Attempts that ended, by outcome", "outcome")?,
@@ -41,6 +47,16 @@ impl Metrics {
                 "Settles that came too late to count",
             )?,
             queue_errors: counter("reelmill_queue_errors_total", "Steps that the queue did not answer")?,
+            slots: IntGauge::new("reelmill_slots", "Tasks that this worker takes at once")?,
+            slots_max: IntGauge::new("reelmill_slots_max", "Tasks that it would take at once at most")?,
+            stage_cores: gauges(
+                "reelmill_stage_cores",
+                "Cores that an attempt of the stage is reckoned with",
+            )?,
+            stage_memory: gauges(
+                "reelmill_stage_memory_bytes",
+                "Memory that an attempt of the stage is reckoned with",
+            )?,
         };
         registry.register(Box::new(metrics.running.clone()))?;
         registry.register(Box::new(metrics.attempts.clone()))?;
@@ -50,6 +66,10 @@ impl Metrics {
         registry.register(Box::new(metrics.cache.clone()))?;
         registry.register(Box::new(metrics.settles_refused.clone()))?;
         registry.register(Box::new(metrics.queue_errors.clone()))?;
+        registry.register(Box::new(metrics.slots.clone()))?;
+        registry.register(Box::new(metrics.slots_max.clone()))?;
+        registry.register(Box::new(metrics.stage_cores.clone()))?;
+        registry.register(Box::new(metrics.stage_memory.clone()))?;
         Ok(metrics)
     }
 
@@ -85,6 +105,20 @@ impl Metrics {
 
     pub(crate) fn settle_refused(&self) {
         self.settles_refused.inc();
+    }
+
+    /// Shows how many slots there are, how many there may be, and what these stages use.
+    pub(crate) fn show_slots(&self, slots: u32, slots_max: u32, learned: &[StageUse]) {
+        self.slots.set(slots.into());
+        self.slots_max.set(slots_max.into());
+        // Those that are shown no more leave.
+        self.stage_cores.reset();
+        self.stage_memory.reset();
+        for stage in learned {
+            let name = &[stage.stage.as_str()];
+            self.stage_cores.with_label_values(name).set(f64::from(stage.cpu_milli) / 1_000.0);
+            self.stage_memory.with_label_values(name).set(f64::from(stage.memory_mib) * 1_048_576.0);
+        }
     }
 
     pub(crate) fn queue_error(&self) {

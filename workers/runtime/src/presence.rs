@@ -1,9 +1,13 @@
 //! Being seen: the worker announces itself, and gives back what dead neighbours held. A neighbour is a worker of the
 //! same machine: whether its process still lives can be told at once, without waiting for its leases to run out.
 
+use crate::adapt::Adapt;
 use crate::held::Held;
 use crate::lanes::Lanes;
+use crate::learning::Learning;
+use crate::metrics::Metrics;
 use crate::paces::Paces;
+use crate::slots::{Capacity, Slots};
 use reelmill_graph::placement::{has_needs, serves};
 use reelmill_model::WorkerId;
 use reelmill_ports::{Fleet, StoreError, TaskQueue, WorkerCard};
@@ -33,6 +37,14 @@ pub struct Presence {
     pub held: Held,
     /// How long its tasks take.
     pub paces: Paces,
+    /// How many slots it has.
+    pub slots: Slots,
+    /// What its stages use.
+    pub learning: Learning,
+    /// What its slots follow.
+    pub adapt: Option<Adapt>,
+    /// Where both are shown too.
+    pub metrics: Metrics,
     /// Queues it serves.
     pub queues: Vec<String>,
     /// Lanes of tasks with needs that it serves too.
@@ -82,7 +94,15 @@ impl Presence {
         let held = u32::try_from(self.held.len()).unwrap_or(u32::MAX);
         let lanes = [self.lanes.awake(&self.card.lanes), self.lanes.now()].concat();
         let draining = *self.draining.borrow();
-        WorkerCard { lanes, held, draining, paces: self.paces.now(), ..self.card.clone() }
+        let Capacity { slots, memory_mib, .. } = self.slots.capacity();
+        let (adaptive, learned) = (self.adapt.as_ref().map(Adapt::now), self.learning.now());
+        self.metrics.show_slots(
+            slots,
+            adaptive.as_ref().map_or(slots, |follows| follows.slots_max),
+            &learned,
+        );
+        let paces = self.paces.now();
+        WorkerCard { lanes, held, draining, slots, memory_mib, adaptive, paces, learned, ..self.card.clone() }
     }
 }
 

@@ -7,6 +7,7 @@ use crate::backend::Job;
 use crate::held::Held;
 use crate::lanes::Lanes;
 use crate::metrics::Metrics;
+use crate::slots::Slots;
 use reelmill_graph::light_lane;
 use reelmill_model::{Outcome, TaskRef, Token, WorkerId, limits};
 use reelmill_ports::{LeaseRequest, Only, Rejected, Settle, StepReply, StepRequest, StoreError, TaskQueue};
@@ -41,8 +42,8 @@ pub struct PumpConfig {
     pub only: Only,
     /// How long a lease lasts without a heartbeat.
     pub lease: Duration,
-    /// Tasks of heavy lanes held at once.
-    pub slots: usize,
+    /// Tasks of heavy lanes held at once: as many as there are slots at the moment.
+    pub slots: Slots,
     /// Tasks of light lanes held at once.
     pub light: usize,
     /// Figures.
@@ -151,7 +152,8 @@ impl Pump {
             })
         };
         let light = request(&self.config.lanes.awake(&self.light_lanes), self.config.light, light_held);
-        let heavy = request(&self.heavy_lanes(), self.config.slots, heavy_held);
+        let slots = self.config.slots.capacity().slots as usize;
+        let heavy = request(&self.heavy_lanes(), slots, heavy_held);
         light.into_iter().chain(heavy).collect()
     }
 

@@ -1,5 +1,6 @@
 //! The worker: composes pump, apalis worker, heartbeat and services, and takes them down in order.
 
+use crate::adapt::Adapt;
 use crate::backend::{Job, LeasedTasks};
 use crate::execute::Executor;
 use crate::held::{Held, Stop};
@@ -31,6 +32,8 @@ pub struct WorkerConfig {
     pub machine: WorkerCapacity,
     /// Such lanes that are known already.
     pub lanes: Vec<String>,
+    /// What its slots follow; none when their number was given.
+    pub adapt: Option<Adapt>,
     /// Whose tasks it takes.
     pub only: Only,
     /// How long a lease lasts without a heartbeat.
@@ -76,6 +79,10 @@ impl Worker {
             card: card(&config, executor.slots.capacity()),
             held: held.clone(),
             paces: executor.paces.clone(),
+            slots: executor.slots.clone(),
+            learning: executor.learning.clone(),
+            adapt: config.adapt.clone(),
+            metrics: executor.metrics.clone(),
             draining: drain.clone(),
             is_dead: config.is_dead,
             scratch: neighbours(executor.scratch.root()),
@@ -87,10 +94,14 @@ impl Worker {
             lanes,
             only: config.only,
             lease: config.lease,
-            slots: executor.slots.capacity().slots as usize,
+            slots: executor.slots.clone(),
             light: limits::STEP_BATCH_MAX,
             metrics: executor.metrics.clone(),
         };
+        let follow = config.adapt.map(|adapt| {
+            let (slots, learning) = (executor.slots.clone(), executor.learning.clone());
+            tokio::spawn(adapt.run(slots, learning, end.clone()))
+        });
         let (pump, jobs, ends) = Pump::new(pump, held.clone(), drain);
         let apalis = WorkerBuilder::new(config.worker.0.as_str())
             .backend(LeasedTasks::new(jobs, ends))
@@ -98,12 +109,13 @@ impl Worker {
             .build(attempt);
         let heartbeat =
             heartbeat::start(Arc::clone(&queue), config.worker, held.clone(), config.lease, end.clone())?;
-        let services = vec![
+        let mut services = vec![
             tokio::spawn(services::expire_leases(Arc::clone(&queue), config.lease, end.clone())),
             tokio::spawn(services::promote_delayed(queue, end.clone())),
             tokio::spawn(services::mend_limits(store, end.clone())),
             tokio::spawn(presence.run(end.clone())),
         ];
+        services.extend(follow);
         let apalis = tokio::spawn(async move {
             if let Err(error) = apalis.run().await {
                 tracing::error!(%error, "the worker loop ended");
@@ -149,10 +161,12 @@ fn card(config: &WorkerConfig, capacity: Capacity) -> WorkerCard {
         machine: config.machine.clone(),
         lanes: config.queues.iter().flat_map(|queue| [queue.clone(), light_lane(queue)]).collect(),
         slots: capacity.slots,
+        adaptive: None,
         memory_mib: capacity.memory_mib,
         held: 0,
         draining: false,
         paces: Vec::new(),
+        learned: Vec::new(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         started_ms: now_ms(),
         seen_ms: 0,

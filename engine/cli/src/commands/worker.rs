@@ -4,6 +4,7 @@ use super::Context;
 use crate::engine;
 use crate::exit::{CliError, Exit};
 use crate::inbox::InboxDesk;
+use crate::words;
 use crate::work::{Job, PATIENCE, WorkFlags, work};
 use anyhow::Context as _;
 use humantime::format_duration;
@@ -26,6 +27,11 @@ const KEEP: Duration = Duration::from_hours(1);
 is left is given back. Killed, its tasks go on elsewhere: within a second where another worker of this machine or its
 own restart sees it, after its lease (10 s) otherwise.
 
+With --slots auto it takes as many tasks at once as CPU and memory have room for, by what attempts of each stage were
+seen to use: many that wait for a network, few that render. What a stage asks for in `runs_on` it gets at least; what
+other programs of the machine use is left to them. It begins as without --slots, remembers what it has learned in its
+home, and says in its log and in `reelmill workers` why it has as many slots as it has.
+
 It also starts the runs of triggers of registered pipelines (`reelmill pipelines`, `reelmill triggers`), and with
 --listen takes calls of webhooks at POST /hooks/PIPELINE/TRIGGER. However many workers there are, a firing starts
 one run.
@@ -33,6 +39,7 @@ one run.
 Examples:
   reelmill worker --redis redis://db:6379
   reelmill worker --redis redis://db --queue default --queue gpu --slots 4 --listen 127.0.0.1:9464
+  reelmill worker --redis redis://db --slots auto --memory 12Gi
   reelmill worker --redis redis://db --archive postgres://reelmill@db/reelmill --keep 10m
   REELMILL_REDIS=redis://db reelmill worker --drain 10m"
 )]
@@ -72,11 +79,9 @@ impl WorkerCommand {
                 Place::Home => format!("the runs in {}", cx.home.root.display()),
                 Place::Redis { .. } => "the fleet".to_owned(),
             };
-            eprintln!(
-                "working for {at}: queues {served}, {} slots, {} plugins; Ctrl-C lets it drain",
-                engine.capacity().slots,
-                engine.plugins.len()
-            );
+            let slots = slots(&engine);
+            let plugins = engine.plugins.len();
+            eprintln!("working for {at}: queues {served}, {slots}, {plugins} plugins; Ctrl-C lets it drain");
             let job = Job { only: Only::Any, queues, patience, triggers: true };
             let end = CancellationToken::new();
             let keep = humantime::parse_duration(&self.keep).unwrap_or(KEEP);
@@ -93,6 +98,20 @@ impl WorkerCommand {
             eprintln!("drained; nothing is held any more");
             Ok(Exit::Ok)
         })
+    }
+}
+
+/// How many slots there are, and why where it was not said how many.
+fn slots(engine: &Engine) -> String {
+    let slots = engine.capacity().slots;
+    match engine.adaptive() {
+        Some((follows, known)) => format!(
+            "{slots} slots to begin with, {} at most ({}; {} known from before)",
+            follows.slots_max,
+            follows.because,
+            words::count(known as u64, "stage")
+        ),
+        None => format!("{slots} slots"),
     }
 }
 

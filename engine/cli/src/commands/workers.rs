@@ -7,6 +7,7 @@ use crate::output::{Tone, table};
 use crate::words;
 use reelmill_ports::WorkerCard;
 use serde_json::json;
+use std::collections::BTreeMap;
 
 /// Show the workers there are
 #[derive(clap::Args)]
@@ -25,9 +26,42 @@ impl Workers {
             let mut rows = vec![head.map(|word| cx.output.paint(Tone::Faint, word)).to_vec()];
             rows.extend(workers.iter().map(row));
             cx.output.text(&table(&rows))?;
+            for card in &workers {
+                if let Some(follows) = &card.adaptive {
+                    let because = format!(
+                        "{} has {}: {}",
+                        card.worker,
+                        words::count(card.slots.into(), "slot"),
+                        follows.because
+                    );
+                    cx.output.text(&because)?;
+                }
+            }
+            let learned = stages(&workers);
+            if !learned.is_empty() {
+                let head = ["stage", "attempts seen", "cores", "memory"];
+                let mut rows = vec![head.map(|word| cx.output.paint(Tone::Faint, word)).to_vec()];
+                rows.extend(learned);
+                cx.output.text(&format!("\n{}", table(&rows)))?;
+            }
         }
         Ok(Exit::Ok)
     }
+}
+
+/// What attempts of each stage are reckoned with, by those who reckon with it: most of what any of them says.
+fn stages(workers: &[WorkerCard]) -> Vec<Vec<String>> {
+    let mut stages: BTreeMap<&str, (u64, u32, u32)> = BTreeMap::new();
+    for one in workers.iter().filter(|card| card.adaptive.is_some()).flat_map(|card| &card.learned) {
+        let (attempts, cpu_milli, memory_mib) = stages.entry(&one.stage).or_default();
+        *attempts += u64::from(one.attempts);
+        (*cpu_milli, *memory_mib) = (one.cpu_milli.max(*cpu_milli), one.memory_mib.max(*memory_mib));
+    }
+    let row = |(stage, (attempts, cpu_milli, memory_mib)): (&str, (u64, u32, u32))| {
+        let cores = format!("{:.2}", f64::from(cpu_milli) / 1_000.0);
+        vec![stage.to_owned(), attempts.to_string(), cores, words::bytes(u64::from(memory_mib) << 20)]
+    };
+    stages.into_iter().map(row).collect()
 }
 
 fn row(card: &WorkerCard) -> Vec<String> {
@@ -38,7 +72,10 @@ fn row(card: &WorkerCard) -> Vec<String> {
     vec![
         card.worker.to_string(),
         if card.draining { format!("{} (draining)", card.held) } else { card.held.to_string() },
-        card.slots.to_string(),
+        match &card.adaptive {
+            Some(follows) => format!("{} of {} (auto)", card.slots, follows.slots_max),
+            None => card.slots.to_string(),
+        },
         words::bytes(u64::from(card.memory_mib) << 20),
         queues.join(", "),
         since(card.started_ms),

@@ -3,7 +3,7 @@
 use super::bed::Bed;
 use super::flow::chain;
 use super::rig::{Rig, new_run};
-use crate::{LaneView, NewRun, Pace, WorkerCard};
+use crate::{Adaptive, LaneView, NewRun, Pace, StageUse, WorkerCard};
 use reelmill_graph::Graph;
 use reelmill_graph::placement::lane;
 use reelmill_graph::sketch::Sketch;
@@ -17,10 +17,12 @@ fn card(name: &str, held: u32) -> WorkerCard {
         machine: WorkerCapacity { cpus: 4, ..WorkerCapacity::default() },
         lanes: vec!["default".into(), "default/light".into()],
         slots: 2,
+        adaptive: Some(Adaptive { slots_max: 32, cpu_milli: 1_500, because: "of the cores".into() }),
         memory_mib: 1024,
         held,
         draining: false,
         paces: vec![Pace { lane: "default".into(), tasks: 3, mean_us: 1_500 }],
+        learned: vec![StageUse { stage: "a.b".into(), attempts: 3, cpu_milli: 62, memory_mib: 40 }],
         version: "1.0.0".into(),
         started_ms: 5,
         seen_ms: 0,

@@ -1,0 +1,99 @@
+//! Slots that follow the machine: looks at it every two seconds, lets [`Tuner`] decide, and applies what it says.
+
+use crate::learning::Learning;
+use crate::slots::Slots;
+use reelmill_hardware::{Look, Sampler};
+use reelmill_lifecycle::slots::{Bounds, Sight, Tuner};
+use reelmill_ports::Adaptive;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// Time between two looks.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// Looks after which what was learned is kept.
+const KEEP_AFTER: u32 = 15;
+
+/// Slots that follow the machine. A clone is another handle on the same.
+#[derive(Clone, Debug)]
+pub struct Adapt(Arc<Mutex<State>>);
+
+#[derive(Debug)]
+struct State {
+    sampler: Sampler,
+    tuner: Tuner,
+}
+
+impl Adapt {
+    /// Takes a first look, and begins with so many slots; `memory_mib` is what somebody lets attempts use together.
+    #[must_use]
+    pub fn new(slots: u32, total_mib: u32, memory_mib: Option<u32>) -> Self {
+        let mut sampler = Sampler::default();
+        let look = sampler.look();
+        let bounds = Bounds::of(look.cpu_milli, total_mib, memory_mib);
+        let tuner = Tuner::new(bounds, slots, sight(&look));
+        Self(Arc::new(Mutex::new(State { sampler, tuner })))
+    }
+
+    /// Makes the slots what they are now.
+    pub fn apply(&self, slots: &Slots) {
+        slots.resize(self.with(|state| state.tuner.room()));
+    }
+
+    /// As it is announced.
+    #[must_use]
+    pub fn now(&self) -> Adaptive {
+        let (slots_max, because) = self.with(|state| (state.tuner.slots_max(), state.tuner.because()));
+        Adaptive { slots_max, cpu_milli: because.room.cpu_milli, because: because.to_string() }
+    }
+
+    /// Looks again and again until `end`.
+    pub(crate) async fn run(self, slots: Slots, learning: Learning, end: CancellationToken) {
+        let mut ticks = tokio::time::interval(LOOK_EVERY);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        for no in 0_u32.. {
+            let ended = tokio::select! {
+                () = end.cancelled() => true,
+                _ = ticks.tick() => false,
+            };
+            let (this, slots, learning) = (self.clone(), slots.clone(), learning.clone());
+            // Both read and write files.
+            let done = tokio::task::spawn_blocking(move || {
+                if ended || no % KEEP_AFTER == KEEP_AFTER - 1 {
+                    learning.keep();
+                }
+                if !ended {
+                    this.look(&slots, &learning);
+                }
+            });
+            if ended || done.await.is_err() {
+                return;
+            }
+        }
+    }
+
+    fn look(&self, slots: &Slots, learning: &Learning) {
+        let change = self.with(|state| {
+            let look = state.sampler.look();
+            learning.see_share(look.share_milli(slots.running()));
+            state.tuner.step(sight(&look), learning.typical())
+        });
+        self.apply(slots);
+        if let Some(change) = change {
+            tracing::info!(from = change.from, to = change.to, because = %change.because, "slots have changed");
+        }
+    }
+
+    fn with<T>(&self, of: impl FnOnce(&mut State) -> T) -> T {
+        of(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+fn sight(look: &Look) -> Sight {
+    let memory = look.memory_available_bytes.saturating_add(look.memory_own_bytes);
+    Sight {
+        cpu_milli: look.cpu_milli,
+        others_milli: look.others_milli(),
+        memory_mib: u32::try_from(memory >> 20).unwrap_or(u32::MAX),
+    }
+}
