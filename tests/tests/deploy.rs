@@ -2,7 +2,7 @@
 //! worker over a real Redis. And what an autoscaler looks at is true.
 
 use reelmill_tests::engine::{Working, pipeline, wait_until};
-use reelmill_tests::{Place, RedisServer, get, repository};
+use reelmill_tests::{Place, PostgresServer, RedisServer, get, repository};
 use serde_json::Value;
 
 fn example(name: &str) -> Value {
@@ -13,6 +13,19 @@ fn example(name: &str) -> Value {
 
 fn texts(list: &Value) -> Vec<&str> {
     list.as_array().expect("a list").iter().map(|text| text.as_str().expect("a text")).collect()
+}
+
+/// What the comment at the head of the example puts into the secret of a variable.
+fn secret_of(container: &Value, variable: &str) -> String {
+    let variables = container["env"].as_array().expect("variables");
+    let found = variables.iter().find(|one| one["name"] == variable);
+    let from = &found.unwrap_or_else(|| panic!("no {variable}"))["valueFrom"]["secretKeyRef"];
+    let (name, key) = (from["name"].as_str().expect("a secret"), from["key"].as_str().expect("a key"));
+    let path = repository().join("workers/deploy/worker.yaml");
+    let text = std::fs::read_to_string(path).expect("the example is there");
+    let made = format!("create secret generic {name} --from-literal={key}=");
+    let line = text.lines().find_map(|line| line.split_once(&made)).expect("the head makes the secret");
+    line.1.to_owned()
 }
 
 /// What follows a flag.
@@ -59,6 +72,24 @@ fn the_examples_name_flags_variables_paths_and_figures_that_exist() {
         let name = variable["name"].as_str().expect("a name");
         assert!(help.contains(&format!("[env: {name}")), "no {name} in {help}");
     }
+    // What a worker is given is taken: the values of flags, and an archive that does not go with its pod.
+    for (flag, example) in [("--keep", "1h"), ("--archive-keep", "365d")] {
+        assert_eq!(value_of(&arguments, flag), example);
+    }
+    let archive = PostgresServer::start();
+    let kept = Place::of_fleet(&server).with_archive(&archive);
+    assert_eq!(
+        secret_of(container, "REELMILL_ARCHIVE").split_once("://").map(|(scheme, _)| scheme),
+        archive.url().split_once("://").map(|(scheme, _)| scheme),
+        "the secret that the example makes is an address of PostgreSQL"
+    );
+    let keeping = kept.engine(&["worker", "--keep", "1h", "--archive-keep", "365d"]);
+    let mut keeping = Working::start(&kept, keeping);
+    keeping.wait_for("working for the fleet");
+    wait_until("the archive to be looked at", || {
+        !archive.ask("SELECT to_regclass('reelmill.run')").is_empty()
+    });
+    drop(keeping);
     let drain = value_of(&arguments, "--drain").trim_end_matches('s').parse::<u64>().expect("seconds");
     let grace = pod["terminationGracePeriodSeconds"].as_u64().expect("a time");
     assert!(grace >= drain + 30, "it is killed before it has drained");

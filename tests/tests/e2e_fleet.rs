@@ -1,9 +1,9 @@
 //! A fleet on the real binaries and a real Redis: several workers, one of them killed or told to stop, a server that
 //! dies and comes back, keys that make one run of several submissions, and an archive.
 
-use reelmill_tests::engine::{files, pipeline, signal, wait_until};
+use reelmill_tests::engine::{Working, files, pipeline, signal, wait_until};
 use reelmill_tests::fleet::{end_of, nothing_is_held, open_for_the_next, status, submit, worker};
-use reelmill_tests::{Place, PostgresServer, RedisServer};
+use reelmill_tests::{Place, PostgresServer, RedisServer, get};
 use serde_json::Value;
 
 /// Three stages for each of some items, and one that waits for all.
@@ -193,6 +193,38 @@ fn an_archive_in_postgresql_is_read_from_every_machine() {
     assert!(listed.contains(&good) && listed.contains(&bad), "{listed}");
     let refused = elsewhere.ask(&["retry", &bad]);
     assert!(refused.code == Some(1) && refused.stderr.contains("archived"), "{refused:?}");
+}
+
+#[test]
+fn a_fleet_works_on_while_its_archive_is_away_and_says_what_cannot_be_read() {
+    let (server, mut archive) = (RedisServer::start(), PostgresServer::start());
+    let place = Place::of_fleet(&server).with_archive(&archive);
+    let mover = worker(&place, &["--slots", "4", "--keep", "0s"]);
+    let kept = submit(&place, &fan(3), &[]);
+    let _ = end_of(&place, &kept);
+    wait_until("the run to leave Redis", || server.ask(&["ZCARD", "rm:{0}:runs"]) == "0");
+    signal("TERM", &[mover.id()]);
+    let _ = mover.end().expect(0);
+    archive.stop();
+    let mut worker = Working::start(&place, place.engine(&["worker", "--listen", "127.0.0.1:0"]));
+    let line = worker.wait_for("metrics on");
+    let address = line.split("//").nth(1).and_then(|rest| rest.split('/').next()).expect("an address");
+    let run = submit(&place, &fan(3), &["--key", "while-away"]);
+    assert_eq!(end_of(&place, &run)["state"], "succeeded");
+    assert_eq!(submit(&place, &fan(3), &["--key", "while-away"]), run, "its key is known");
+    let listed = place.ask(&["status"]).expect(0);
+    assert!(listed.stdout.contains(&run) && !listed.stdout.contains(&kept), "{listed:?}");
+    assert!(listed.stderr.contains("the archive does not answer"), "{listed:?}");
+    let document = place.ask(&["status", "-o", "json"]).expect(0).json();
+    assert!(document["archive_away"].as_str().is_some_and(|away| away.contains("127.0.0.1")), "{document}");
+    assert!(place.ask(&["status", "last"]).expect(0).stdout.contains(&run));
+    let unread = place.ask(&["status", &kept]).expect(75).stderr;
+    assert!(unread.contains("PostgreSQL at 127.0.0.1") && unread.contains("--archive"), "{unread}");
+    let figures = get(address, "/metrics");
+    assert!(figures.contains("reelmill_store_up 1\n") && figures.contains("\nreelmill_archive_stuck 0\n"));
+    archive.start_again();
+    let listed = place.ask(&["status"]).expect(0).stdout;
+    assert!(listed.contains(&run) && listed.contains(&kept), "{listed}");
 }
 
 #[test]

@@ -3,12 +3,18 @@
 //! in PostgreSQL that all machines share ([`PostgresArchive`]). Listings, `status`, `why` and `logs` read both.
 //!
 //! A run is kept in the archive before it is trimmed from the store; a crash in between leaves it in both, and it is
-//! listed once.
+//! listed once. Everything that is alive goes on while the archive is away.
 
+mod figures;
+mod keeper;
 mod mover;
 mod postgres;
 mod store;
+mod stuck;
+mod young;
 
-pub use mover::{Retention, move_ended, run};
+pub use figures::Figures;
+pub use keeper::{Keeper, Kept};
+pub use mover::{Moved, Mover};
 pub use postgres::PostgresArchive;
 pub use store::Archived;

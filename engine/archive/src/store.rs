@@ -1,5 +1,6 @@
 //! Both as one store.
 
+use crate::young::{is_young, mark_of};
 use async_trait::async_trait;
 use reelmill_graph::Graph;
 use reelmill_lifecycle::{Edits, PauseRefused, RetryScope};
@@ -9,10 +10,10 @@ use reelmill_model::{
     RunState, TaskNo, TaskRef, TaskState, Token, WorkerId,
 };
 use reelmill_ports::{
-    Admission, Archive, Asks, Beat, CacheEntry, CacheStats, EventLog, EventQuery, Fleet, HeartbeatReply,
-    InLine, InstanceView, LaneView, LimitView, Limits, LogLine, Marks, NewRun, Only, PipelineFilter,
-    Registered, Registry, ResultCache, RunFilter, RunStore, RunView, StepReply, StepRequest, Store,
-    StoreError, TaskFilter, TaskQueue, TaskView, WorkerCard,
+    Admission, Archive, Asks, Beat, CacheEntry, CacheStats, Clock, EventLog, EventQuery, Fleet,
+    HeartbeatReply, InLine, InstanceView, LaneView, LimitView, Limits, LogLine, Marks, NewRun, Only,
+    PipelineFilter, Registered, Registry, ResultCache, RunFilter, RunStore, RunView, StepReply, StepRequest,
+    Store, StoreError, TaskFilter, TaskQueue, TaskView, WorkerCard,
 };
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,13 +24,24 @@ use std::time::Duration;
 pub struct Archived<H> {
     hot: Arc<H>,
     cold: Arc<dyn Archive>,
+    clock: Arc<dyn Clock>,
 }
 
 impl<H: Store> Archived<H> {
     /// Both as one.
     #[must_use]
-    pub fn new(hot: Arc<H>, cold: Arc<dyn Archive>) -> Self {
-        Self { hot, cold }
+    pub fn new(hot: Arc<H>, cold: Arc<dyn Archive>, clock: Arc<dyn Clock>) -> Self {
+        Self { hot, cold, clock }
+    }
+
+    /// Whether a run was moved into the archive. Of a young one the store knows when the archive is away.
+    async fn is_kept(&self, id: RunId) -> Result<bool, StoreError> {
+        match self.cold.run(id).await {
+            Err(StoreError::ArchiveAway { .. }) if is_young(id, self.clock.now_ms()) => {
+                Ok(self.hot.claimed(&mark_of(id)).await?.is_some())
+            }
+            found => Ok(found?.is_some()),
+        }
     }
 
     /// The archive, if the run is there and no longer in the store.
@@ -47,7 +59,7 @@ impl<H: Store> Archived<H> {
 impl<H: Store> TaskQueue for Archived<H> {
     async fn submit(&self, run: NewRun) -> Result<bool, StoreError> {
         // The id of a run that ended long ago is not free again.
-        if self.cold.run(run.id).await?.is_some() {
+        if self.is_kept(run.id).await? {
             return Ok(false);
         }
         self.hot.submit(run).await
@@ -145,12 +157,20 @@ impl<H: Store> RunStore for Archived<H> {
     async fn runs(&self, filter: RunFilter) -> Result<Vec<RunView>, StoreError> {
         let limit = if filter.limit == 0 { PAGE_ROWS_MAX } else { filter.limit.min(PAGE_ROWS_MAX) };
         let mut runs = self.hot.runs(filter.clone()).await?;
+        // No run at work is in the archive.
+        if !filter.states.is_empty() && !filter.states.iter().any(|state| state.is_terminal()) {
+            return Ok(runs);
+        }
         let live: BTreeSet<RunId> = runs.iter().map(|run| run.new.id).collect();
         let kept = self.cold.runs(filter).await?;
         runs.extend(kept.into_iter().filter(|run| !live.contains(&run.new.id)));
         runs.sort_by_key(|run| std::cmp::Reverse(run.new.id));
         runs.truncate(limit);
         Ok(runs)
+    }
+
+    async fn live_runs(&self, filter: RunFilter) -> Result<Vec<RunView>, StoreError> {
+        self.hot.runs(filter).await
     }
 
     async fn tasks(&self, run: RunId, filter: TaskFilter) -> Result<Vec<TaskView>, StoreError> {
@@ -231,11 +251,9 @@ impl<H: Store> ResultCache for Archived<H> {
     }
 
     async fn evict(&self, budget_bytes: u64) -> Result<Vec<Digest>, StoreError> {
-        let freed = self.hot.evict(budget_bytes).await?;
-        if freed.is_empty() {
-            return Ok(freed);
-        }
+        // Asked first: when it is away, nothing was dropped yet.
         let kept: BTreeSet<Digest> = self.cold.kept_artifacts().await?.into_iter().collect();
+        let freed = self.hot.evict(budget_bytes).await?;
         Ok(freed.into_iter().filter(|digest| !kept.contains(digest)).collect())
     }
 

@@ -1,17 +1,19 @@
 //! The archive in PostgreSQL, on a real server: ended runs of a real Redis are moved there, and are read as the store in
 //! SQLite reads the same runs.
 
-use reelmill_archive::{Archived, PostgresArchive, Retention, move_ended};
+use prometheus::Registry;
+use reelmill_archive::{Archived, Figures, Moved, Mover, PostgresArchive};
 use reelmill_graph::Graph;
 use reelmill_graph::sketch::Sketch;
+use reelmill_model::limits::RUN_YOUNG_MS_MAX;
 use reelmill_model::{
     Digest, EventKind, Failure, FailureClass, InstanceNo, Item, NodeNo, Outcome, RunId, RunState, Severity,
     TaskRef,
 };
 use reelmill_ports::conformance::{self, ManualClock, Rig, Store};
 use reelmill_ports::{
-    Archivable as _, Archive, EventLog as _, EventQuery, LogLine, RunFilter, RunRecord, RunStore as _,
-    StoreError, TaskFilter, TaskQueue as _,
+    Archivable as _, Archive, Clock as _, EventLog as _, EventQuery, LogLine, NewRun, RunFilter, RunRecord,
+    RunStore as _, StoreError, TaskFilter, TaskQueue as _,
 };
 use reelmill_store_redis::{Config, RedisStore};
 use reelmill_store_sqlite::SqliteStore;
@@ -34,6 +36,23 @@ impl Bed {
         let config = Config { clock: Some(Arc::new(clock.clone())), ..Config::new(server.url()) };
         let store = Arc::new(RedisStore::open(&config).expect("the store opens"));
         Self { _server: server, store, clock }
+    }
+
+    /// Both stores as one.
+    fn both(&self, archive: &Arc<PostgresArchive>) -> Archived<RedisStore> {
+        Archived::new(self.store.clone(), archive.clone(), Arc::new(self.clock.clone()))
+    }
+
+    /// A mover of everything that has ended.
+    fn mover(&self, archive: &Arc<PostgresArchive>) -> Mover<RedisStore> {
+        let figures = Figures::register(&Registry::new()).expect("a registry of its own");
+        Mover::new(self.store.clone(), archive.clone(), Duration::ZERO, Arc::new(self.clock.clone()), figures)
+    }
+
+    /// What is submitted under an id, with a graph that is known.
+    async fn new_run(&self, id: RunId) -> NewRun {
+        self.store.put_graph(GRAPH, Arc::new(fan())).await.expect("the graph is kept");
+        NewRun { id, created_ms: id.0.timestamp_ms(), ..conformance::new_run(0, GRAPH, None) }
     }
 
     /// The record of a run with a fan-out of two items, of which the second fails, and with lines in its log. Its first
@@ -166,18 +185,19 @@ async fn a_server_that_was_away_is_asked_again_and_what_it_kept_is_there() {
     let (bed, mut server) = (Bed::new(), PostgresServer::start());
     let archive = Arc::new(archive(&server));
     let record = bed.ended(1).await;
-    let (id, retention) = (record.new.id, Retention { keep: Duration::ZERO });
+    let id = record.new.id;
+    let mut mover = bed.mover(&archive);
     keep(&*archive, &record).await;
     server.stop();
     let away = archive.run(id).await.expect_err("nobody is there").to_string();
-    assert!(away.contains("the archive at 127.0.0.1"), "{away}");
-    let moved = move_ended(&*bed.store, &*archive, retention, 10).await;
+    assert!(away.contains("PostgreSQL at 127.0.0.1") && away.contains("--archive"), "{away}");
+    let moved = mover.step(10).await;
     assert!(moved.is_err() && bed.store.run(id).await.expect("it is read").is_some(), "it stays in Redis");
     server.start_again();
     assert!(archive.run(id).await.expect("it is asked again").is_some());
-    assert_eq!(move_ended(&*bed.store, &*archive, retention, 10).await.expect("it is moved"), 1);
+    assert_eq!(mover.step(10).await.expect("it is moved"), Moved { moved: 1, passed_over: 0 });
     assert!(bed.store.run(id).await.expect("it is read").is_none(), "it has left Redis");
-    let both = Archived::new(bed.store.clone(), archive);
+    let both = bed.both(&archive);
     assert_eq!(both.cancel(id, "late").await.expect("it has ended"), RunState::Failed);
     assert!(!both.submit(record.new.clone()).await.expect("it is no error"), "its id is not free again");
 }
@@ -194,4 +214,56 @@ async fn tables_are_made_once_by_many_at_once_and_those_of_a_newer_program_are_l
     let _ = server.ask("INSERT INTO reelmill.version VALUES (2)");
     let newer = archive(&server).kept_artifacts().await.expect_err("it is of a newer program").to_string();
     assert!(newer.contains("has version 2") && newer.contains("a newer one"), "{newer}");
+}
+
+#[tokio::test]
+async fn young_runs_are_submitted_while_the_archive_is_away_and_none_that_may_lie_there() {
+    let (bed, mut server) = (Bed::new(), PostgresServer::start());
+    let archive = Arc::new(archive(&server));
+    let (both, now_ms) = (bed.both(&archive), bed.clock.now_ms());
+    let drawn = RunId::from_parts(now_ms, 7);
+    assert!(both.submit(bed.new_run(drawn).await).await.expect("the archive is there"));
+    both.cancel(drawn, "moved").await.expect("it ends");
+    assert_eq!(bed.mover(&archive).step(10).await.expect("it is moved").moved, 1);
+    server.stop();
+    assert!(both.submit(bed.new_run(RunId::from_parts(now_ms, 8)).await).await.expect("it needs no archive"));
+    assert!(!both.submit(bed.new_run(drawn).await).await.expect("the store knows"), "it was moved");
+    let old = bed.new_run(RunId::from_parts(now_ms - RUN_YOUNG_MS_MAX - 1, 9)).await;
+    let refused = both.submit(old.clone()).await.expect_err("only the archive knows");
+    assert!(refused.passes() && matches!(refused, StoreError::ArchiveAway { .. }), "{refused}");
+    // What is at work is read and worked on; all runs together are not.
+    let running = RunFilter { states: vec![RunState::Running], ..RunFilter::default() };
+    assert_eq!(both.runs(running).await.expect("it needs no archive").len(), 1);
+    assert_eq!(both.live_runs(RunFilter::default()).await.expect("nor does this").len(), 1);
+    assert!(both.runs(RunFilter::default()).await.is_err(), "a part of a listing is none");
+    server.start_again();
+    assert!(both.submit(old).await.expect("it is asked"), "it was nowhere");
+}
+
+#[tokio::test]
+async fn a_run_that_the_archive_does_not_take_is_passed_over_and_tried_again_later() {
+    let (bed, server) = (Bed::new(), PostgresServer::start());
+    let archive = Arc::new(archive(&server));
+    let mut mover = bed.mover(&archive);
+    for no in 1..=3 {
+        let new = bed.new_run(RunId::from_parts(bed.clock.now_ms(), no)).await;
+        let name = if no == 1 { "odd" } else { "good" };
+        assert!(bed.store.submit(NewRun { name: name.into(), ..new.clone() }).await.expect("it is taken"));
+        bed.store.cancel(new.id, "ended").await.expect("it ends");
+        bed.clock.shift(1);
+    }
+    let _ = archive.kept_artifacts().await.expect("the tables are made");
+    let _ = server.ask("ALTER TABLE reelmill.run ADD CONSTRAINT good CHECK (name <> 'odd')");
+    // One at a time: the first, which ended longest ago, would be tried for ever.
+    let mut seen = Vec::new();
+    for _ in 0..4 {
+        let Moved { moved, passed_over } = mover.step(1).await.expect("others are moved");
+        seen.push((moved, passed_over));
+    }
+    assert_eq!(seen, [(0, 1), (1, 0), (1, 0), (0, 0)]);
+    assert_eq!(bed.store.runs(RunFilter::default()).await.expect("they are read").len(), 1, "it stays");
+    let _ = server.ask("ALTER TABLE reelmill.run DROP CONSTRAINT good");
+    assert_eq!(mover.step(10).await.expect("it rests"), Moved::default());
+    bed.clock.shift(60_000);
+    assert_eq!(mover.step(10).await.expect("it is tried again").moved, 1);
 }

@@ -109,7 +109,7 @@ impl CliError {
 
 fn of_store(error: &StoreError) -> Exit {
     match error {
-        StoreError::Unavailable { .. } => Exit::Temporary,
+        StoreError::Unavailable { .. } | StoreError::ArchiveAway { .. } => Exit::Temporary,
         StoreError::NoSuchRun(_) => Exit::Usage,
         StoreError::NoSuchGraph(_)
         | StoreError::Refused(_)

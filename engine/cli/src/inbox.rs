@@ -7,7 +7,6 @@ use reelmill_control::registry::labels_of;
 use reelmill_control::{Control, ControlError, Pipeline, PipelineRef, Submission, prepare};
 use reelmill_graph::compile::Catalog;
 use reelmill_inbox::{Envelope, Problem, Request, SubmitError, Submitted, Submitter};
-use reelmill_ports::StoreError;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -83,7 +82,7 @@ impl InboxDesk {
 
 fn refused(error: &ControlError) -> SubmitError {
     match error {
-        ControlError::Store(StoreError::Unavailable { .. }) => SubmitError::later(error.to_string()),
+        ControlError::Store(error) if error.passes() => SubmitError::later(error.to_string()),
         ControlError::Inputs(problems) => {
             let problem = |input: &reelmill_spec::InputProblem| {
                 let at = Problem::at(format!("/inputs/{}", input.input), input.message.clone());

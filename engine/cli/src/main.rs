@@ -10,6 +10,7 @@ mod filling;
 mod home;
 mod inbox;
 mod inputs;
+mod listing;
 mod output;
 mod patience;
 mod plugins;

@@ -3,7 +3,6 @@
 
 use crate::exit::CliError;
 use reelmill_control::ControlError;
-use reelmill_ports::StoreError;
 use std::time::Duration;
 
 /// Longest pause between two tries.
@@ -25,7 +24,7 @@ impl Patience {
     /// Waits after an error that may pass; any other one, and the last, comes back.
     pub async fn after(&mut self, error: ControlError) -> Result<(), CliError> {
         match error {
-            ControlError::Store(error @ StoreError::Unavailable { .. }) if self.tries > 0 => {
+            ControlError::Store(error) if error.passes() && self.tries > 0 => {
                 eprintln!("{error}; trying again in {}", humantime::format_duration(self.pause));
                 tokio::time::sleep(self.pause).await;
                 self.pause = (self.pause * 2).min(PAUSE_MAX);

@@ -1,6 +1,7 @@
 //! How a run is named on the command line: by its id, or as `last`.
 
 use crate::exit::CliError;
+use crate::listing::list;
 use reelmill_model::RunId;
 use reelmill_ports::{RunFilter, RunStore};
 use std::str::FromStr;
@@ -32,8 +33,8 @@ impl RunRef {
         match self {
             Self::Id(id) => Ok(id),
             Self::Last => {
-                let newest = store.runs(RunFilter { limit: 1, ..RunFilter::default() }).await?;
-                newest.first().map(|run| run.new.id).ok_or_else(|| {
+                let newest = list(store, RunFilter { limit: 1, ..RunFilter::default() }).await?;
+                newest.runs.first().map(|run| run.new.id).ok_or_else(|| {
                     CliError::Usage("there are no runs yet; `reelmill run FILE` starts one".to_owned())
                 })
             }

@@ -11,7 +11,7 @@ use crate::table::{Row, RowProblem, Rows};
 use crate::{Control, ControlError};
 use reelmill_model::RunId;
 use reelmill_model::limits::{self, CLAIM_KEPT_MS, DIAGNOSTICS_MAX};
-use reelmill_ports::{NewRun, RunFilter, RunView};
+use reelmill_ports::{NewRun, RunFilter, RunView, StoreError};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use std::collections::VecDeque;
@@ -347,7 +347,10 @@ impl Filling<'_> {
         }
         for _ in 0..LOOKED_AT.min(self.waiting.len()) {
             let Some(id) = self.waiting.front().copied() else { break };
-            let run = self.control.store.run(id).await?;
+            let run = match self.control.store.run(id).await {
+                Err(StoreError::ArchiveAway { .. }) => None,
+                run => run?,
+            };
             self.waiting.pop_front();
             // A run that is gone has ended and was moved.
             if run.is_some_and(|run| run.started_ms.is_none() && !run.state.is_terminal()) {

@@ -4,7 +4,7 @@ use crate::hooks::Hooks;
 use crate::state::{FleetStores, State};
 use crate::{OpenError, capacity, identity, scratch};
 use prometheus::Registry;
-use reelmill_archive::Retention;
+use reelmill_archive::{Figures, Keeper, Kept, Mover};
 use reelmill_context::Runs;
 use reelmill_control::schedule::{Calls, Scheduler, StoreLauncher, SystemTimer, follow};
 use reelmill_graph::compile::Catalog;
@@ -162,12 +162,23 @@ impl Engine {
             .map_err(|source| OpenError::Io { what: "start the worker".to_owned(), source })
     }
 
-    /// Moves runs of a fleet that ended so long ago into its archive, until `end`. At home nothing has to
-    /// be moved.
-    pub fn start_archiving(&self, keep: Duration, end: CancellationToken) {
-        if let Some(FleetStores { hot, cold }) = self.state.fleet.clone() {
-            tokio::spawn(reelmill_archive::run(hot, cold, Retention { keep }, end));
+    /// Moves runs of a fleet that ended so long ago into its archive, and deletes there what is not kept, until `end`. At
+    /// home nothing has to be moved.
+    pub fn start_archiving(
+        &self,
+        keep: Duration,
+        kept: Kept,
+        end: CancellationToken,
+    ) -> Result<(), OpenError> {
+        let Some(FleetStores { hot, cold }) = self.state.fleet.clone() else { return Ok(()) };
+        let figures = Figures::register(&self.registry)?;
+        let clock = Arc::new(SystemTimer);
+        if kept != Kept::default() {
+            let keeper = Keeper::new(cold.clone(), kept, clock.clone(), figures.clone());
+            tokio::spawn(keeper.run(end.clone()));
         }
+        tokio::spawn(Mover::new(hot, cold, keep, clock, figures).run(end));
+        Ok(())
     }
 
     /// Starts the runs of triggers of registered pipelines when they are due, until `end`; gives the way in for calls.

@@ -11,7 +11,7 @@ use reelmill_control::schedule::{Call, CallError, Called, Calls, Registered, Sys
 use reelmill_graph::compile::Trigger;
 use reelmill_model::PipelineName;
 use reelmill_model::limits::{WEBHOOK_BODY_BYTES_MAX, WEBHOOK_CALLS_AT_ONCE_MAX};
-use reelmill_ports::{Clock as _, StoreError};
+use reelmill_ports::Clock as _;
 use reelmill_runtime::Secrets;
 use reelmill_spec::trigger::When;
 use reelmill_triggers::{BODY_SIGNATURE, BadSignature, SIGNATURE, Signed, TIMESTAMP, verify};
@@ -174,7 +174,10 @@ fn told(called: Result<Called, CallError>) -> Result<Answer, Problem> {
         Err(CallError::Launch(error)) if !error.retry => {
             Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, error.message))
         }
-        Err(CallError::Store(StoreError::Unavailable { .. }) | CallError::Launch(_)) => {
+        Err(error)
+            if matches!(&error, CallError::Store(error) if error.passes())
+                || matches!(error, CallError::Launch(_)) =>
+        {
             Err(later(StatusCode::SERVICE_UNAVAILABLE, "runs cannot be started for now", 5))
         }
         Err(error) => {

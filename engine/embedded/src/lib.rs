@@ -17,6 +17,7 @@ mod state;
 pub use engine::{Engine, Options, SlotsChoice};
 pub use hooks::Hooks;
 pub use identity::worker_id;
+pub use reelmill_archive::Kept;
 pub use server::serve;
 pub use state::{Place, State};
 

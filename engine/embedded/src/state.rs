@@ -5,6 +5,7 @@ use reelmill_archive::{Archived, PostgresArchive};
 use reelmill_artifacts::{Artifacts, RemoteConfig};
 use reelmill_context::Runs;
 use reelmill_control::Control;
+use reelmill_control::schedule::SystemTimer;
 use reelmill_ports::{Archive, RunStore, Store};
 use reelmill_store_redis::RedisStore;
 use reelmill_store_sqlite::SqliteStore;
@@ -61,7 +62,10 @@ impl State {
                 };
                 let hot = Arc::new(RedisStore::open(&reelmill_store_redis::Config::new(url))?);
                 let stores = FleetStores { hot, cold };
-                (Arc::new(Archived::new(stores.hot.clone(), stores.cold.clone())), Some(stores))
+                (
+                    Arc::new(Archived::new(stores.hot.clone(), stores.cold.clone(), Arc::new(SystemTimer))),
+                    Some(stores),
+                )
             }
         };
         let folder = home.join("artifacts");

@@ -162,6 +162,15 @@ pub const WEBHOOK_CALLS_AT_ONCE_MAX: usize = 8;
 /// Runs of an archive in PostgreSQL that a process holds to read them: whoever reads one asks for its tasks, items and
 /// lines one after another.
 pub const ARCHIVE_RUNS_OPEN_MAX: usize = 4;
+/// Age of a run's id up to which it is submitted while the archive is away, in milliseconds: two minutes.
+pub const RUN_YOUNG_MS_MAX: u64 = 120_000;
+/// Age of a run's id up to which moving it into the archive leaves a mark, in milliseconds: ten minutes. What it is more than
+/// the one above, clocks of machines may differ.
+pub const MOVED_MARK_MS: u64 = 600_000;
+/// Runs that a mover remembers because the archive did not take them; with more of them it waits.
+pub const ARCHIVE_STUCK_MAX: usize = 10_000;
+/// Runs that are deleted from an archive in one transaction.
+pub const ARCHIVE_DELETED_AT_ONCE: usize = 100;
 /// Bytes of artifacts kept on a machine whose artifacts lie in a shared store too, unless it is told otherwise: 20 GiB.
 pub const ARTIFACT_CACHE_BYTES_DEFAULT: u64 = 20 << 30;
 /// Bytes of one part of an upload or a download; larger files go in several. S3 takes 5 MiB at least.

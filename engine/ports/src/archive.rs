@@ -37,6 +37,15 @@ pub trait Archivable: Send + Sync {
     async fn trim(&self, id: RunId) -> Result<bool, StoreError>;
 }
 
+/// Which runs of an archive are deleted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Old {
+    /// Those that ended before then, in milliseconds since the epoch.
+    EndedBefore(u64),
+    /// This one and those that were submitted before it.
+    UpTo(RunId),
+}
+
 /// Where ended runs are kept.
 #[async_trait]
 pub trait Archive: RunStore + EventLog {
@@ -45,4 +54,10 @@ pub trait Archive: RunStore + EventLog {
 
     /// Digests of all artifacts that kept runs name: they must not be deleted.
     async fn kept_artifacts(&self) -> Result<Vec<Digest>, StoreError>;
+
+    /// Deletes up to `limit` runs, oldest first, and says how many; what only they needed goes with them.
+    async fn delete_old(&self, which: Old, limit: usize) -> Result<usize, StoreError>;
+
+    /// The newest of the runs that are left out when so many are kept; none when no more are there.
+    async fn beyond(&self, newest: u64) -> Result<Option<RunId>, StoreError>;
 }

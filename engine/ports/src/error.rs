@@ -24,9 +24,26 @@ pub enum StoreError {
         #[source]
         source: Option<Box<dyn std::error::Error + Send + Sync>>,
     },
+    /// Only the archive can answer, and it cannot be reached for now; what has not left the store for it is not concerned.
+    #[error("the archive does not answer: {message}; runs that have left the live store are read there")]
+    ArchiveAway {
+        /// Where it is, what it said, and what can be done.
+        message: String,
+        /// The cause.
+        #[source]
+        source: Option<Box<dyn std::error::Error + Send + Sync>>,
+    },
     /// What the store holds contradicts itself, or was written by a newer version.
     #[error("the store is damaged or of another version: {0}")]
     Corrupt(String),
+}
+
+impl StoreError {
+    /// Whether the same may succeed later, because who was asked cannot answer for now.
+    #[must_use]
+    pub const fn passes(&self) -> bool {
+        matches!(self, Self::Unavailable { .. } | Self::ArchiveAway { .. })
+    }
 }
 
 impl From<reelmill_lifecycle::Damage> for StoreError {

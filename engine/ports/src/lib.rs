@@ -14,7 +14,7 @@ pub mod queue;
 pub mod registry;
 pub mod store;
 
-pub use archive::{Archivable, Archive, RunRecord};
+pub use archive::{Archivable, Archive, Old, RunRecord};
 pub use cache::{CacheEntry, CacheStats, ResultCache};
 pub use clock::Clock;
 pub use error::StoreError;

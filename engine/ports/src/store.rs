@@ -219,6 +219,11 @@ pub trait RunStore: Send + Sync {
     /// Runs, newest first.
     async fn runs(&self, filter: RunFilter) -> Result<Vec<RunView>, StoreError>;
 
+    /// The same without those of an archive: what there is to show while the archive is away.
+    async fn live_runs(&self, filter: RunFilter) -> Result<Vec<RunView>, StoreError> {
+        self.runs(filter).await
+    }
+
     /// Tasks of a run, in the order of their numbers.
     async fn tasks(&self, run: RunId, filter: TaskFilter) -> Result<Vec<TaskView>, StoreError>;
 

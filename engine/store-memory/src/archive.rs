@@ -3,8 +3,8 @@
 use crate::state::Run;
 use crate::store::MemoryStore;
 use async_trait::async_trait;
-use reelmill_model::Digest;
-use reelmill_ports::{Archive, ResultCache as _, RunRecord, RunStore as _, StoreError};
+use reelmill_model::{Digest, RunId};
+use reelmill_ports::{Archive, Old, ResultCache as _, RunRecord, RunStore as _, StoreError};
 
 #[async_trait]
 impl Archive for MemoryStore {
@@ -28,5 +28,29 @@ impl Archive for MemoryStore {
 
     async fn kept_artifacts(&self) -> Result<Vec<Digest>, StoreError> {
         self.named_artifacts().await
+    }
+
+    async fn delete_old(&self, which: Old, limit: usize) -> Result<usize, StoreError> {
+        let mut old: Vec<RunId> = {
+            let state = self.state();
+            let is_old = |run: &&Run| match which {
+                Old::EndedBefore(ms) => run.row.ended_ms.is_some_and(|ended| ended < ms),
+                Old::UpTo(last) => run.row.id <= last && run.row.state.is_terminal(),
+            };
+            state.runs.values().filter(is_old).map(|run| run.row.id).collect()
+        };
+        old.sort_unstable();
+        old.truncate(limit);
+        for id in &old {
+            self.delete_run(*id).await?;
+        }
+        Ok(old.len())
+    }
+
+    async fn beyond(&self, newest: u64) -> Result<Option<RunId>, StoreError> {
+        let mut ids: Vec<RunId> = self.state().ids.keys().copied().collect();
+        ids.sort_unstable();
+        let before = ids.len().checked_sub(usize::try_from(newest).unwrap_or(usize::MAX));
+        Ok(before.and_then(|left| left.checked_sub(1)).map(|last| ids[last]))
     }
 }

@@ -62,6 +62,7 @@ pub const COMMANDS: &[&str] = &[
     "zcount rm:{0}:x 0 1",
     "zincrby rm:{0}:x 1 m",
     "zpopmin rm:{0}:x 1",
+    "zrandmember rm:{0}:x 1",
     "zrange rm:{0}:x 0 1",
     "zrangebylex rm:{0}:x - +",
     "zrangebyscore rm:{0}:x 0 1",

@@ -16,21 +16,22 @@ pub enum Order {
     OldestFirst,
 }
 
-/// Up to `limit` runs behind one, or from the end that comes first.
+/// Up to `limit` runs, of all or of one batch, behind one, or from the end that comes first.
 pub fn list(
     wire: &mut Wire,
     keys: &Keys,
+    batch: Option<&str>,
     order: Order,
     behind: Option<RunId>,
     limit: usize,
 ) -> Result<Vec<RunId>, Trouble> {
     let mut packer = Packer::default();
-    packer.list(4).number(0);
+    packer.list(5).number(0);
     match behind {
         Some(run) => packer.bytes(run_bytes(run)),
         None => packer.bytes(b""),
     };
-    packer.number((order == Order::NewestFirst).into()).number(limit as u64);
+    packer.number((order == Order::NewestFirst).into()).number(limit as u64).bytes(batch.unwrap_or_default());
     let ids: Vec<Vec<u8>> = wire.run(&Scripts::shared().list, keys, &packer.done())?;
     Ok(ids.iter().map(|id| run_id(id)).collect::<Result<_, _>>()?)
 }

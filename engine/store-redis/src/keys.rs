@@ -19,7 +19,7 @@
 //! | `rm:{p}:due` | zset | delayed tasks, and ready ones with `timeout.queue`, by their time |
 //! | `rm:{p}:runs`, `rm:{p}:runs:<bound>` | zset | lower bounds of chunks of run ids; a chunk |
 //! | `rm:{p}:ended` | zset | ended runs by their end |
-//! | `rm:{p}:batch:<batch>` | set | runs of a batch |
+//! | `rm:{p}:batched:<batch>`, `rm:{p}:batched:<batch>:<bound>` | zset | the same of the runs of a batch |
 //! | `rm:{p}:events`, `rm:{p}:events_bytes` | stream, number | what happened, one entry a step; its bytes, about |
 //! | `rm:{p}:log:<run>`, `rm:{p}:logs:<run>` | stream, hash | lines of its stages, and how many of each attempt |
 //! | `rm:{p}:progress:<run>` | hash | latest progress by task |

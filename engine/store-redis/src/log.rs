@@ -210,7 +210,7 @@ fn runs_of(wire: &mut Wire, keys: &Keys, query: &EventQuery) -> Result<Vec<RunId
     if let Some(run) = query.run {
         return Ok(vec![run]);
     }
-    index::list(wire, keys, Order::NewestFirst, None, RUNS_LOOKED_AT_MAX)
+    index::list(wire, keys, None, Order::NewestFirst, None, RUNS_LOOKED_AT_MAX)
 }
 
 fn events(wire: &mut Wire, keys: &Keys, query: &EventQuery, limit: usize) -> Result<Vec<Event>, Trouble> {

@@ -65,7 +65,7 @@ pub fn every_run(
 ) -> Result<(), Trouble> {
     let mut behind = None;
     loop {
-        let ids = index::list(wire, keys, Order::OldestFirst, behind, ROWS_AT_ONCE)?;
+        let ids = index::list(wire, keys, None, Order::OldestFirst, behind, ROWS_AT_ONCE)?;
         for id in &ids {
             let fields: HashMap<Vec<u8>, Vec<u8>> = wire.query(cmd("HGETALL").arg(keys.run(*id)))?;
             let Some(new) = fields.get(b"n".as_slice()) else { continue };

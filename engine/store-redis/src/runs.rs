@@ -3,12 +3,10 @@
 use crate::deed::{Deed, Done, Removal};
 use crate::error::Trouble;
 use crate::index::{self, Order};
-use crate::keys::{Keys, run_id};
+use crate::keys::Keys;
 use crate::reading::{self, Reading};
 use crate::store::RedisStore;
-use crate::wire::Wire;
 use async_trait::async_trait;
-use redis::cmd;
 use reelmill_graph::Graph;
 use reelmill_model::limits::PAGE_ROWS_MAX;
 use reelmill_model::{Digest, InstanceNo, NodeNo, RunId, TaskNo, TaskRef};
@@ -25,21 +23,6 @@ pub fn page(limit: usize) -> usize {
 
 fn no_such_run(run: RunId) -> Trouble {
     Trouble::Refused(StoreError::NoSuchRun(run))
-}
-
-/// Ids of a partition's runs older than one, newest first.
-fn older(wire: &mut Wire, keys: &Keys, before: Option<RunId>) -> Result<Vec<RunId>, Trouble> {
-    index::list(wire, keys, Order::NewestFirst, before, LOOKED_AT)
-}
-
-/// Ids of a batch's runs older than one, newest first.
-fn of_batch(wire: &mut Wire, keys: &Keys, batch: &str, before: Option<RunId>) -> Result<Vec<RunId>, Trouble> {
-    let ids: Vec<Vec<u8>> = wire.query(cmd("SMEMBERS").arg(keys.named(&format!("batch:{batch}"))))?;
-    let mut ids: Vec<RunId> = ids.iter().map(|id| run_id(id)).collect::<Result<_, _>>()?;
-    ids.retain(|id| before.is_none_or(|before| *id < before));
-    ids.sort_unstable_by_key(|id| std::cmp::Reverse(*id));
-    ids.truncate(LOOKED_AT);
-    Ok(ids)
 }
 
 impl RedisStore {
@@ -60,10 +43,8 @@ impl RedisStore {
             .read(move |wire| {
                 let (mut found, mut before) = (Vec::new(), filter.before);
                 loop {
-                    let ids = match &filter.batch {
-                        Some(batch) => of_batch(wire, &keys, batch, before)?,
-                        None => older(wire, &keys, before)?,
-                    };
+                    let batch = filter.batch.as_deref();
+                    let ids = index::list(wire, &keys, batch, Order::NewestFirst, before, LOOKED_AT)?;
                     let Some(last) = ids.last() else { return Ok(found) };
                     before = Some(*last);
                     let wanted = |run: &RunView| {

@@ -3,7 +3,6 @@
 use crate::held::StopOrder;
 use futures_util::future::BoxFuture;
 use reelmill_context::ContextError;
-use reelmill_ports::StoreError;
 use std::time::Duration;
 
 /// First and largest pause between two questions.
@@ -17,7 +16,7 @@ pub async fn patiently<'a, T>(
     let (mut pause, longest) = PAUSES;
     loop {
         match ask().await {
-            Err(ContextError::Store(error @ StoreError::Unavailable { .. })) if stop.reason().is_none() => {
+            Err(ContextError::Store(error)) if error.passes() && stop.reason().is_none() => {
                 tracing::warn!(%error, "an attempt waits for the store; asking again in {pause:?}");
             }
             answer => return answer,
@@ -34,6 +33,7 @@ pub async fn patiently<'a, T>(
 mod tests {
     use super::*;
     use crate::held::Stop;
+    use reelmill_ports::StoreError;
     use std::sync::atomic::{AtomicU32, Ordering};
 
     fn gone() -> ContextError {

@@ -3,7 +3,7 @@
 use super::link::Link;
 use super::record::{Row, clean};
 use reelmill_model::{Digest, RunId, RunState};
-use reelmill_ports::{RunFilter, StoreError};
+use reelmill_ports::{Old, RunFilter, StoreError};
 use tokio_postgres::types::{ToSql, Type};
 
 /// What a caller says who holds nothing of a run.
@@ -101,6 +101,29 @@ pub async fn artifacts(link: &Link) -> Result<Vec<Vec<u8>>, StoreError> {
 pub async fn delete(link: &Link, id: RunId) -> Result<bool, StoreError> {
     let sql = "DELETE FROM reelmill.run WHERE id = $1 RETURNING true";
     Ok(!link.ask(sql, &[(&bytes(id), Type::BYTEA)]).await?.is_empty())
+}
+
+/// Deletes up to `limit` runs, oldest first, that others do not delete at the moment; says how many. A run has ended after
+/// it was made, so that the order of the ids bounds what is looked at.
+pub async fn delete_old(link: &Link, which: Old, limit: usize) -> Result<usize, StoreError> {
+    let (last, ended_before) = match which {
+        Old::EndedBefore(ms) => (RunId::from_parts(ms, 0), i64::try_from(ms).unwrap_or(i64::MAX)),
+        Old::UpTo(last) => (last, i64::MAX),
+    };
+    let sql = "DELETE FROM reelmill.run WHERE id = ANY (ARRAY(SELECT id FROM reelmill.run \
+         WHERE id <= $1 AND ended_ms < $2 ORDER BY id LIMIT $3 FOR UPDATE SKIP LOCKED)) RETURNING true";
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let values: &[(&(dyn ToSql + Sync), Type)] =
+        &[(&bytes(last), Type::BYTEA), (&ended_before, Type::INT8), (&limit, Type::INT8)];
+    Ok(link.ask(sql, values).await?.len())
+}
+
+/// The run behind so many newer ones.
+pub async fn beyond(link: &Link, newest: u64) -> Result<Option<Vec<u8>>, StoreError> {
+    let sql = "SELECT id FROM reelmill.run ORDER BY id DESC OFFSET $1 LIMIT 1";
+    let newest = i64::try_from(newest).unwrap_or(i64::MAX);
+    let rows = link.ask(sql, &[(&newest, Type::INT8)]).await?;
+    Ok(rows.first().map(|row| row.get(0)))
 }
 
 /// Keeps a graph.

@@ -5,6 +5,7 @@ use reelmill_ports::StoreError;
 use std::error::Error as _;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio_postgres::config::{Host, SslMode};
@@ -20,6 +21,8 @@ const ANSWER: Duration = Duration::from_secs(30);
 pub struct Link {
     config: Config,
     client: Mutex<Option<Arc<Client>>>,
+    /// How often it could not be made: whoever has waited for somebody else's try does not try once more.
+    failures: AtomicU64,
 }
 
 impl fmt::Debug for Link {
@@ -48,7 +51,7 @@ impl Link {
         if config.get_application_name().is_none() {
             config.application_name("reelmill");
         }
-        Ok(Self { config, client: Mutex::new(None) })
+        Ok(Self { config, client: Mutex::new(None), failures: AtomicU64::new(0) })
     }
 
     /// Asks something, and once more over a new connection if the one there was had broken.
@@ -77,10 +80,22 @@ impl Link {
     }
 
     async fn client(&self) -> Result<Arc<Client>, StoreError> {
+        let failures = self.failures.load(Ordering::Acquire);
         let mut held = self.client.lock().await;
         if let Some(client) = held.as_ref().filter(|client| !client.is_closed()) {
             return Ok(Arc::clone(client));
         }
+        if self.failures.load(Ordering::Acquire) != failures {
+            return Err(self.unavailable("it could not be reached a moment ago", None));
+        }
+        let made = self.connect(&mut held).await;
+        if made.is_err() {
+            self.failures.fetch_add(1, Ordering::AcqRel);
+        }
+        made
+    }
+
+    async fn connect(&self, held: &mut Option<Arc<Client>>) -> Result<Arc<Client>, StoreError> {
         let (mut client, connection) =
             self.config.connect(NoTls).await.map_err(|error| self.refused(error))?;
         // It ends when its client is dropped; how it ended, the client's next question tells.
@@ -118,8 +133,11 @@ impl Link {
     }
 
     fn unavailable(&self, message: &str, error: Option<Error>) -> StoreError {
-        StoreError::Unavailable {
-            message: format!("the archive at {}: {message}", self.shown()),
+        StoreError::ArchiveAway {
+            message: format!(
+                "PostgreSQL at {} ({message}); see that it runs and that --archive (REELMILL_ARCHIVE) names it",
+                self.shown()
+            ),
             source: error.map(Into::into),
         }
     }

@@ -18,7 +18,7 @@ use reelmill_graph::Graph;
 use reelmill_model::limits::PAGE_ROWS_MAX;
 use reelmill_model::{Digest, Event, InstanceNo, NodeNo, RunId, TaskNo, TaskRef};
 use reelmill_ports::{
-    Archive, EventLog, EventQuery, InstanceView, LogLine, RunFilter, RunRecord, RunStore, RunView,
+    Archive, EventLog, EventQuery, InstanceView, LogLine, Old, RunFilter, RunRecord, RunStore, RunView,
     StoreError, TaskFilter, TaskView,
 };
 use serde_json::Value;
@@ -63,6 +63,19 @@ impl Archive for PostgresArchive {
 
     async fn kept_artifacts(&self) -> Result<Vec<Digest>, StoreError> {
         ask::artifacts(&self.link).await?.iter().map(|bytes| record::digest(bytes)).collect()
+    }
+
+    async fn delete_old(&self, which: Old, limit: usize) -> Result<usize, StoreError> {
+        let deleted = ask::delete_old(&self.link, which, limit).await?;
+        if deleted > 0 {
+            ask::drop_graphs(&self.link).await?;
+        }
+        Ok(deleted)
+    }
+
+    async fn beyond(&self, newest: u64) -> Result<Option<RunId>, StoreError> {
+        let last = ask::beyond(&self.link, newest).await?;
+        last.map(|bytes| record::run_id(&bytes)).transpose()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::ask;
 use reelmill_context::artifacts_in;
-use reelmill_model::Digest;
+use reelmill_model::{Digest, RunId};
 use reelmill_ports::{RunRecord, RunView, StoreError};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -77,6 +77,12 @@ pub fn parse<T: DeserializeOwned>(json: &str) -> Result<T, StoreError> {
 pub fn digest(bytes: &[u8]) -> Result<Digest, StoreError> {
     let damage = |_| StoreError::Corrupt("a digest in the archive has not 32 bytes".to_owned());
     bytes.try_into().map(Digest).map_err(damage)
+}
+
+/// The id of bytes.
+pub fn run_id(bytes: &[u8]) -> Result<RunId, StoreError> {
+    let damage = |_| StoreError::Corrupt("an id in the archive has not 16 bytes".to_owned());
+    bytes.try_into().map(|bytes| RunId(u128::from_be_bytes(bytes).into())).map_err(damage)
 }
 
 /// A text as PostgreSQL takes it: it has no NUL.

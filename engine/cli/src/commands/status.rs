@@ -3,6 +3,7 @@
 use super::Context;
 use crate::engine;
 use crate::exit::{CliError, Exit};
+use crate::listing::{Listing, list};
 use crate::output::{Output, Tone, table};
 use crate::results;
 use crate::run_ref::RunRef;
@@ -68,10 +69,13 @@ impl Status {
             limit: self.limit.min(limits::PAGE_ROWS_MAX),
             ..RunFilter::default()
         };
-        let runs = control.store.runs(filter).await?;
+        let Listing { runs, archive_away } = list(&*control.store, filter).await?;
         if output.is_json() {
-            let runs: Vec<Value> = runs.iter().map(brief).collect();
-            return Ok(output.json(&json!({ "runs": runs }))?);
+            let mut document = json!({ "runs": runs.iter().map(brief).collect::<Vec<_>>() });
+            if let Some(away) = archive_away {
+                document["archive_away"] = away.into();
+            }
+            return Ok(output.json(&document)?);
         }
         if runs.is_empty() {
             return Ok(output.text("no runs")?);

@@ -8,7 +8,7 @@ use crate::words;
 use crate::work::{Job, PATIENCE, WorkFlags, work};
 use anyhow::Context as _;
 use humantime::format_duration;
-use reelmill_embedded::{Engine, Place, worker_id};
+use reelmill_embedded::{Engine, Kept, Place, worker_id};
 use reelmill_inbox::{Consumer, ConsumerConfig, Tally};
 use reelmill_ports::Only;
 use std::path::{Path, PathBuf};
@@ -40,7 +40,7 @@ Examples:
   reelmill worker --redis redis://db:6379
   reelmill worker --redis redis://db --queue default --queue gpu --slots 4 --listen 127.0.0.1:9464
   reelmill worker --redis redis://db --slots auto --memory 12Gi
-  reelmill worker --redis redis://db --archive postgres://reelmill@db/reelmill --keep 10m
+  reelmill worker --redis redis://db --archive postgres://reelmill@db/reelmill --keep 10m --archive-keep 90d
   REELMILL_REDIS=redis://db reelmill worker --drain 10m"
 )]
 pub struct WorkerCommand {
@@ -53,6 +53,13 @@ pub struct WorkerCommand {
     /// Move runs that ended so long ago from Redis into the archive: that of --archive, or archive.db in this worker's home
     #[arg(long, value_name = "TIME", default_value = "1h", value_parser = duration)]
     keep: String,
+    /// Delete runs from the archive that ended so long ago: 90d, 52w [default: never]. What was drawn from an event (an
+    /// envelope, a key, a firing) is told apart from it only as long as its run is there
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    archive_keep: Option<String>,
+    /// Delete the oldest runs of the archive when there are more than so many [default: no limit]
+    #[arg(long, value_name = "N")]
+    archive_runs: Option<u64>,
     /// Submit what other systems put into the stream `rm:inbox`; a pipeline they name is NAME.yaml in this folder
     #[arg(long, value_name = "DIR")]
     inbox: Option<PathBuf>,
@@ -68,7 +75,19 @@ fn duration(text: &str) -> Result<String, String> {
 }
 
 impl WorkerCommand {
+    /// What the archive keeps.
+    fn kept(&self, cx: &Context) -> Result<Kept, CliError> {
+        let age = self.archive_keep.as_deref().and_then(|time| humantime::parse_duration(time).ok());
+        let kept = Kept { age, runs: self.archive_runs };
+        if cx.place == Place::Home && kept != Kept::default() {
+            let message = "--archive-keep and --archive-runs need --redis: runs at home are in no archive";
+            return Err(CliError::Usage(message.to_owned()));
+        }
+        Ok(kept)
+    }
+
     pub(super) fn run(self, cx: &Context) -> Result<Exit, CliError> {
+        let kept = self.kept(cx)?;
         let state = engine::open(cx)?;
         let queues = if self.queues.is_empty() { vec!["default".to_owned()] } else { self.queues };
         let patience = humantime::parse_duration(&self.drain).unwrap_or(PATIENCE);
@@ -85,7 +104,7 @@ impl WorkerCommand {
             let job = Job { only: Only::Any, queues, patience, triggers: true };
             let end = CancellationToken::new();
             let keep = humantime::parse_duration(&self.keep).unwrap_or(KEEP);
-            engine.start_archiving(keep, end.clone());
+            engine.start_archiving(keep, kept, end.clone())?;
             let inbox = self.inbox.as_deref().map(|folder| take_envelopes(cx, &engine, folder, end.clone()));
             let inbox = inbox.transpose()?;
             work::<()>(&engine, &self.work, job, forever()).await?;

@@ -50,11 +50,11 @@ impl StoreLauncher {
 
 /// Whether the same may succeed later.
 fn passes(error: &ControlError) -> bool {
-    matches!(
-        error,
-        ControlError::Store(StoreError::Unavailable { .. })
-            | ControlError::Artifacts(ArtifactError::Unreachable { .. })
-    )
+    match error {
+        ControlError::Store(error) => error.passes(),
+        ControlError::Artifacts(error) => matches!(error, ArtifactError::Unreachable { .. }),
+        _ => false,
+    }
 }
 
 #[async_trait]
@@ -65,7 +65,12 @@ impl Launcher for StoreLauncher {
     }
 
     async fn is_running(&self, run: RunId) -> Result<bool, StoreError> {
-        Ok(self.control.store.run(run).await?.is_some_and(|view| !view.state.is_terminal()))
+        match self.control.store.run(run).await {
+            Ok(view) => Ok(view.is_some_and(|view| !view.state.is_terminal())),
+            // It has left the live store, so it has ended.
+            Err(StoreError::ArchiveAway { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     async fn cancel(&self, run: RunId, reason: &str) -> Result<(), StoreError> {

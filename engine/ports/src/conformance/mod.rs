@@ -23,7 +23,7 @@ mod watch;
 
 pub use audit::audit;
 pub use bed::{Bed, ManualClock, Store};
-pub use rig::{Rig, lanes};
+pub use rig::{Rig, lanes, new_run};
 
 /// Makes a test of every case of the suite. The argument is an expression that makes a fresh [`Bed`].
 #[macro_export]

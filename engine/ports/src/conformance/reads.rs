@@ -31,15 +31,15 @@ pub async fn runs_are_listed_newest_first(bed: &impl Bed) {
     assert!(list(RunFilter { name: Some("other".into()), ..RunFilter::default() }).await.is_empty());
 }
 
-/// Many runs, submitted in another order than that of their ages, some of them cancelled and deleted: listings have each
-/// of the others once, newest first, and each of them is leased once.
+/// Many runs, most of them of a batch, submitted in another order than that of their ages, some of them cancelled and
+/// deleted: listings have each of the others once, newest first, and each of them is leased once.
 pub async fn many_runs_are_listed_and_leased_once(bed: &impl Bed) {
     const RUNS: u128 = 400;
     let rig = Rig::new(bed, chain()).await;
     let new = |no: u128| {
         let created_ms = 1_700_000_000_000 + u64::try_from(no).expect("small") * 1_000;
         let id = RunId::from_parts(created_ms, no);
-        NewRun { id, created_ms, ..new_run(no, Digest([1; 32]), None) }
+        NewRun { id, created_ms, ..new_run(no, Digest([1; 32]), (no % 5 > 0).then_some("b")) }
     };
     // 37 has no factor in common with 400: every number comes once.
     for no in (0..RUNS).map(|at| 2 + at * 37 % RUNS) {
@@ -56,18 +56,14 @@ pub async fn many_runs_are_listed_and_leased_once(bed: &impl Bed) {
             assert!(rig.store.delete_run(new(no).id).await.expect("it is deleted"));
         }
     }
-    let mut listed = Vec::new();
-    loop {
-        let states = vec![RunState::Running];
-        let filter = RunFilter { before: listed.last().copied(), limit: 150, states, ..RunFilter::default() };
-        let page = rig.store.runs(filter).await.expect("runs are listed");
-        if page.is_empty() {
-            break;
-        }
-        listed.extend(page.into_iter().map(|run| run.new.id));
-    }
-    listed.reverse();
-    assert_eq!(listed, expected);
+    assert_eq!(all_running(&rig, None).await, expected);
+    let of_batch: Vec<RunId> = (2..RUNS + 2)
+        .filter(|no| no % 5 > 0)
+        .map(|no| new(no).id)
+        .filter(|id| expected.contains(id))
+        .collect();
+    assert_eq!(all_running(&rig, Some("b")).await, of_batch);
+    assert!(all_running(&rig, Some("c")).await.is_empty());
     let ready: u64 = rig.store.lanes().await.expect("lanes are read").iter().map(|lane| lane.ready).sum();
     assert_eq!(ready, expected.len() as u64);
     let mut leased = Vec::new();
@@ -82,6 +78,26 @@ pub async fn many_runs_are_listed_and_leased_once(bed: &impl Bed) {
     assert_eq!(leased, expected);
     let ready: u64 = rig.store.lanes().await.expect("lanes are read").iter().map(|lane| lane.ready).sum();
     assert_eq!(ready, 0);
+}
+
+/// The runs that are listed page by page, oldest first.
+async fn all_running(rig: &Rig<'_>, batch: Option<&str>) -> Vec<RunId> {
+    let mut listed = Vec::new();
+    loop {
+        let filter = RunFilter {
+            before: listed.last().copied(),
+            limit: 150,
+            states: vec![RunState::Running],
+            batch: batch.map(str::to_owned),
+            ..RunFilter::default()
+        };
+        let page = rig.store.runs(filter).await.expect("runs are listed");
+        if page.is_empty() {
+            listed.reverse();
+            return listed;
+        }
+        listed.extend(page.into_iter().map(|run| run.new.id));
+    }
 }
 
 /// By state and node, page by page.

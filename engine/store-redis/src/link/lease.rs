@@ -11,8 +11,8 @@ use reelmill_lifecycle::{Damage, Leased, Only};
 use reelmill_model::{InstanceNo, RunId, TaskRef, TaskState};
 use reelmill_ports::LeaseRequest;
 
-/// Runs that a worker of one run or one batch looks at in one step.
-const RUNS_LOOKED_AT_MAX: isize = 256;
+/// Chunks of runs, of up to 128 each, that a worker of one batch looks at in one step.
+const CHUNKS_LOOKED_AT_MAX: isize = 2;
 /// The main body's instance, in every run.
 const MAIN: InstanceNo = InstanceNo(0);
 
@@ -66,12 +66,21 @@ impl Link {
         Ok(())
     }
 
+    /// Some of its runs, others each time: those that are looked at may all be at work.
     fn runs_of_batch(&mut self, batch: &str) -> Result<Vec<RunId>, Trouble> {
-        let mut ids: Vec<Vec<u8>> = self.wire.query(
-            cmd("SRANDMEMBER").arg(self.keys.named(&format!("batch:{batch}"))).arg(RUNS_LOOKED_AT_MAX),
-        )?;
-        ids.sort_unstable();
-        Ok(ids.iter().map(|id| run_id(id)).collect::<Result<_, _>>()?)
+        let index = self.keys.named(&format!("batched:{batch}"));
+        let bounds: Vec<Vec<u8>> =
+            self.wire.query(cmd("ZRANDMEMBER").arg(&index).arg(CHUNKS_LOOKED_AT_MAX))?;
+        let mut found = Vec::new();
+        for bound in bounds {
+            let chunk = [index.as_bytes(), b":", &bound].concat();
+            let ids: Vec<Vec<u8>> = self.wire.query(cmd("ZRANGE").arg(chunk).arg(0).arg(-1))?;
+            for id in &ids {
+                found.push(run_id(id)?);
+            }
+        }
+        found.sort_unstable();
+        Ok(found)
     }
 
     /// Ready tasks of these runs in the lanes of a request, best first. The script takes those that still are.

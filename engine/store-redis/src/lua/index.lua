@@ -1,7 +1,13 @@
--- index: the ids of a partition's runs in their order, in chunks that are small enough to lie packed: some 25 bytes a
--- run, where one sorted set takes a hundred. `runs` holds the lower bound of each chunk; `runs:<bound>` is a chunk.
+-- index: ids of runs in their order, in chunks that are small enough to lie packed: some 25 bytes a run, where one sorted
+-- set takes a hundred. `<index>` holds the lower bound of each chunk; `<index>:<bound>` is a chunk. All runs of a partition
+-- have an index, and those of each batch.
 
 local FULL = 128
+local RUNS = P .. 'runs'
+
+local function index_of(batch)
+  return P .. 'batched:' .. batch
+end
 
 local function less(a, b)
   for at = 1, 16 do
@@ -11,22 +17,22 @@ local function less(a, b)
   return false
 end
 
-local function chunk_of(id)
-  return call('ZREVRANGEBYLEX', P .. 'runs', '[' .. id, '-', 'LIMIT', 0, 1)[1]
+local function chunk_of(index, id)
+  return call('ZREVRANGEBYLEX', index, '[' .. id, '-', 'LIMIT', 0, 1)[1]
 end
 
-local function insert(bound, ids)
+local function insert(index, bound, ids)
   local args = {}
   for _, id in ipairs(ids) do
     args[#args + 1] = 0
     args[#args + 1] = id
   end
-  many('ZADD', P .. 'runs:' .. bound, args)
+  many('ZADD', index .. ':' .. bound, args)
 end
 
 -- Makes room in a full chunk: a new one behind it, empty or with its upper half.
-local function split(bound, id)
-  local key = P .. 'runs:' .. bound
+local function split(index, bound, id)
+  local key = index .. ':' .. bound
   local last = call('ZRANGE', key, -1, -1)[1]
   local upper, from = {}, id
   if not less(last, id) then
@@ -34,40 +40,40 @@ local function split(bound, id)
     from = upper[1]
     many('ZREM', key, upper)
   end
-  call('ZADD', P .. 'runs', 0, from)
-  insert(from, upper)
+  call('ZADD', index, 0, from)
+  insert(index, from, upper)
 end
 
 -- Puts ids in. O(log N + length of a chunk) each; less where many follow one another.
-local function enlist(ids)
+local function enlist(index, ids)
   table.sort(ids, less)
   local at = 1
   while at <= #ids do
-    local bound = chunk_of(ids[at])
+    local bound = chunk_of(index, ids[at])
     if not bound then
       bound = ids[at]
-      call('ZADD', P .. 'runs', 0, bound)
+      call('ZADD', index, 0, bound)
     end
-    local room = FULL - call('ZCARD', P .. 'runs:' .. bound)
+    local room = FULL - call('ZCARD', index .. ':' .. bound)
     if room <= 0 then
-      split(bound, ids[at])
+      split(index, bound, ids[at])
     else
-      local above = call('ZRANGEBYLEX', P .. 'runs', '(' .. bound, '+', 'LIMIT', 0, 1)[1]
+      local above = call('ZRANGEBYLEX', index, '(' .. bound, '+', 'LIMIT', 0, 1)[1]
       local fits = {}
       while at <= #ids and #fits < room and not (above and not less(ids[at], above)) do
         fits[#fits + 1] = ids[at]
         at = at + 1
       end
-      insert(bound, fits)
+      insert(index, bound, fits)
     end
   end
 end
 
 -- Takes an id out.
-local function delist(id)
-  local bound = chunk_of(id)
+local function delist(index, id)
+  local bound = chunk_of(index, id)
   if not bound then return end
-  local key = P .. 'runs:' .. bound
+  local key = index .. ':' .. bound
   call('ZREM', key, id)
-  if call('EXISTS', key) == 0 then call('ZREM', P .. 'runs', bound) end
+  if call('EXISTS', key) == 0 then call('ZREM', index, bound) end
 end

@@ -27,7 +27,7 @@ local HEAD = '>I4I4I6'
 local ENDED, AGAIN, REMOVED, DELETED = 1, 2, 3, 4
 
 local released, undue, due, not_ready, readied, touched = {}, {}, {}, {}, {}, {}
-local fresh, ended = {}, {}
+local fresh, batched, ended = {}, {}, {}
 local logs, logged = {}, 0
 
 -- Why a block may not be applied; nil when it may.
@@ -61,8 +61,8 @@ local function remove(b, key, batch)
   local id = b[1]
   call('DEL', key, P .. 'log:' .. id, P .. 'logs:' .. id, P .. 'progress:' .. id)
   call('ZREM', P .. 'ended', id)
-  delist(id)
-  if batch ~= '' then call('SREM', P .. 'batch:' .. batch, id) end
+  delist(RUNS, id)
+  if batch ~= '' then delist(index_of(batch), id) end
   if b[8] == DELETED then
     -- Its events stand in the stream of all; readers pass over those of runs that are gone.
     call('SADD', P .. 'gone', id)
@@ -79,7 +79,11 @@ end
 -- What a block rarely has.
 local function write_more(b, key)
   local id, more = b[1], b[11]
-  if b[2] == 0 and more[1] ~= '' then call('SADD', P .. 'batch:' .. more[1], id) end
+  if b[2] == 0 and more[1] ~= '' then
+    local ids = batched[more[1]] or {}
+    ids[#ids + 1] = id
+    batched[more[1]] = ids
+  end
   many('HDEL', key, more[2])
   for i = 1, #more[3], 2 do
     local queue = queue_of(not_ready, more[3][i], b[6])
@@ -136,7 +140,8 @@ many('ZREM', P .. 'due', undue)
 many('ZADD', P .. 'due', due)
 many('ZADD', P .. 'ended', ended)
 if #fresh > 0 then
-  enlist(fresh)
+  enlist(RUNS, fresh)
+  for batch, ids in pairs(batched) do enlist(index_of(batch), ids) end
   if call('EXISTS', P .. 'gone') == 1 then many('SREM', P .. 'gone', fresh) end
 end
 for _, queue in pairs(not_ready) do unready(queue.lane, queue.tenant, queue) end
