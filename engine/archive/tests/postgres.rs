@@ -191,8 +191,8 @@ async fn a_server_that_was_away_is_asked_again_and_what_it_kept_is_there() {
     server.stop();
     let away = archive.run(id).await.expect_err("nobody is there").to_string();
     assert!(away.contains("PostgreSQL at 127.0.0.1") && away.contains("--archive"), "{away}");
-    let moved = mover.step(10).await;
-    assert!(moved.is_err() && bed.store.run(id).await.expect("it is read").is_some(), "it stays in Redis");
+    let tried = mover.step(10).await;
+    assert!(tried.is_err() && bed.store.run(id).await.expect("it is read").is_some(), "it stays in Redis");
     server.start_again();
     assert!(archive.run(id).await.expect("it is asked again").is_some());
     assert_eq!(mover.step(10).await.expect("it is moved"), Moved { moved: 1, passed_over: 0 });

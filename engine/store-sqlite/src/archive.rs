@@ -101,7 +101,7 @@ impl Archive for SqliteStore {
                     conn.prepare_cached("SELECT id FROM run ORDER BY id DESC LIMIT 1 OFFSET ?1")?;
                 let found: Option<Vec<u8>> =
                     query.query_row(params![int(newest)], |row| row.get(0)).optional()?;
-                Ok(found.as_deref().map(run_id).transpose()?)
+                found.as_deref().map(run_id).transpose()
             })
             .await
     }
