@@ -90,7 +90,7 @@ proptest! {
 
     #[test]
     fn a_crowd_makes_no_stage_look_smaller(
-        wanted in 500_u32..8_000, shares in proptest::collection::vec(50_u32..1_000, 3..50),
+        wanted in 100_u32..8_000, shares in proptest::collection::vec(100_u32..1_000, 3..50),
     ) {
         let mut stages = Stages::default();
         for share_milli in shares {
@@ -98,8 +98,10 @@ proptest! {
             stages.note("a.b", Used { cpu_milli, memory_mib: 100, share_milli });
         }
         let reckoned = stages.reckon("a.b", &Ask::default()).cpu_milli;
-        // Thousandths that are cut off weigh up to twenty times as much.
-        prop_assert!(reckoned + 20 >= wanted && reckoned < wanted + 60, "{reckoned} of {wanted}");
+        let least = wanted.min(1_000);
+        // Thousandths that are cut off weigh up to ten times as much.
+        prop_assert!(reckoned + 10 >= least, "{reckoned} of {wanted}");
+        prop_assert!(wanted > 1_000 || reckoned < wanted + 30, "{reckoned} of {wanted}");
     }
 
     #[test]
@@ -280,7 +282,7 @@ impl Model {
         }
         let sight =
             Sight { cpu_milli: self.cpu_milli, others_milli: self.others_milli, memory_mib: self.memory_mib };
-        self.tuner.step(sight, self.mix.typical(&self.learned));
+        self.tuner.step(sight, self.mix.typical(&self.learned, whole));
         wanted
     }
 }
@@ -302,11 +304,13 @@ proptest! {
             let wanted = model.round();
             prop_assert_eq!(model.tuner.room(), settled, "it swings");
             prop_assert!(wanted.memory_mib <= memory, "{} MiB are used of {memory}", wanted.memory_mib);
-            // What wants more than there is runs alone.
+            // The largest may be too many, and of what burns several cores there is one a core until it was seen alone.
             let free = cpus * 1_000 - others;
-            prop_assert!(wanted.cpu_milli <= free + free / 10 + burns, "{} of {free}", wanted.cpu_milli);
+            let most = (free + free / 10 + 1_000) * burns.max(1_000) / 1_000;
+            prop_assert!(wanted.cpu_milli <= most, "{} of {free}", wanted.cpu_milli);
         }
-        let typical = model.mix.typical(&model.learned).expect("attempts came");
+        let whole = share(settled.cpu_milli, settled.memory_mib);
+        let typical = model.mix.typical(&model.learned, whole).expect("attempts came");
         // The mix of what comes varies by a tenth at most.
         let one_more = |each: u32| (settled.slots + 1) * (each + each / 10);
         prop_assert!(
@@ -329,7 +333,7 @@ fn stages_that_wait_get_more_slots_than_there_are_cores_and_stages_that_burn_do_
     };
     assert_eq!(slots(share(20, 40)), 32);
     assert_eq!(slots(share(1_000, 40)), 2);
-    assert_eq!(slots(share(2_000, 40)), 1);
+    assert_eq!(slots(share(2_000, 40)), 2, "a core each, as long as nothing else is seen");
     assert_eq!(
         slots(share(20, 1_000)),
         5,

@@ -3,10 +3,11 @@
 use crate::learning::Learning;
 use crate::slots::Slots;
 use reelmill_hardware::{Look, Sampler};
-use reelmill_lifecycle::slots::{Bounds, Sight, Tuner};
+use reelmill_lifecycle::slots::{Bounds, Room, Share, Sight, Tuner};
 use reelmill_ports::Adaptive;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 /// Time between two looks.
@@ -31,7 +32,7 @@ impl Adapt {
         let mut sampler = Sampler::default();
         let look = sampler.look();
         let bounds = Bounds::of(look.cpu_milli, total_mib, memory_mib);
-        let tuner = Tuner::new(bounds, slots, sight(&look));
+        let tuner = Tuner::new(bounds, slots, sight(&look, Share::default()));
         Self(Arc::new(Mutex::new(State { sampler, tuner })))
     }
 
@@ -49,7 +50,7 @@ impl Adapt {
 
     /// Looks again and again until `end`.
     pub(crate) async fn run(self, slots: Slots, learning: Learning, end: CancellationToken) {
-        let mut ticks = tokio::time::interval(LOOK_EVERY);
+        let mut ticks = tokio::time::interval_at(Instant::now() + LOOK_EVERY, LOOK_EVERY);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         for no in 0_u32.. {
             let ended = tokio::select! {
@@ -73,10 +74,13 @@ impl Adapt {
     }
 
     fn look(&self, slots: &Slots, learning: &Learning) {
+        let (running, used) = slots.running();
         let change = self.with(|state| {
             let look = state.sampler.look();
-            learning.see_share(look.share_milli(slots.running()));
-            state.tuner.step(sight(&look), learning.typical())
+            learning.see_share(look.share_milli(running));
+            let Room { cpu_milli, memory_mib, .. } = state.tuner.room();
+            let typical = learning.typical(Share { cpu_milli, memory_mib, gpus: 0 });
+            state.tuner.step(sight(&look, used), typical)
         });
         self.apply(slots);
         if let Some(change) = change {
@@ -89,11 +93,27 @@ impl Adapt {
     }
 }
 
-fn sight(look: &Look) -> Sight {
-    let memory = look.memory_available_bytes.saturating_add(look.memory_own_bytes);
+/// The machine beside attempts that take so much. They have no more memory than that: what else there is below this process
+/// belongs to processes that wait for the next attempt of their stage, and is not free.
+fn sight(look: &Look, used: Share) -> Sight {
+    let mib = |bytes: u64| u32::try_from(bytes >> 20).unwrap_or(u32::MAX);
+    let own_mib = mib(look.memory_own_bytes).min(used.memory_mib);
     Sight {
         cpu_milli: look.cpu_milli,
         others_milli: look.others_milli(),
-        memory_mib: u32::try_from(memory >> 20).unwrap_or(u32::MAX),
+        memory_mib: mib(look.memory_available_bytes).saturating_add(own_mib),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_of_idle_processes_is_not_free() {
+        let look =
+            Look { memory_available_bytes: 1_000 << 20, memory_own_bytes: 500 << 20, ..Look::default() };
+        let seen = |memory_mib| sight(&look, Share { memory_mib, ..Share::default() }).memory_mib;
+        assert_eq!([seen(0), seen(300), seen(800)], [1_000, 1_300, 1_500]);
     }
 }

@@ -97,13 +97,14 @@ impl Learning {
 
     /// Notes what an attempt used that began in that crowd.
     pub(crate) fn note(&self, stage: &str, usage: &Usage, begun: Crowd) {
-        if usage.execute_ms == 0 || usage.rss_peak_bytes == 0 {
+        if usage.rss_peak_bytes == 0 {
             return;
         }
         let mut known = self.known();
         let small = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
+        // CPU time is rounded up, and so has time to be.
         let used = Used {
-            cpu_milli: small(usage.cpu_ms.saturating_mul(1_000) / usage.execute_ms),
+            cpu_milli: small(usage.cpu_ms.saturating_mul(1_000) / usage.execute_ms.saturating_add(1)),
             memory_mib: small(usage.rss_peak_bytes.div_ceil(1 << 20)),
             share_milli: known.crowd.share_milli(begun),
         };
@@ -111,10 +112,10 @@ impl Learning {
         known.news = true;
     }
 
-    /// What one of the attempts that came last takes in the mean.
-    pub(crate) fn typical(&self) -> Option<Share> {
+    /// What one of the attempts that came last takes of a room in the mean.
+    pub(crate) fn typical(&self, room: Share) -> Option<Share> {
         let known = self.known();
-        known.mix.typical(&known.stages)
+        known.mix.typical(&known.stages, room)
     }
 
     /// As it is announced: the stages seen last.
@@ -216,12 +217,12 @@ mod tests {
             for share in [1_000, 250, 250, 1_000] {
                 learning.see_share(share);
             }
-            learning.note("a.burn", &usage(1_000, 625, 40), begun);
+            learning.note("a.burn", &usage(999, 625, 40), begun);
         }
         assert_eq!(learning.reckon("a.burn", ask()).cpu_milli, 1_000);
         learning.see_share(500);
         for _ in 0..9 {
-            learning.note("a.short", &usage(1_000, 250, 40), learning.crowd());
+            learning.note("a.short", &usage(999, 250, 40), learning.crowd());
         }
         assert_eq!(learning.reckon("a.short", ask()).cpu_milli, 500, "nobody looked while it ran");
     }

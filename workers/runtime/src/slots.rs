@@ -71,10 +71,11 @@ impl Slots {
         Capacity { slots, memory_mib, gpus: self.0.gpus }
     }
 
-    /// Attempts that run.
+    /// Attempts that run, and what they take together.
     #[must_use]
-    pub fn running(&self) -> u32 {
-        self.state().running
+    pub fn running(&self) -> (u32, Share) {
+        let state = self.state();
+        (state.running, state.used)
     }
 
     /// From now on this may run at once.
@@ -170,12 +171,12 @@ mod tests {
         let slots = slots(3, 1000);
         let two = slots.occupy(share(2_000, 1)).await;
         assert!(slots.occupy(share(2_000, 1)).now_or_never().is_none());
-        assert_eq!(slots.running(), 1);
+        assert_eq!(slots.running(), (1, share(2_000, 1)));
         let one = slots.occupy(share(1_000, 1)).now_or_never().expect("who gave up waiting holds nobody up");
         drop(two);
         assert!(slots.occupy(share(2_000, 1)).now_or_never().is_some());
         drop(one);
-        assert_eq!(slots.running(), 0);
+        assert_eq!(slots.running(), (0, Share::default()));
     }
 
     #[tokio::test]
@@ -197,7 +198,7 @@ mod tests {
         let slots = slots(2, 1000);
         let (first, second) = (slots.occupy(share(1_000, 400)).await, slots.occupy(share(1_000, 400)).await);
         slots.resize(Room { slots: 1, cpu_milli: 1_000, memory_mib: 300 });
-        assert_eq!((slots.running(), slots.capacity().slots), (2, 1));
+        assert_eq!((slots.running(), slots.capacity().slots), ((2, share(2_000, 800)), 1));
         let mut third = Box::pin(slots.occupy(share(1_000, 400)));
         assert!((&mut third).now_or_never().is_none());
         drop(first);

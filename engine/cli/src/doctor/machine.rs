@@ -31,7 +31,7 @@ fn processors(machine: &Machine) -> Check {
     Check::ok(
         "processors",
         format!(
-            "{} × {model}, {} by default",
+            "{} × {model}, {} by default; `--slots auto` follows what stages use",
             machine.cpus,
             words::count(u64::try_from(slots).unwrap_or(0), "slot")
         ),

@@ -22,8 +22,8 @@ pub const MEMORY_MIB_MIN: u32 = 32;
 /// Memory that an attempt is reckoned with at most, in MiB: a pebibyte.
 pub const MEMORY_MIB_MAX: u32 = 1 << 30;
 
-/// Of the CPU that it wanted an attempt is taken to have had a twentieth at least: what is counted in a crowd is rough.
-const SHARE_MILLI_MIN: u32 = 50;
+/// Of the CPU that it wanted an attempt is taken to have had a tenth at least: what is counted in a crowd is rough.
+const SHARE_MILLI_MIN: u32 = 100;
 /// An observation weighs one part in so many once there are as many.
 const CPU_WEIGHT: u32 = 8;
 /// The largest peak comes down by one part in so many of what it is too high, with every attempt.
@@ -43,12 +43,15 @@ pub struct Used {
 }
 
 impl Used {
-    /// The CPU that it would have used had there been enough, in thousandths of a core. Without this too many slots would
-    /// make attempts slow, slow attempts would look as if they needed little, and more slots would follow.
+    /// The CPU that it would have used had there been enough, in thousandths of a core: up to one core, and more only if it
+    /// had more. Without this too many slots would make attempts slow, slow attempts would look as if they needed little, and
+    /// more slots would follow. One core bounds what is made of a rough count of threads, and is enough: stages that are
+    /// reckoned with a core each get no more slots than there are cores.
     fn wanted_milli(self) -> u32 {
         let share = self.share_milli.clamp(SHARE_MILLI_MIN, 1_000);
-        let wanted = u64::from(self.cpu_milli) * 1_000 / u64::from(share);
-        u32::try_from(wanted).unwrap_or(u32::MAX).min(CPU_MILLI_MAX)
+        let whole = u64::from(self.cpu_milli) * 1_000 / u64::from(share);
+        let up_to_one = u32::try_from(whole.min(1_000)).unwrap_or(1_000);
+        self.cpu_milli.max(up_to_one).min(CPU_MILLI_MAX)
     }
 }
 
@@ -184,11 +187,11 @@ impl Mix {
         self.0.push_front((stage.to_owned(), ask));
     }
 
-    /// What one of them takes in the mean, by what is known now; none when none came.
+    /// What one of them takes of a room in the mean, by what is known now; none when none came.
     #[must_use]
-    pub fn typical(&self, stages: &Stages) -> Option<Share> {
+    pub fn typical(&self, stages: &Stages, room: Share) -> Option<Share> {
         let count = u64::try_from(self.0.len()).ok().filter(|count| *count > 0)?;
-        let shares = self.0.iter().map(|(stage, ask)| stages.reckon(stage, ask));
+        let shares = self.0.iter().map(|(stage, ask)| stages.reckon(stage, ask).min(room));
         let (cpu, memory) = shares.fold((0_u64, 0_u64), |(cpu, memory), share| {
             (cpu + u64::from(share.cpu_milli), memory + u64::from(share.memory_mib))
         });
