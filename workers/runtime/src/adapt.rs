@@ -5,7 +5,7 @@ use crate::slots::Slots;
 use reelmill_hardware::{Look, Sampler};
 use reelmill_lifecycle::slots::{Bounds, Room, Share, Sight, Tuner};
 use reelmill_ports::Adaptive;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -17,12 +17,14 @@ const KEEP_AFTER: u32 = 15;
 
 /// Slots that follow the machine. A clone is another handle on the same.
 #[derive(Clone, Debug)]
-pub struct Adapt(Arc<Mutex<State>>);
+pub struct Adapt(Arc<State>);
 
 #[derive(Debug)]
 struct State {
-    sampler: Sampler,
-    tuner: Tuner,
+    /// Held while it reads files; nobody else asks for it.
+    sampler: Mutex<Sampler>,
+    /// Never held for longer than a decision takes: whoever announces the worker asks for it too.
+    tuner: Mutex<Tuner>,
 }
 
 impl Adapt {
@@ -33,18 +35,19 @@ impl Adapt {
         let look = sampler.look();
         let bounds = Bounds::of(look.cpu_milli, total_mib, memory_mib);
         let tuner = Tuner::new(bounds, slots, sight(&look, Share::default()));
-        Self(Arc::new(Mutex::new(State { sampler, tuner })))
+        Self(Arc::new(State { sampler: Mutex::new(sampler), tuner: Mutex::new(tuner) }))
     }
 
     /// Makes the slots what they are now.
     pub fn apply(&self, slots: &Slots) {
-        slots.resize(self.with(|state| state.tuner.room()));
+        slots.resize(self.tuner().room());
     }
 
     /// As it is announced.
     #[must_use]
     pub fn now(&self) -> Adaptive {
-        let (slots_max, because) = self.with(|state| (state.tuner.slots_max(), state.tuner.because()));
+        let tuner = self.tuner();
+        let (slots_max, because) = (tuner.slots_max(), tuner.because());
         Adaptive { slots_max, cpu_milli: because.room.cpu_milli, because: because.to_string() }
     }
 
@@ -67,29 +70,30 @@ impl Adapt {
                     this.look(&slots, &learning);
                 }
             });
-            if ended || done.await.is_err() {
+            if done.await.is_err() || ended {
                 return;
             }
         }
     }
 
     fn look(&self, slots: &Slots, learning: &Learning) {
+        let look = self.0.sampler.lock().unwrap_or_else(PoisonError::into_inner).look();
         let (running, used) = slots.running();
-        let change = self.with(|state| {
-            let look = state.sampler.look();
-            learning.see_share(look.share_milli(running));
-            let Room { cpu_milli, memory_mib, .. } = state.tuner.room();
+        learning.see_share(look.share_milli(running));
+        let change = {
+            let mut tuner = self.tuner();
+            let Room { cpu_milli, memory_mib, .. } = tuner.room();
             let typical = learning.typical(Share { cpu_milli, memory_mib, gpus: 0 });
-            state.tuner.step(sight(&look, used), typical)
-        });
+            tuner.step(sight(&look, used), typical)
+        };
         self.apply(slots);
         if let Some(change) = change {
             tracing::info!(from = change.from, to = change.to, because = %change.because, "slots have changed");
         }
     }
 
-    fn with<T>(&self, of: impl FnOnce(&mut State) -> T) -> T {
-        of(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    fn tuner(&self) -> MutexGuard<'_, Tuner> {
+        self.0.tuner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -30,7 +30,7 @@ own restart sees it, after its lease (10 s) otherwise.
 With --slots auto it takes as many tasks at once as CPU and memory have room for, by what attempts of each stage were
 seen to use: many that wait for a network, few that render. What a stage asks for in `runs_on` it gets at least; what
 other programs of the machine use is left to them. It begins as without --slots, remembers what it has learned in its
-home, and says in its log and in `reelmill workers` why it has as many slots as it has.
+home, and says in `reelmill workers` and in its log (REELMILL_LOG=info) why it has as many slots as it has.
 
 It also starts the runs of triggers of registered pipelines (`reelmill pipelines`, `reelmill triggers`), and with
 --listen takes calls of webhooks at POST /hooks/PIPELINE/TRIGGER. However many workers there are, a firing starts

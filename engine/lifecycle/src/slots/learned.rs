@@ -1,7 +1,7 @@
 //! What attempts of each stage were seen to use, and what the next one is reckoned with.
 //!
 //! CPU may be short for a moment, and every attempt is only slower then; memory may not. So CPU is a mean with a margin of
-//! two mean deviations, which nine of ten attempts stay below, and memory is the largest peak, which is forgotten slowly,
+//! two mean deviations, which some nine of ten attempts stay below, and memory is the largest peak, which is forgotten slowly,
 //! with a margin of a quarter.
 //!
 //! What the pipeline asks for (`runs_on`) is a floor: whoever writes it may know of the one film that needs it. What the
@@ -15,7 +15,7 @@ use std::collections::VecDeque;
 
 /// CPU that an attempt is reckoned with at least, in thousandths of a core.
 pub const CPU_MILLI_MIN: u32 = 1_000 / SLOTS_PER_CPU_MAX;
-/// CPU that an attempt is reckoned with at most: 1024 cores.
+/// CPU that an attempt is reckoned with at most, in thousandths of a core: a thousand cores.
 pub const CPU_MILLI_MAX: u32 = 1 << 20;
 /// Memory that an attempt is reckoned with at least, in MiB: its process alone takes some.
 pub const MEMORY_MIB_MIN: u32 = 32;
