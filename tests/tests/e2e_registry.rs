@@ -154,3 +154,53 @@ fn a_pipeline_is_kept_with_those_that_it_names() {
     std::fs::remove_dir_all(place.path("lib")).expect("it can be removed");
     assert_eq!((word("test@2"), word("test@1")), (json!("two"), json!("one")));
 }
+
+/// A stage that runs a registered pipeline: the outer one keeps the revision that it was put with, and a file takes the
+/// newest, wherever it is compiled.
+fn named_within(place: &Place, start: &[&str]) {
+    let said = |name: &str| {
+        place.ask(&[start, &[name, "-o", "json"]].concat()).expect(0).json()["outputs"]["said"].clone()
+    };
+    let inner = |word: &str| hello(word).replace("name: test", "name: inner");
+    let outer = pipeline(
+        "stages: { one: { pipeline: inner, with: { n: 7 } } }\noutputs: { said: \"${{ stages.one.outputs.said }}\" }\n",
+    )
+    .replace("name: test", "name: outer");
+    place.write("outer.yaml", &outer);
+    let unknown = place.ask(&["validate", "outer.yaml"]).expect(78).stdout;
+    assert!(unknown.contains("registered pipeline `inner`") && unknown.contains("outer.yaml:"), "{unknown}");
+    assert_eq!(put(place, &inner("first"), &[]), (1, true));
+    let near = outer.replace("pipeline: inner", "pipeline: inneer");
+    place.write("near.yaml", &near);
+    let near = place.ask(&["validate", "near.yaml"]).expect(78).stdout;
+    assert!(near.contains("did you mean `inner`?"), "{near}");
+    assert_eq!(put(place, &outer, &[]), (1, true));
+    assert_eq!(put(place, &inner("second"), &[]), (2, true));
+
+    let shown = place.ask(&["pipelines", "show", "outer", "-o", "json"]).expect(0).json();
+    assert_eq!(shown["text"]["registered"], json!({ "inner": 1 }));
+    let planned = |name: &str| place.ask(&["plan", name]).expect(0).stdout;
+    assert!(planned("outer").contains("pipeline inner@1"), "{}", planned("outer"));
+    assert!(planned("outer.yaml").contains("pipeline inner@2"), "{}", planned("outer.yaml"));
+    assert_eq!(said("outer"), "first 7");
+    assert_eq!(said("outer.yaml"), "second 7");
+    let _ = place.ask(&["pipelines", "rm", "inner"]).expect(0);
+    assert_eq!(said("outer"), "first 7", "it has the text");
+
+    assert_eq!(put(place, &inner("third"), &[]).0, 1);
+    let turned = pipeline("stages: { back: { pipeline: outer } }\n").replace("name: test", "name: inner");
+    place.write("p.yaml", &turned);
+    let circle = place.ask(&["pipelines", "put", "p.yaml"]).expect(78).stderr;
+    assert!(circle.contains("inner → outer → inner"), "{circle}");
+}
+
+#[test]
+fn a_registered_pipeline_is_a_stage_of_another_one_at_home_and_in_a_fleet() {
+    named_within(&Place::new(), &["run"]);
+    let server = RedisServer::start();
+    let place = Place::of_fleet(&server);
+    let command = place.engine(&["worker", "--slots", "2"]);
+    let mut worker = Working::start(&place, command);
+    worker.wait_for("working for the fleet");
+    named_within(&place, &["submit", "--wait"]);
+}

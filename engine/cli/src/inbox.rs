@@ -40,6 +40,8 @@ impl InboxDesk {
             (None, Some(name)) => (self.named(name)?, "/pipeline"),
             (None, None) => return Err(SubmitError::never(vec![Problem::whole("it has no pipeline")])),
         };
+        let source =
+            source.pinned(&self.control, &envelope.namespace, None).await.map_err(|error| refused(&error))?;
         let compiled = prepare(&source.text, &self.catalog, &source);
         let pipeline = compiled.map_err(|invalid| {
             let shown = reelmill_spec::render(&invalid.0, &source.text, &source.name, false);

@@ -7,10 +7,11 @@ use crate::exit::CliError;
 use crate::output::Output;
 use crate::words;
 use anyhow::Context as _;
-use reelmill_control::registry::Kept;
-use reelmill_control::{Control, Pipeline, PipelineRef, prepare};
+use reelmill_control::texts::{Kept, Pins, names};
+use reelmill_control::{Control, ControlError, Pipeline, PipelineRef, prepare};
 use reelmill_graph::compile::Catalog;
 use reelmill_model::{Revision, limits};
+use reelmill_spec::files::{NotRegistered, RegisteredText};
 use reelmill_spec::{Diagnostic, FileText, Files, Severity};
 use std::fs::File;
 use std::io::{Read as _, stdin};
@@ -31,6 +32,8 @@ pub struct Source {
     file: Option<String>,
     /// The revision that it is, where it is a registered pipeline.
     revision: Option<Revision>,
+    /// The registered pipelines that it names, where it is none.
+    pins: Pins,
 }
 
 /// A registered pipeline, where a command line names one: what looks like a name and is no file.
@@ -57,6 +60,27 @@ impl Files for Source {
         file.take(MOST).read_to_string(&mut text).map_err(|error| error.to_string())?;
         Ok(FileText { name: self.shown.join(path).display().to_string(), text })
     }
+
+    fn registered_as(&self) -> Option<&str> {
+        match &self.revision {
+            Some(revision) => Some(&revision.head.id.name),
+            None => self.pins.own(),
+        }
+    }
+
+    fn registered(&self, within: &[String], name: &str) -> Result<RegisteredText, NotRegistered> {
+        match &self.revision {
+            Some(revision) => Kept(revision).registered(within, name),
+            None => self.pins.registered(within, name),
+        }
+    }
+
+    fn open_within(&self, within: &[String], path: &str) -> Result<FileText, String> {
+        match &self.revision {
+            Some(revision) => Kept(revision).open_within(within, path),
+            None => self.pins.open_within(within, path),
+        }
+    }
 }
 
 impl Source {
@@ -78,13 +102,13 @@ impl Source {
         let folder = std::path::absolute(if parent.as_os_str().is_empty() { Path::new(".") } else { parent })
             .with_context(|| format!("cannot tell where {name} is"))?;
         let file = path.file_name().filter(|_| !is_stdin).map(|name| name.to_string_lossy().into_owned());
-        Ok(Self { name, text, folder, shown: parent.to_owned(), file, revision: None })
+        Ok(Self { name, text, folder, shown: parent.to_owned(), file, revision: None, pins: Pins::default() })
     }
 
     /// A text that is no file; the files that it names lie in `folder`.
     pub fn inline(text: String, folder: PathBuf) -> Self {
         let name = "the envelope's pipeline".to_owned();
-        Self { name, text, shown: folder.clone(), folder, file: None, revision: None }
+        Self { name, text, shown: folder.clone(), folder, file: None, revision: None, pins: Pins::default() }
     }
 
     /// A revision of a registered pipeline.
@@ -97,21 +121,45 @@ impl Source {
             folder,
             file: revision.text.file.clone(),
             revision: Some(revision),
+            pins: Pins::default(),
         }
+    }
+
+    /// Looks up the registered pipelines that it names, for somebody of a namespace. `own` is the name that it is put
+    /// under itself.
+    pub async fn pinned(
+        mut self,
+        control: &Control,
+        namespace: &str,
+        own: Option<String>,
+    ) -> Result<Self, ControlError> {
+        let wanted = names(&self.text, &self);
+        self.pins = control.pins(namespace, own, wanted).await?;
+        Ok(self)
+    }
+
+    /// What was found of them.
+    pub fn pins(&self) -> &Pins {
+        &self.pins
     }
 
     /// A file, or a registered pipeline that is named for somebody of a namespace.
     pub async fn find(control: &Control, given: &Path, namespace: &str) -> Result<Self, CliError> {
         match name_of(given) {
             Some(name) => Ok(Self::registered(control.registered(namespace, &name).await?)),
-            None => Self::read(given),
+            None => Ok(Self::read(given)?.pinned(control, namespace, None).await?),
         }
     }
 
-    /// The same for commands that need no state where a file is given.
+    /// The same for commands that need no state where a file is given that names no registered pipeline.
     pub fn look(cx: &Context, given: &Path) -> Result<Self, CliError> {
         if name_of(given).is_none() {
-            return Self::read(given);
+            let read = Self::read(given)?;
+            if names(&read.text, &read).is_empty() {
+                return Ok(read);
+            }
+            let control = engine::open(cx)?.control;
+            return engine::block_on(async { Ok(read.pinned(&control, "default", None).await?) });
         }
         let control = engine::open(cx)?.control;
         engine::block_on(Self::find(&control, given, "default"))

@@ -18,6 +18,7 @@ pub mod schedule;
 mod status;
 mod submit;
 mod table;
+pub mod texts;
 mod triggers;
 mod unique;
 mod waits;

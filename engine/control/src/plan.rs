@@ -36,7 +36,8 @@ pub struct Plan {
 pub struct PlannedStage {
     /// Its path.
     pub path: String,
-    /// `plugin.stage`, and the version it is locked to; none for a group or fan-out.
+    /// `plugin.stage`, and the version it is locked to; of a registered pipeline its name and revision; none for a group or
+    /// fan-out.
     pub uses: Option<String>,
     /// Tasks that are known to come; none when that depends on outputs that are not known yet.
     pub tasks: Option<usize>,
@@ -82,9 +83,7 @@ impl Control {
         let stages = planned.map(|node| {
             let mut stage = walk.stages.remove(&node.no).unwrap_or_default();
             stage.path.clone_from(&node.path);
-            if let NodeKind::Work { plugin, .. } = &node.kind {
-                stage.uses = Some(format!("{}.{} {}", plugin.plugin, plugin.stage, plugin.version));
-            }
+            stage.uses = uses_of(node);
             stage.tasks_max = most_tasks(&pipeline.graph, node);
             stage.expected_ms = expected.get(&node.path).copied();
             stage
@@ -116,6 +115,19 @@ impl Control {
             all[all.len() / 2]
         };
         Ok(took.into_iter().map(|(path, all)| (path, median(all))).collect())
+    }
+}
+
+/// What a stage does, in the version that is locked in the graph.
+fn uses_of(node: &Node) -> Option<String> {
+    match &node.kind {
+        NodeKind::Work { plugin, .. } => {
+            Some(format!("{}.{} {}", plugin.plugin, plugin.stage, plugin.version))
+        }
+        NodeKind::Body { of: BodyKind::Pipeline(call), .. } => {
+            call.registered.as_ref().map(|name| format!("pipeline {name}"))
+        }
+        NodeKind::Body { .. } | NodeKind::Approval(_) => None,
     }
 }
 

@@ -1,15 +1,15 @@
 //! Registered pipelines: put under their name, found again, and made into something that can be run.
 
 use crate::prepare::{Invalid, Pipeline, prepare};
+use crate::texts::Kept;
 use crate::{Control, ControlError};
 use reelmill_graph::compile::Catalog;
 use reelmill_model::limits::{ID_CHARS_MAX, PAGE_ROWS_MAX};
 use reelmill_model::{PipelineName, Revision, RevisionHead, RevisionText};
 use reelmill_ports::{PipelineFilter, Registered, StoreError};
+use reelmill_spec::suggest;
 use reelmill_spec::template::is_id;
-use reelmill_spec::{FileText, Files, suggest};
 use reelmill_triggers::Source;
-use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -200,54 +200,6 @@ pub fn labels_of(revision: &Revision) -> BTreeMap<String, String> {
 /// Compiles a registered pipeline.
 pub fn compile(revision: &Revision, catalog: &Catalog) -> Result<Pipeline, Invalid> {
     prepare(&revision.text.main, catalog, &Kept(revision))
-}
-
-/// The files of a revision, which lie in it.
-pub struct Kept<'r>(pub &'r Revision);
-
-impl Files for Kept<'_> {
-    fn main(&self) -> Option<&str> {
-        self.0.text.file.as_deref()
-    }
-
-    fn open(&self, path: &str) -> Result<FileText, String> {
-        let Revision { head, text } = self.0;
-        let name = format!("{}@{}: {path}", head.id.name, head.revision);
-        let found = text.others.get(path).ok_or("it is no part of the registered pipeline")?;
-        Ok(FileText { name, text: found.clone() })
-    }
-}
-
-/// Files as they are, and what was read of them: what has to be kept with a pipeline.
-pub struct Recorded<'f> {
-    files: &'f dyn Files,
-    seen: RefCell<BTreeMap<String, String>>,
-}
-
-impl<'f> Recorded<'f> {
-    /// Nothing was read yet.
-    #[must_use]
-    pub fn new(files: &'f dyn Files) -> Self {
-        Self { files, seen: RefCell::default() }
-    }
-
-    /// The texts that were read, by path.
-    #[must_use]
-    pub fn seen(self) -> BTreeMap<String, String> {
-        self.seen.into_inner()
-    }
-}
-
-impl Files for Recorded<'_> {
-    fn main(&self) -> Option<&str> {
-        self.files.main()
-    }
-
-    fn open(&self, path: &str) -> Result<FileText, String> {
-        let file = self.files.open(path)?;
-        self.seen.borrow_mut().insert(path.to_owned(), file.text.clone());
-        Ok(file)
-    }
 }
 
 #[cfg(test)]

@@ -287,6 +287,9 @@ pub enum BodyKind {
 pub struct Call {
     /// That pipeline's `name`.
     pub name: String,
+    /// The registered pipeline and its revision, where it is one: `news@3`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registered: Option<String>,
     /// The folder of its file, seen from that of the first one: paths in its `with` are resolved there.
     pub folder: String,
     /// Its `inputs`.

@@ -108,6 +108,7 @@ impl Sketch {
     /// Adds another pipeline without inputs, and says its node and its body.
     pub fn pipeline(&mut self, scope: ScopeNo, name: &str) -> (NodeNo, ScopeNo) {
         let call = Call {
+            registered: None,
             name: name.into(),
             folder: String::new(),
             inputs: IndexMap::new(),

@@ -6,9 +6,10 @@
 mod support;
 
 use expect_test::{Expect, expect};
-use reelmill_graph::compile::{FileText, Files, load_with};
+use reelmill_graph::compile::{FileText, Files, load_with, registered_names};
 use reelmill_graph::graph_check;
 use reelmill_graph::{BodyKind, Graph, NodeKind, Trigger};
+use reelmill_spec::files::{NotRegistered, RegisteredText};
 
 /// Files by their path.
 struct Folder<'f>(&'f [(&'f str, &'f str)]);
@@ -365,4 +366,178 @@ stages:
     let record = node("speech.finally.record");
     assert_eq!(record.trigger, Trigger::Always);
     assert_eq!(record.deps.len(), 2);
+}
+
+/// Files, and registered pipelines by the names that lead to them: `a`, `a/b`.
+struct Registry<'f> {
+    files: Folder<'f>,
+    own: Option<&'f str>,
+    registered: &'f [(&'f str, u32, &'f str)],
+}
+
+impl Files for Registry<'_> {
+    fn main(&self) -> Option<&str> {
+        self.files.main()
+    }
+
+    fn open(&self, path: &str) -> Result<FileText, String> {
+        self.files.open(path)
+    }
+
+    fn registered_as(&self) -> Option<&str> {
+        self.own
+    }
+
+    fn registered(&self, within: &[String], name: &str) -> Result<RegisteredText, NotRegistered> {
+        let path = [within, &[name.to_owned()]].concat().join("/");
+        let found = self.registered.iter().find(|(known, ..)| *known == path);
+        let (_, revision, text) = found.ok_or_else(|| NotRegistered {
+            why: "there is none".to_owned(),
+            help: "did you mean `speech`?".to_owned(),
+        })?;
+        Ok(RegisteredText {
+            pinned: format!("{}@{revision}", name.split('@').next().unwrap_or(name)),
+            text: (*text).to_owned(),
+            file: Some("main.yaml".to_owned()),
+            folder: "/srv/speech".to_owned(),
+        })
+    }
+
+    fn open_within(&self, within: &[String], path: &str) -> Result<FileText, String> {
+        self.open(&format!("{}:{path}", within.join("/")))
+    }
+}
+
+fn calls(name: &str, called: &str) -> String {
+    format!("version: 1\nname: {name}\nstages: {{ next: {{ pipeline: {called} }} }}\n")
+}
+
+#[test]
+fn registered_pipelines_are_found_where_they_are_named_and_their_files_beside_them() {
+    let say = "version: 1\nname: say\nstages: { it: { uses: tts.speak@1, with: { text: hi } } }\n";
+    let (a, b) = (calls("a", "lib/inner.yaml"), calls("inner", "b"));
+    let files = Registry {
+        files: Folder(&[("a:lib/inner.yaml", &b), ("lib/inner.yaml", "not this one")]),
+        own: None,
+        registered: &[("a", 3, &a), ("a/b", 2, say), ("b", 9, "not this one"), ("b@1", 1, say)],
+    };
+    let yaml = "version: 1\nname: p\nstages: { one: { pipeline: a }, two: { pipeline: b@1 } }\n";
+    let (graph, diagnostics) = load_with(yaml, &support::catalog(), &files);
+    let graph = graph.unwrap_or_else(|| panic!("{diagnostics:#?}"));
+    let called = |path: &str| {
+        let node = graph.nodes.iter().find(|node| node.path == path).expect("a stage");
+        let NodeKind::Body { of: BodyKind::Pipeline(call), .. } = &node.kind else { panic!("{node:?}") };
+        (call.registered.clone(), call.folder.clone())
+    };
+    let named = |name: &str| Some(name.to_owned());
+    assert_eq!(called("one"), (named("a@3"), "/srv/speech".to_owned()));
+    assert_eq!(called("one.next"), (None, "/srv/speech/lib".to_owned()));
+    assert_eq!(
+        called("one.next.next"),
+        (named("b@2"), "/srv/speech".to_owned()),
+        "the one that `a` was put with"
+    );
+    assert_eq!(called("two"), (named("b@1"), "/srv/speech".to_owned()));
+    assert_eq!(registered_names(yaml, &files).into_iter().collect::<Vec<_>>(), ["a", "b@1"], "its own alone");
+}
+
+#[test]
+fn names_without_a_pipeline_and_circles_of_names() {
+    let (a, b, c) = (calls("a", "b"), calls("b", "own@2"), calls("c", "./own"));
+    let files = Registry {
+        files: Folder(&[("c.yaml", &c)]),
+        own: Some("own"),
+        registered: &[("a", 1, &a), ("a/b", 4, &b)],
+    };
+    let yaml = "version: 1
+name: own
+stages:
+  missing: { pipeline: speehc }
+  circle: { pipeline: a }
+  itself: { pipeline: own@1 }
+  file: { pipeline: c.yaml }
+";
+    let (graph, diagnostics) = load_with(yaml, &support::catalog(), &files);
+    assert!(graph.is_none());
+    expect![[r#"
+        error[RM-0217]: registered pipeline `speehc` cannot be used: there is none
+         --> p.yaml:4:24
+          |
+        4 |   missing: { pipeline: speehc }
+          |                        ^^^^^^
+          |
+          = help: did you mean `speech`?
+
+        error[RM-0217]: pipelines name each other: own → own
+         --> p.yaml:6:23
+          |
+        6 |   itself: { pipeline: own@1 }
+          |                       ^^^^^
+          |
+          = help: a pipeline cannot be a part of itself
+
+        error[RM-0217]: pipelines name each other: own → a → b → own
+         --> b@4:3:29
+          |
+        3 | stages: { next: { pipeline: own@2 } }
+          |                             ^^^^^
+          |
+          = help: a pipeline cannot be a part of itself
+
+        error[RM-0217]: pipeline `./own` cannot be read: there is no such file
+         --> c.yaml:3:29
+          |
+        3 | stages: { next: { pipeline: ./own } }
+          |                             ^^^^^
+          |
+          = help: name a file, seen from the folder of this one
+
+        4 errors
+    "#]]
+    .assert_eq(&reelmill_spec::render(&diagnostics, yaml, "p.yaml", false));
+    let (_, diagnostics) = load_with(yaml, &support::catalog(), &Folder(&[]));
+    let shown = reelmill_spec::render(&diagnostics, yaml, "p.yaml", false);
+    assert!(shown.contains("there is no store to look it up in") && shown.contains("./FILE"), "{shown}");
+}
+
+#[test]
+fn what_is_said_of_runs_does_nothing_within_another_pipeline() {
+    let inner = r#"version: 1
+name: inner
+unique: { key: "'x'" }
+concurrency: { key: x, limit: 1 }
+triggers: { nightly: { type: schedule, cron: "0 3 * * *" } }
+stages: { it: { uses: tts.speak@1, with: { text: hi } } }
+"#;
+    let yaml = format!("{}unique: {{ key: \"'y'\" }}\n", calls("p", "inner.yaml"));
+    let (graph, diagnostics) = load_with(&yaml, &support::catalog(), &Folder(&[("inner.yaml", inner)]));
+    assert!(graph.is_some(), "it is a warning: {diagnostics:#?}");
+    expect![[r#"
+        warning[RM-0218]: `unique` does nothing here: this pipeline runs within another one
+         --> inner.yaml:3:1
+          |
+        3 | unique: { key: "'x'" }
+          | ^^^^^^
+          |
+          = help: put it into the pipeline that names this one
+
+        warning[RM-0218]: `concurrency` does nothing here: this pipeline runs within another one
+         --> inner.yaml:4:1
+          |
+        4 | concurrency: { key: x, limit: 1 }
+          | ^^^^^^^^^^^
+          |
+          = help: put it into the pipeline that names this one, or onto the stages that must not run at once
+
+        warning[RM-0218]: `triggers` does nothing here: this pipeline runs within another one
+         --> inner.yaml:5:1
+          |
+        5 | triggers: { nightly: { type: schedule, cron: "0 3 * * *" } }
+          | ^^^^^^^^
+          |
+          = help: put it into the pipeline that is to be started by it
+
+        3 warnings
+    "#]]
+    .assert_eq(&reelmill_spec::render(&diagnostics, &yaml, "p.yaml", false));
 }

@@ -51,15 +51,41 @@ pub struct RevisionText {
     /// The pipelines that it names, by their paths seen from its folder.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub others: BTreeMap<String, String>,
+    /// The registered pipelines that it names, by the names as they are written (`news`, `news@3`).
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub registered: BTreeMap<String, Pinned>,
     /// The folder against which its stages resolve paths.
     pub folder: String,
 }
 
+/// The revision that a name stands for, whatever is put later. Its text is kept here: a pipeline must not end because
+/// another one was removed.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Pinned {
+    /// Which revision.
+    pub revision: u32,
+    /// What is written in it.
+    pub text: RevisionText,
+}
+
+/// The name of `NAME` and `NAME@REVISION`.
+#[must_use]
+pub fn bare_name(name: &str) -> &str {
+    name.split_once('@').map_or(name, |(bare, _)| bare)
+}
+
 impl RevisionText {
+    /// The text of a registered pipeline that is reached by these names, one within another.
+    #[must_use]
+    pub fn within(&self, names: &[String]) -> Option<&Self> {
+        names.iter().try_fold(self, |text, name| text.registered.get(name).map(|pinned| &pinned.text))
+    }
+
     /// Bytes of all texts together.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.main.len() + self.others.values().map(String::len).sum::<usize>()
+        let pinned: usize = self.registered.values().map(|pinned| pinned.text.bytes()).sum();
+        self.main.len() + self.others.values().map(String::len).sum::<usize>() + pinned
     }
 }
 

@@ -110,6 +110,9 @@ codes! {
     /// The pipeline that a stage names cannot be used: its file cannot be read, it has errors of its own, or it
     /// names, directly or not, the pipeline that it is part of.
     BadPipeline = "RM-0217", "unusable pipeline";
+    /// What starts runs of a pipeline, or keeps them apart (`triggers`, `unique`, `concurrency`), is about its runs. Within
+    /// another pipeline it has no runs of its own, so these keys do nothing there.
+    IgnoredWithin = "RM-0218", "without effect within another pipeline";
 }
 
 #[cfg(test)]

@@ -125,7 +125,11 @@ pub static STAGE: Record = Record {
     what: "a stage",
     keys: &[
         key("uses", Uses, "The plugin's stage that does the work: `plugin.stage@major`."),
-        key("pipeline", Text, "Another pipeline that does the work: its file, seen from this one."),
+        key(
+            "pipeline",
+            Text,
+            "Another pipeline that does the work: its file, seen from this one (`./FILE`, `FILE.yaml`), or a registered one (`NAME`, `NAME@REVISION`).",
+        ),
         key("stages", Table(&Shape::Record(&STAGE)), "A group: stages with a scope of their own."),
         key("approval", Shape::Record(&APPROVAL), "Waits for a person, who says yes or no."),
         key(

@@ -38,7 +38,7 @@ enum Form {
 
 impl Graph {
     pub(super) fn run(self, cx: &Context) -> Result<Exit, CliError> {
-        let source = Source::read(&self.file)?;
+        let source = Source::look(cx, &self.file)?;
         let found = plugins::find(cx, &source.folder)?;
         let graph = source.prepare(&found.catalog(), cx.output)?.graph;
         if cx.output.is_json() {

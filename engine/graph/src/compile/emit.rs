@@ -135,6 +135,7 @@ impl Emitter<'_, '_> {
                     scope: ScopeNo(number(area)),
                     of: BodyKind::Pipeline(Box::new(Call {
                         name: unit.spec.name.clone(),
+                        registered: unit.registered.clone(),
                         folder: unit.folder.clone(),
                         inputs: unit.spec.inputs.clone(),
                         vars: templates(&unit.spec.vars, false),

@@ -1,6 +1,6 @@
 //! Spec + catalog -> graph, or every reason why there is none.
 //!
-//! The walk: `units` reads the files that stages name; `layout` says which stage stands in which scope; `matrix` writes combinations out; `with` looks
+//! The walk: `units` reads the files and registered pipelines that stages name; `layout` says which stage stands in which scope; `matrix` writes combinations out; `with` looks
 //! plugins up and checks literal values; `reads` looks through every expression, resolves what it reads by
 //! `names` and draws edges; `types` says which expressions cannot have the type that is needed; `order` finds
 //! the order of each scope or the circle in it; `emit` writes the graph down.
@@ -22,6 +22,7 @@ mod with;
 pub use catalog::{Catalog, Found};
 pub use reelmill_spec::{FileText, Files, NoFiles};
 pub use triggers::{Trigger, compile as triggers};
+pub use units::registered_names;
 
 use crate::graph::Graph;
 use reelmill_model::limits::STAGES_MAX;

@@ -41,7 +41,9 @@ fn work(graph: &Graph, node: &Node) -> String {
         NodeKind::Body { scope, outputs: None, .. } => {
             graph.scope(*scope).nodes.first().map(|inner| work(graph, graph.node(*inner))).unwrap_or_default()
         }
-        NodeKind::Body { of: BodyKind::Pipeline(call), .. } => format!("pipeline {}", call.name),
+        NodeKind::Body { of: BodyKind::Pipeline(call), .. } => {
+            format!("pipeline {}", call.registered.as_ref().unwrap_or(&call.name))
+        }
         NodeKind::Body { .. } => String::new(),
     }
 }

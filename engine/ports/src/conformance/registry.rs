@@ -23,7 +23,10 @@ fn pipeline(id: PipelineName, main: &str, graph: u8) -> Revision {
     };
     let others = BTreeMap::from([("lib/other.yaml".to_owned(), "version: 1\n".to_owned())]);
     let (file, folder) = (Some("p.yaml".to_owned()), "/srv/pipelines".to_owned());
-    Revision { head, text: RevisionText { main: main.to_owned(), file, others, folder } }
+    Revision {
+        head,
+        text: RevisionText { main: main.to_owned(), file, others, folder, ..RevisionText::default() },
+    }
 }
 
 fn numbered(mut revision: Revision, no: u32) -> Revision {

@@ -6,7 +6,7 @@ use crate::exit::{CliError, Exit};
 use crate::output::{Output, Tone};
 use crate::plugins;
 use crate::source::{Source, name_of};
-use reelmill_control::registry::Recorded;
+use reelmill_control::texts::Recorded;
 use reelmill_control::{Control, PipelineRef, prepare};
 use reelmill_model::Revision;
 use serde_json::json;

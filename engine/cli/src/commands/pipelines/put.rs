@@ -7,7 +7,8 @@ use crate::exit::{CliError, Exit};
 use crate::plugins;
 use crate::source::Source;
 use crate::words;
-use reelmill_control::registry::{About, Recorded};
+use reelmill_control::registry::About;
+use reelmill_control::texts::Recorded;
 use reelmill_model::{PipelineName, RevisionText};
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -25,6 +26,9 @@ pub struct Put {
 impl Put {
     pub fn run(self, cx: &Context) -> Result<Exit, CliError> {
         let source = Source::read(&self.file)?;
+        let control = engine::open(cx)?.control;
+        let own = reelmill_spec::parse(&source.text).0.map(|spec| spec.name);
+        let source = engine::block_on(async { Ok(source.pinned(&control, &self.namespace, own).await?) })?;
         let found = plugins::find(cx, &source.folder)?;
         let files = Recorded::new(&source);
         let pipeline = source.prepare_with(&found.catalog(), &files, cx.output)?;
@@ -32,6 +36,7 @@ impl Put {
             main: source.text.clone(),
             file: source.file().map(str::to_owned),
             others: files.seen(),
+            registered: source.pins().found.clone(),
             folder: source.folder.to_string_lossy().into_owned(),
         };
         let about = About {
@@ -40,7 +45,6 @@ impl Put {
             by: self.by,
             at_ms: words::now_ms(),
         };
-        let control = engine::open(cx)?.control;
         engine::block_on(async {
             let put = control.put_pipeline(&pipeline, text, about, self.expected).await?;
             if cx.output.is_json() {

@@ -6,6 +6,7 @@ use crate::engine;
 use crate::exit::{CliError, Exit};
 use crate::output::{Tone, table};
 use reelmill_control::PipelineRef;
+use reelmill_control::texts::pinned;
 use reelmill_model::RevisionHead;
 use serde_json::{Value, json};
 
@@ -14,10 +15,15 @@ pub fn run(cx: &Context, wanted: &PipelineRef, history: bool) -> Result<Exit, Cl
     engine::block_on(async {
         let found = control.registered("default", wanted).await?;
         let kept = control.registry.revisions(&found.head.id).await?;
+        let pins = pinned(&found.text);
         if cx.output.is_json() {
             let history: Vec<Value> = kept.iter().map(json_of).collect();
-            let text =
-                json!({ "yaml": found.text.main, "others": found.text.others, "folder": found.text.folder });
+            let text = json!({
+                "yaml": found.text.main,
+                "others": found.text.others,
+                "registered": pins,
+                "folder": found.text.folder,
+            });
             cx.output.json(&json!({ "pipeline": json_of(&found.head), "text": text, "history": history }))?;
         } else if history {
             let head = ["revision", "put", "by", "triggers", "labels"];
@@ -25,7 +31,10 @@ pub fn run(cx: &Context, wanted: &PipelineRef, history: bool) -> Result<Exit, Cl
             rows.extend(kept.iter().map(row));
             cx.output.text(&table(&rows))?;
         } else {
-            // Nothing but the text, so that it can be written into a file.
+            // Nothing but the text, so that it can be written into a file. What its names stand for is said beside it.
+            for (name, revision) in pins {
+                eprintln!("`{name}` is revision {revision}, as when this one was put");
+            }
             cx.output.text(&found.text.main)?;
         }
         Ok(Exit::Ok)
