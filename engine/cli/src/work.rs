@@ -94,7 +94,7 @@ pub async fn work<T>(
 ) -> Result<Worked<T>, CliError> {
     let mut interrupts = Interrupts::listen()?;
     let end = CancellationToken::new();
-    let hooks = job.triggers.then(|| engine.start_triggers(end.clone()));
+    let hooks = job.triggers.then(|| engine.start_triggers(end.clone())).transpose()?;
     let serving = match flags.metrics_addr {
         Some(address) => {
             let with_hooks = if hooks.is_some() { ", webhooks on /hooks/PIPELINE/TRIGGER" } else { "" };

@@ -3,6 +3,7 @@
 use crate::schedule::triggers_of;
 use crate::{Control, ControlError, PipelineRef};
 use reelmill_graph::compile::Trigger;
+use reelmill_model::limits::SCHEDULED_TRIGGERS_MAX;
 use reelmill_model::{PipelineName, Revision};
 use reelmill_ports::StoreError;
 use reelmill_spec::suggest;
@@ -36,6 +37,8 @@ pub struct TriggerStatus {
     pub paused: bool,
     /// Firings that wait for the run before.
     pub waiting: usize,
+    /// Whether it does not fire because there are more triggers than a scheduler looks after.
+    pub beyond_limit: bool,
     /// What came of its last firing.
     pub last: Option<Told>,
 }
@@ -47,17 +50,22 @@ impl Control {
         namespace: Option<&str>,
         now_ms: u64,
     ) -> Result<Vec<TriggerStatus>, ControlError> {
-        let mut found = Vec::new();
-        for head in self.all_pipelines(namespace).await? {
-            if head.triggers.is_empty() {
+        let (mut found, mut before) = (Vec::new(), 0);
+        // In the order of schedulers, and those of other tenants counted, as schedulers do.
+        for head in self.all_pipelines(None).await? {
+            let first = before;
+            before += head.triggers.len();
+            if head.triggers.is_empty() || namespace.is_some_and(|namespace| head.id.namespace != namespace) {
                 continue;
             }
             let revision = self.registry.pipeline(&head.id, Some(head.revision)).await?;
             let Some(Revision { text, .. }) = revision else { continue };
-            for trigger in triggers_of(&text.main) {
+            for (place, trigger) in triggers_of(&text.main).into_iter().enumerate() {
                 let key = Source::of(&head.id, &trigger.name).key();
                 let mark = Mark::parse(self.marks.mark(&key).await?.as_deref()).unwrap_or_default();
-                found.push(status(&head.id, &trigger, &mark, now_ms));
+                let called = matches!(trigger.when, When::Webhook { .. });
+                let beyond_limit = !called && first + place >= SCHEDULED_TRIGGERS_MAX;
+                found.push(TriggerStatus { beyond_limit, ..status(&head.id, &trigger, &mark, now_ms) });
             }
         }
         Ok(found)
@@ -124,6 +132,7 @@ fn status(id: &PipelineName, trigger: &Trigger, mark: &Mark, now_ms: u64) -> Tri
         next: cron.zip(next_ms).map(|(cron, ms)| cron.local(ms)),
         paused: mark.paused,
         waiting: mark.queued.len(),
+        beyond_limit: false,
         last: mark.told.clone(),
     }
 }

@@ -6,8 +6,8 @@ use reelmill_control::registry::About;
 use reelmill_control::schedule::{Call, CallError, Called, Calls, StoreLauncher, SystemTimer};
 use reelmill_control::{Control, PipelineRef, prepare};
 use reelmill_graph::compile::{Catalog, NoFiles};
-use reelmill_model::limits::WEBHOOK_CLOCK_MS_MAX;
-use reelmill_model::{PipelineName, RevisionText, RunId, RunState};
+use reelmill_model::limits::{SCHEDULED_TRIGGERS_MAX, TRIGGERS_MAX, WEBHOOK_CLOCK_MS_MAX};
+use reelmill_model::{Digest, PipelineName, Revision, RevisionHead, RevisionText, RunId, RunState};
 use reelmill_ports::{Clock as _, RunStore};
 use reelmill_store_memory::MemoryStore;
 use serde_json::json;
@@ -156,4 +156,37 @@ async fn a_call_for_what_is_the_same_is_told_the_run_there_is() {
     let first = world.start("a").await;
     assert_eq!(world.again("b", 0).await, Called::Known(first));
     assert!(matches!(world.take("c", 2, 0).await.expect("it is taken"), Called::Started(_)));
+}
+
+/// As many triggers as a scheduler looks after, in pipelines of 32, and some more.
+#[tokio::test]
+async fn triggers_that_do_not_fire_because_there_are_too_many_are_shown_as_such() {
+    let world = World::new("allow", "").await;
+    let triggers: String =
+        (0..TRIGGERS_MAX).map(|no| format!("  t{no}: {{ type: schedule, cron: \"0 3 * * *\" }}\n")).collect();
+    let main = format!("version: 1\nname: p\nstages: {{ a: {{ approval: {{}} }} }}\ntriggers:\n{triggers}");
+    let whole = SCHEDULED_TRIGGERS_MAX / TRIGGERS_MAX + 1;
+    for no in 0..whole {
+        let head = RevisionHead {
+            id: PipelineName { namespace: "acme".to_owned(), name: format!("p{no:04}") },
+            revision: 0,
+            graph: Digest([1; 32]),
+            labels: BTreeMap::new(),
+            triggers: (0..TRIGGERS_MAX).map(|no| format!("t{no}")).collect(),
+            by: String::new(),
+            at_ms: 1,
+        };
+        let text = RevisionText { main: main.clone(), folder: "/".to_owned(), ..RevisionText::default() };
+        world.control.registry.put_pipeline(Revision { head, text }, None).await.expect("it is put");
+    }
+    let beyond = async |namespace: Option<&str>| {
+        let found = world.control.triggers(namespace, world.now_ms).await.expect("they are listed");
+        found.iter().filter(|one| one.beyond_limit).map(|one| one.pipeline.clone()).collect::<Vec<_>>()
+    };
+    let last = format!("p{:04}", whole - 1);
+    let too_many = whole * TRIGGERS_MAX - SCHEDULED_TRIGGERS_MAX;
+    assert_eq!(beyond(Some("acme")).await, vec![last; too_many]);
+    assert_eq!(beyond(None).await.len(), too_many);
+    // The webhook of `default` comes behind them all, and is called however many there are.
+    assert!(beyond(Some("default")).await.is_empty());
 }

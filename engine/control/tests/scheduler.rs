@@ -1,10 +1,12 @@
 //! The scheduler with a clock of the test's own: what fires, once, whatever happens to schedulers and runs.
 
 use async_trait::async_trait;
+use prometheus::{Registry, TextEncoder};
 use reelmill_control::schedule::{
-    Fired, Launch, LaunchError, Launched, Launcher, Registered, Scheduler, Timer,
+    Figures, Fired, Launch, LaunchError, Launched, Launcher, Registered, Scheduler, Timer,
 };
 use reelmill_model::RunId;
+use reelmill_model::limits::SCHEDULED_TRIGGERS_MAX;
 use reelmill_ports::{Clock, Marks as _, MemoryMarks, StoreError};
 use reelmill_triggers::{Came, Mark};
 use std::collections::{BTreeMap, HashSet};
@@ -76,6 +78,7 @@ struct World {
     marks: Arc<MemoryMarks>,
     timer: Arc<ManualTimer>,
     pipelines: watch::Sender<Vec<Registered>>,
+    figures: Mutex<Registry>,
 }
 
 impl World {
@@ -83,12 +86,32 @@ impl World {
     fn new(triggers: &str) -> Self {
         let pipelines = watch::Sender::new(vec![registered(triggers)]);
         let timer = ManualTimer(watch::Sender::new(at("2026-03-28T00:00:00Z")));
-        Self { runs: Arc::default(), marks: Arc::default(), timer: Arc::new(timer), pipelines }
+        Self {
+            runs: Arc::default(),
+            marks: Arc::default(),
+            timer: Arc::new(timer),
+            pipelines,
+            figures: Mutex::default(),
+        }
+    }
+
+    /// A new registry, that figures of the next scheduler are read from.
+    fn registry(&self) -> Registry {
+        let registry = Registry::new();
+        *self.figures.lock().expect("nobody panicked") = registry.clone();
+        registry
+    }
+
+    /// The figures of the last scheduler, in Prometheus' text format.
+    fn figures(&self) -> String {
+        let families = self.figures.lock().expect("nobody panicked").gather();
+        TextEncoder::new().encode_to_string(&families).expect("they are text")
     }
 
     fn scheduler(&self) -> Scheduler {
         let (runs, marks, timer) = (self.runs.clone(), self.marks.clone(), self.timer.clone());
-        Scheduler::new(runs, marks, timer, self.pipelines.subscribe())
+        let figures = Figures::register(&self.registry()).expect("a registry of its own");
+        Scheduler::new(runs, marks, timer, self.pipelines.subscribe(), figures)
     }
 
     fn pass(&self, ms: u64) {
@@ -179,8 +202,13 @@ async fn two_that_read_the_same_mark_submit_the_same_run() {
     let key = "default/news/t";
     let mark = world.marks.mark(key).await.expect("memory").expect("it was noted");
     assert!(other.set_mark(key, None, &mark).await.expect("memory"));
-    let mut slow =
-        Scheduler::new(world.runs.clone(), other, world.timer.clone(), world.pipelines.subscribe());
+    let mut slow = Scheduler::new(
+        world.runs.clone(),
+        other,
+        world.timer.clone(),
+        world.pipelines.subscribe(),
+        Figures::register(&Registry::new()).expect("a registry of its own"),
+    );
     assert_eq!(started(world.scheduler().look().await), (1, 0, 0));
     assert_eq!(started(slow.look().await), (0, 1, 0));
     assert_eq!(world.started().len(), 1);
@@ -375,4 +403,46 @@ async fn it_runs_until_it_is_told_to_stop_and_sees_new_pipelines() {
     tokio::time::timeout(patience, seen).await.expect("it fires");
     end.cancel();
     tokio::time::timeout(patience, running).await.expect("it stops").expect("it does not panic");
+}
+
+#[tokio::test]
+async fn firings_are_counted_by_what_came_of_them_and_lateness_is_measured() {
+    let world = World::new(&hourly("overlap: skip"));
+    let mut scheduler = world.scheduler();
+    scheduler.look().await;
+    world.pass(HOUR + 2_500);
+    scheduler.look().await;
+    world.pass(HOUR);
+    scheduler.look().await;
+    let figures = world.figures();
+    for line in [
+        "reelmill_firings_total{outcome=\"started\"} 1",
+        "reelmill_firings_total{outcome=\"skipped\"} 1",
+        "reelmill_firing_late_seconds_bucket{le=\"1\"} 0",
+        "reelmill_firing_late_seconds_bucket{le=\"5\"} 1",
+        "reelmill_triggers 1",
+        "reelmill_triggers_beyond_limit 0",
+    ] {
+        assert!(figures.lines().any(|found| found == line), "{line}: {figures}");
+    }
+}
+
+#[tokio::test]
+async fn triggers_beyond_the_limit_are_counted_and_the_others_fire() {
+    let world = World::new(&hourly("overlap: allow"));
+    let one = world.pipelines.borrow()[0].clone();
+    world.pipelines.send_modify(|all| {
+        *all = (0..SCHEDULED_TRIGGERS_MAX + 3)
+            .map(|no| Registered { pipeline: format!("p{no:05}"), ..one.clone() })
+            .collect();
+    });
+    let mut scheduler = world.scheduler();
+    scheduler.look().await;
+    let figures = world.figures();
+    assert!(figures.contains("\nreelmill_triggers_beyond_limit 3\n"), "{figures}");
+    world.pass(HOUR);
+    assert_eq!(scheduler.look().await.started, SCHEDULED_TRIGGERS_MAX as u64);
+    world.pipelines.send_modify(|all| all.truncate(SCHEDULED_TRIGGERS_MAX));
+    scheduler.look().await;
+    assert!(world.figures().contains("\nreelmill_triggers_beyond_limit 0\n"));
 }

@@ -6,7 +6,7 @@ use crate::{OpenError, capacity, identity, scratch};
 use prometheus::Registry;
 use reelmill_archive::{Figures, Keeper, Kept, Mover};
 use reelmill_context::Runs;
-use reelmill_control::schedule::{Calls, Scheduler, StoreLauncher, SystemTimer, follow};
+use reelmill_control::schedule::{self, Calls, Scheduler, StoreLauncher, SystemTimer, follow};
 use reelmill_graph::compile::Catalog;
 use reelmill_graph::{Node, placement};
 use reelmill_host::{Host, HostConfig, Plugin, discover};
@@ -182,17 +182,23 @@ impl Engine {
     }
 
     /// Starts the runs of triggers of registered pipelines when they are due, until `end`; gives the way in for calls.
-    pub fn start_triggers(&self, end: CancellationToken) -> Hooks {
+    pub fn start_triggers(&self, end: CancellationToken) -> Result<Hooks, OpenError> {
+        let figures = schedule::Figures::register(&self.registry)?;
         let control = &self.state.control;
         let (tell, pipelines) = watch::channel(Vec::new());
         tokio::spawn(follow(control.clone(), tell, end.clone()));
         let launcher = StoreLauncher { control: control.clone(), catalog: self.catalog() };
         let launcher = Arc::new(launcher);
-        let scheduler =
-            Scheduler::new(launcher.clone(), control.marks.clone(), Arc::new(SystemTimer), pipelines.clone());
+        let scheduler = Scheduler::new(
+            launcher.clone(),
+            control.marks.clone(),
+            Arc::new(SystemTimer),
+            pipelines.clone(),
+            figures,
+        );
         tokio::spawn(scheduler.run(end));
         let calls = Calls { launcher, control: control.clone() };
-        Hooks::new(pipelines, calls, self.executor.secrets.clone())
+        Ok(Hooks::new(pipelines, calls, self.executor.secrets.clone()))
     }
 
     /// Ends the plugins' processes.

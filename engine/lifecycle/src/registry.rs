@@ -1,7 +1,10 @@
 //! Registering a pipeline: whether what is put makes a new revision, and whether it may.
 
-use reelmill_model::Revision;
-use reelmill_model::limits::{PIPELINE_REVISION_BYTES_MAX, PIPELINE_REVISIONS_KEPT_MAX, PIPELINES_MAX};
+use reelmill_model::limits::{
+    PIPELINE_REVISION_BYTES_MAX, PIPELINE_REVISIONS_KEPT_MAX, PIPELINES_MAX, REVISION_BY_CHARS_MAX,
+    REVISION_LABEL_CHARS_MAX, REVISION_LABELS_MAX,
+};
+use reelmill_model::{Revision, RevisionHead};
 
 /// What a store has to do with a pipeline that was put.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -38,6 +41,9 @@ pub enum PutRefused {
         "the pipeline and those that it names have {0} bytes together; the limit is {PIPELINE_REVISION_BYTES_MAX}"
     )]
     TooLong(usize),
+    /// Too much is said about it.
+    #[error("{0}")]
+    About(String),
 }
 
 /// Decides what becomes of a pipeline. `newest` is its newest revision, `count` how many pipelines are registered,
@@ -48,6 +54,7 @@ pub fn put(
     expected: Option<u32>,
     count: usize,
 ) -> Result<Put, PutRefused> {
+    about(&new.head)?;
     // Saying what is said already does no harm, whatever the caller knows; it may have lost its first answer.
     if let Some(newest) = newest
         && newest.text == new.text
@@ -75,6 +82,33 @@ pub fn put(
     new.head.revision = found + 1;
     let dropped = new.head.revision.saturating_sub(PIPELINE_REVISIONS_KEPT_MAX);
     Ok(Put::New(new, dropped))
+}
+
+/// Whether what is said about a revision is within its limits: listings hold all of it.
+fn about(head: &RevisionHead) -> Result<(), PutRefused> {
+    let refuse = |message: String| Err(PutRefused::About(message));
+    if head.labels.len() > REVISION_LABELS_MAX {
+        let count = head.labels.len();
+        return refuse(format!(
+            "the revision has {count} labels; the limit is {REVISION_LABELS_MAX}: leave out `--label`s"
+        ));
+    }
+    for (key, value) in &head.labels {
+        let longest = key.chars().count().max(value.chars().count());
+        if longest > REVISION_LABEL_CHARS_MAX {
+            let shown: String = key.chars().take(40).collect();
+            return refuse(format!(
+                "label `{shown}` has {longest} characters in its key or value; the limit is {REVISION_LABEL_CHARS_MAX}"
+            ));
+        }
+    }
+    let by = head.by.chars().count();
+    if by > REVISION_BY_CHARS_MAX {
+        return refuse(format!(
+            "the name of whoever puts it (`--by`) has {by} characters; the limit is {REVISION_BY_CHARS_MAX}"
+        ));
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -115,6 +149,28 @@ mod tests {
         assert!(
             matches!(put(Some(&first), labelled, None, 1), Ok(Put::New(new, 0)) if new.head.revision == 2)
         );
+    }
+
+    #[test]
+    fn what_is_said_about_a_revision_has_limits() {
+        let label = |chars: usize| ("k".repeat(chars), "é".repeat(chars));
+        let with = |labels: Vec<(String, String)>, by: usize| {
+            let mut new = revision(0, "a", 1);
+            new.head.labels = labels.into_iter().collect();
+            new.head.by = "b".repeat(by);
+            put(None, new, None, 0).map(drop)
+        };
+        let many = |count: usize| (0..count).map(|no| (format!("k{no}"), String::new())).collect::<Vec<_>>();
+        assert_eq!(with(vec![label(REVISION_LABEL_CHARS_MAX)], REVISION_BY_CHARS_MAX), Ok(()));
+        assert_eq!(with(many(REVISION_LABELS_MAX), 0), Ok(()));
+        for (refused, part) in [
+            (with(vec![label(REVISION_LABEL_CHARS_MAX + 1)], 1), "label `kkk"),
+            (with(many(REVISION_LABELS_MAX + 1), 1), "65 labels; the limit is 64"),
+            (with(Vec::new(), REVISION_BY_CHARS_MAX + 1), "`--by`"),
+        ] {
+            let said = refused.expect_err("it is too much").to_string();
+            assert!(said.contains(part), "{said}");
+        }
     }
 
     #[test]

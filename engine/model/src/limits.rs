@@ -20,6 +20,12 @@ pub const PIPELINES_MAX: usize = 10_000;
 pub const PIPELINE_REVISIONS_KEPT_MAX: u32 = 100;
 /// Bytes of one revision: the texts of the pipeline and of those that it names.
 pub const PIPELINE_REVISION_BYTES_MAX: usize = 4 << 20;
+/// Labels of one revision of a registered pipeline.
+pub const REVISION_LABELS_MAX: usize = 64;
+/// Characters of the key and of the value of such a label.
+pub const REVISION_LABEL_CHARS_MAX: usize = 256;
+/// Characters of the name of whoever puts a revision.
+pub const REVISION_BY_CHARS_MAX: usize = 200;
 /// Characters of an id (stage, input, variable).
 pub const ID_CHARS_MAX: usize = 64;
 /// Different expressions of a pipeline.

@@ -57,7 +57,9 @@ impl From<reelmill_lifecycle::registry::PutRefused> for StoreError {
         use reelmill_lifecycle::registry::PutRefused;
         match refused {
             PutRefused::Outdated { .. } => Self::Outdated(refused.to_string()),
-            PutRefused::TooMany | PutRefused::TooLong(_) => Self::Refused(refused.to_string()),
+            PutRefused::TooMany | PutRefused::TooLong(_) | PutRefused::About(_) => {
+                Self::Refused(refused.to_string())
+            }
         }
     }
 }

@@ -8,6 +8,7 @@ use crate::output::{Output, Tone, table};
 use crate::words;
 use reelmill_control::{Control, TriggerStatus};
 use reelmill_model::PipelineName;
+use reelmill_model::limits::SCHEDULED_TRIGGERS_MAX;
 use reelmill_triggers::{Came, Told};
 use serde_json::json;
 
@@ -79,6 +80,10 @@ fn row(status: &TriggerStatus, output: Output) -> Vec<String> {
         name = format!("{name} ({})", status.namespace);
     }
     let next = match (status.paused, &status.next) {
+        _ if status.beyond_limit => {
+            let why = format!("does not fire: there are more than {SCHEDULED_TRIGGERS_MAX} triggers");
+            output.paint(Tone::Bad, &why)
+        }
         (true, _) => output.paint(Tone::Warn, "paused"),
         (false, next) => next.clone().unwrap_or_default(),
     };

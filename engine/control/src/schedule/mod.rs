@@ -6,6 +6,7 @@
 //! takes the calls of webhooks. When something is due, and what then happens, `reelmill-triggers` decides.
 
 mod call;
+mod figures;
 mod folder;
 mod follow;
 mod launcher;
@@ -13,6 +14,7 @@ mod ports;
 mod scheduler;
 
 pub use call::{Call, CallError, Called, Calls};
+pub use figures::Figures;
 pub use follow::{follow, triggers_of};
 pub use launcher::StoreLauncher;
 pub use ports::{Launch, LaunchError, Launched, Launcher, SystemTimer, Timer};

@@ -1,5 +1,6 @@
 //! One look at every trigger when it is due.
 
+use super::figures::Figures;
 use super::folder;
 use super::ports::{Launch, Launched, Launcher, Timer};
 use reelmill_graph::compile::Trigger;
@@ -50,6 +51,9 @@ pub struct Scheduler {
     idle_until: HashMap<String, u64>,
     // Folders that cannot be listed: told once, not at every look.
     lost: HashSet<String>,
+    // Triggers that are too many: told when their number changes.
+    beyond: usize,
+    figures: Figures,
 }
 
 impl Scheduler {
@@ -60,6 +64,7 @@ impl Scheduler {
         marks: Arc<dyn Marks>,
         timer: Arc<dyn Timer>,
         pipelines: watch::Receiver<Vec<Registered>>,
+        figures: Figures,
     ) -> Self {
         Self {
             launcher,
@@ -69,6 +74,8 @@ impl Scheduler {
             folders: HashMap::new(),
             idle_until: HashMap::new(),
             lost: HashSet::new(),
+            beyond: 0,
+            figures,
         }
     }
 
@@ -95,13 +102,22 @@ impl Scheduler {
             self.idle_until.clear();
         }
         let pipelines = self.pipelines.borrow_and_update().clone();
-        let all: Vec<(Source, Trigger)> = pipelines
+        let mut all: Vec<(Source, Trigger)> = pipelines
             .iter()
             .flat_map(|registered| {
                 registered.triggers.iter().map(|trigger| (source(registered, trigger), trigger.clone()))
             })
-            .take(SCHEDULED_TRIGGERS_MAX)
             .collect();
+        let beyond = all.len().saturating_sub(SCHEDULED_TRIGGERS_MAX);
+        all.truncate(SCHEDULED_TRIGGERS_MAX);
+        self.figures.triggers(all.len(), beyond);
+        if beyond != self.beyond && beyond > 0 {
+            tracing::error!(
+                beyond,
+                "there are more than {SCHEDULED_TRIGGERS_MAX} triggers, and those beyond do not fire: `reelmill triggers` says which"
+            );
+        }
+        self.beyond = beyond;
         let mut fired = Fired::default();
         for (source, trigger) in &all {
             if let Err(error) = self.look_at(source, trigger, &mut fired).await {
@@ -225,6 +241,7 @@ impl Scheduler {
             mark.tell(Told::without_run(firing.at_ms, Came::Skipped, None));
         }
         fired.skipped += decision.skipped.len() as u64;
+        self.figures.fired("skipped", decision.skipped.len() as u64);
         for firing in decision.start {
             mark.tell(self.start(source, trigger, &firing, fired).await?);
         }
@@ -257,6 +274,10 @@ impl Scheduler {
             Ok(Launched { run, new }) => {
                 fired.started += u64::from(new);
                 fired.known += u64::from(!new);
+                self.figures.fired(if new { "started" } else { "known" }, 1);
+                if new && matches!(trigger.when, When::Schedule { .. }) {
+                    self.figures.late(self.timer.now_ms().saturating_sub(firing.at_ms));
+                }
                 Ok(Told::started(firing.at_ms, run))
             }
             Err(error) if error.retry => {
@@ -265,6 +286,7 @@ impl Scheduler {
             Err(error) => {
                 tracing::error!(trigger = source.key(), %run, %error, "a trigger started no run");
                 fired.skipped += 1;
+                self.figures.fired("failed", 1);
                 Ok(Told::without_run(firing.at_ms, Came::Failed, Some(error.message)))
             }
         }
