@@ -32,12 +32,9 @@ impl Control {
     ) -> Result<Pins, ControlError> {
         let mut pins = Pins { own, ..Pins::default() };
         for name in names {
-            let wanted = match name.parse::<PipelineRef>() {
-                Ok(wanted) => wanted,
-                Err(_) => {
-                    pins.missing.insert(name, no_name());
-                    continue;
-                }
+            let Ok(wanted) = name.parse::<PipelineRef>() else {
+                pins.missing.insert(name, no_name());
+                continue;
             };
             match self.registered(namespace, &wanted).await {
                 Ok(Revision { head, text }) => {

@@ -162,9 +162,12 @@ async fn a_call_for_what_is_the_same_is_told_the_run_there_is() {
 #[tokio::test]
 async fn triggers_that_do_not_fire_because_there_are_too_many_are_shown_as_such() {
     let world = World::new("allow", "").await;
-    let triggers: String =
+    let triggers: Vec<String> =
         (0..TRIGGERS_MAX).map(|no| format!("  t{no}: {{ type: schedule, cron: \"0 3 * * *\" }}\n")).collect();
-    let main = format!("version: 1\nname: p\nstages: {{ a: {{ approval: {{}} }} }}\ntriggers:\n{triggers}");
+    let main = format!(
+        "version: 1\nname: p\nstages: {{ a: {{ approval: {{}} }} }}\ntriggers:\n{}",
+        triggers.concat()
+    );
     let whole = SCHEDULED_TRIGGERS_MAX / TRIGGERS_MAX + 1;
     for no in 0..whole {
         let head = RevisionHead {
