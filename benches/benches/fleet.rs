@@ -112,7 +112,7 @@ impl Bench<'_> {
 
     /// Runs that have ended.
     fn ended(&self) -> u64 {
-        self.server.ask(&["ZCARD", "rm:{0}:ended"]).parse().unwrap_or(0)
+        self.server.ask(&["LLEN", "rm:{0}:ended"]).parse().unwrap_or(0)
     }
 
     /// Enqueues runs, then lets one worker do them all.

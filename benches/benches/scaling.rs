@@ -69,7 +69,7 @@ impl Bench<'_> {
     }
 
     fn ended(&self) -> u64 {
-        self.server.ask(&["ZCARD", "rm:{0}:ended"]).parse().unwrap_or(0)
+        self.server.ask(&["LLEN", "rm:{0}:ended"]).parse().unwrap_or(0)
     }
 
     /// Runs a second between a tenth and nine tenths of so many.

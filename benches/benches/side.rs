@@ -107,21 +107,18 @@ async fn watch(store: &RedisStore) {
     let mut ended: u64 = 0;
     loop {
         tokio::time::sleep(LOOK).await;
-        let now: u64 = redis::cmd("ZCARD").arg(ENDED).query(&mut server).expect("the server answers");
+        let now: u64 = redis::cmd("LLEN").arg(ENDED).query(&mut server).expect("the server answers");
         let newly = now.saturating_sub(ended);
         if newly == 0 {
             continue;
         }
         ended = now;
         if newly <= STAMPS_MAX {
-            let runs: Vec<Vec<u8>> = redis::cmd("ZREVRANGE")
-                .arg(ENDED)
-                .arg(0)
-                .arg(newly - 1)
-                .query(&mut server)
-                .expect("the runs");
-            for run in runs {
-                let id: [u8; 16] = run.try_into().expect("an id");
+            let first = -i64::try_from(newly).expect("a small number");
+            let entries: Vec<Vec<u8>> =
+                redis::cmd("LRANGE").arg(ENDED).arg(first).arg(-1).query(&mut server).expect("the runs");
+            for entry in entries {
+                let id: [u8; 16] = entry[entry.len() - 16..].try_into().expect("an id");
                 tell_stamp(store, RunId(u128::from_be_bytes(id).into())).await;
             }
         }

@@ -3,11 +3,10 @@
 use crate::ContextError;
 use crate::compiled::{Compiled, Graphs};
 use reelmill_graph::expr::Context;
-use reelmill_model::RunId;
+use reelmill_model::{IdMap, RunId};
 use reelmill_ports::{NewRun, RunStore, StoreError};
 use serde_json::json;
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, UNIX_EPOCH};
 
 /// Runs kept at once.
@@ -20,16 +19,26 @@ pub struct RunFacts {
     pub new: Arc<NewRun>,
     /// Its graph.
     pub compiled: Arc<Compiled>,
-    /// A context with `inputs`, `vars` and `run`.
-    context: Context,
+    /// A context with `inputs`, `vars` and `run`, once somebody has asked for it.
+    context: OnceLock<Context>,
 }
 
 impl RunFacts {
     /// The facts of a run that is submitted, or is about to be.
+    #[must_use]
+    pub fn new(new: Arc<NewRun>, compiled: Arc<Compiled>) -> Self {
+        Self { new, compiled, context: OnceLock::new() }
+    }
+
+    /// A context with `inputs`, `vars` and `run`.
     ///
     /// # Errors
     /// A variable has no value.
-    pub fn new(new: Arc<NewRun>, compiled: Arc<Compiled>) -> Result<Self, ContextError> {
+    pub fn context(&self) -> Result<Context, ContextError> {
+        if let Some(known) = self.context.get() {
+            return Ok(known.clone());
+        }
+        let (new, compiled) = (&self.new, &self.compiled);
         let started = UNIX_EPOCH + Duration::from_millis(new.created_ms);
         let run = json!({
             "id": new.id.to_string(),
@@ -46,13 +55,7 @@ impl RunFacts {
             ..Context::default()
         };
         compiled.programs.set_vars(&compiled.graph.vars, &mut context)?;
-        Ok(Self { new, compiled, context })
-    }
-
-    /// A context with `inputs`, `vars` and `run`.
-    #[must_use]
-    pub fn context(&self) -> Context {
-        self.context.clone()
+        Ok(self.context.get_or_init(|| context).clone())
     }
 }
 
@@ -63,7 +66,7 @@ pub struct Runs(Arc<Inner>);
 struct Inner {
     store: Arc<dyn RunStore>,
     graphs: Graphs,
-    known: Mutex<HashMap<RunId, Arc<RunFacts>>>,
+    known: Mutex<IdMap<RunId, Arc<RunFacts>>>,
 }
 
 impl Runs {
@@ -71,7 +74,7 @@ impl Runs {
     #[must_use]
     pub fn new(store: Arc<dyn RunStore>) -> Self {
         let graphs = Graphs::new(Arc::clone(&store));
-        Self(Arc::new(Inner { store, graphs, known: Mutex::new(HashMap::new()) }))
+        Self(Arc::new(Inner { store, graphs, known: Mutex::new(IdMap::default()) }))
     }
 
     /// The store that is read.
@@ -93,7 +96,7 @@ impl Runs {
         }
         let new = self.0.store.submitted(id).await?.ok_or(StoreError::NoSuchRun(id))?;
         let compiled = self.0.graphs.get(new.graph).await?;
-        let facts = Arc::new(RunFacts::new(new, compiled)?);
+        let facts = Arc::new(RunFacts::new(new, compiled));
         let mut known = self.lock();
         if known.len() >= RUNS_MAX {
             known.clear();
@@ -102,7 +105,7 @@ impl Runs {
         Ok(facts)
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<RunId, Arc<RunFacts>>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, IdMap<RunId, Arc<RunFacts>>> {
         self.0.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -23,7 +23,7 @@ pub async fn task_context(
     leased: &Leased,
 ) -> Result<Context, ContextError> {
     let node = facts.compiled.graph.node(leased.node);
-    let mut context = facts.context();
+    let mut context = facts.context()?;
     context.attempt = Some(Arc::new(json!({ "number": leased.attempt })));
     let levels = levels(context, facts, node, leased)?;
     let mut context = levels[0].clone();
@@ -152,7 +152,7 @@ pub async fn pipeline_outputs(runs: &Runs, run: RunId) -> Result<Value, ContextE
     let facts = runs.get(run).await?;
     let graph = &facts.compiled.graph;
     let reader = Stages::new(runs.store(), &facts);
-    let mut context = facts.context();
+    let mut context = facts.context()?;
     let mut stages = IndexMap::new();
     for (name, node) in &graph.output_reads {
         let instance = match graph.node(*node).scope {

@@ -33,8 +33,8 @@ impl Control {
     pub(crate) async fn submit_once(&self, mut new: NewRun) -> Result<Submitted, ControlError> {
         let compiled = self.runs.graphs().get(new.graph).await?;
         let Some(rule) = compiled.graph.unique.clone() else { return self.submit_new(new).await };
-        let facts = RunFacts::new(Arc::new(new.clone()), compiled)?;
-        let context = facts.context();
+        let facts = RunFacts::new(Arc::new(new.clone()), compiled);
+        let context = facts.context()?;
         let key = limit_key(&facts, &rule.key, &Bindings::new(&context)).map_err(ControlError::Key)?;
         // No namespace has a colon: these keys are none of those that people give.
         let name = format!("unique:{}/{}/{key}", new.namespace, facts.compiled.graph.name);

@@ -193,6 +193,13 @@ impl Node {
         if self.is_light() { light_lane(queue) } else { placement::lane(queue, requires) }
     }
 
+    /// Whether nothing has to be evaluated before its tasks run.
+    #[must_use]
+    pub fn is_plain(&self) -> bool {
+        let NodeKind::Work { with, .. } = &self.kind else { return false };
+        self.condition.is_none() && !self.settings.is_limited() && with.values().all(Template::is_plain)
+    }
+
     /// Whether its tasks take a worker microseconds.
     #[must_use]
     pub fn is_light(&self) -> bool {
@@ -488,6 +495,20 @@ pub enum Template {
     Map(IndexMap<String, Template>),
     /// A secret, by name; it becomes `{"$secret": name}` and is resolved in the worker.
     Secret(String),
+}
+
+impl Template {
+    /// Whether it has no expression in it.
+    #[must_use]
+    pub fn is_plain(&self) -> bool {
+        match self {
+            Self::Literal(_) | Self::Secret(_) => true,
+            Self::Expr(_) => false,
+            Self::Text(parts) => parts.iter().all(|part| matches!(part, TextPart::Text(_))),
+            Self::List(items) => items.iter().all(Self::is_plain),
+            Self::Map(items) => items.values().all(Self::is_plain),
+        }
+    }
 }
 
 /// A part of a text with expressions in it.

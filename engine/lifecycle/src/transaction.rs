@@ -16,7 +16,7 @@ use crate::work::{Changes, RunSet, Work};
 use crate::{approval, cancel, start};
 use reelmill_graph::{Graph, Node};
 use reelmill_model::{
-    Decision, InstanceNo, Outcome, RunId, RunState, TaskNo, TaskRef, TaskState, Token, Usage, WorkerId,
+    Decision, IdMap, InstanceNo, Outcome, RunId, RunState, TaskNo, TaskRef, TaskState, Token, Usage, WorkerId,
 };
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
@@ -103,7 +103,7 @@ pub struct Transaction<S> {
     dice: Dice,
     now_ms: u64,
     runs: BTreeMap<u64, RunSet>,
-    ids: HashMap<RunId, u64>,
+    ids: IdMap<RunId, u64>,
     /// What the source knows, by lane and by whose tasks are wanted.
     lines: HashMap<Only, HashMap<String, Line>>,
     /// What became ready in this transaction, by lane.
@@ -118,7 +118,7 @@ impl<S: Source> Transaction<S> {
             dice,
             now_ms,
             runs: BTreeMap::new(),
-            ids: HashMap::new(),
+            ids: IdMap::default(),
             lines: HashMap::new(),
             fresh: HashMap::new(),
         }

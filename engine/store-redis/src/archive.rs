@@ -4,7 +4,7 @@ use crate::codec;
 use crate::deed::{Deed, Done, Removal};
 use crate::error::Trouble;
 use crate::graphs::Graphs;
-use crate::keys::{Keys, run_id};
+use crate::keys::{Keys, ended_run};
 use crate::log;
 use crate::reading;
 use crate::store::RedisStore;
@@ -21,10 +21,10 @@ use std::time::Duration;
 const LINES_MAX: usize = 1_000_000;
 
 fn ended(wire: &mut Wire, keys: &Keys, by_ms: u64, limit: usize) -> Result<Vec<RunId>, Trouble> {
-    let ids: Vec<Vec<u8>> = wire.query(
-        cmd("ZRANGEBYSCORE").arg(keys.named("ended")).arg("-inf").arg(by_ms).arg("LIMIT").arg(0).arg(limit),
-    )?;
-    Ok(ids.iter().map(|id| run_id(id)).collect::<Result<_, _>>()?)
+    let Some(last) = limit.checked_sub(1) else { return Ok(Vec::new()) };
+    let entries: Vec<Vec<u8>> = wire.query(cmd("LRANGE").arg(keys.named("ended")).arg(0).arg(last))?;
+    let runs: Vec<(u64, RunId)> = entries.iter().map(|entry| ended_run(entry)).collect::<Result<_, _>>()?;
+    Ok(runs.into_iter().take_while(|(ended_ms, _)| *ended_ms <= by_ms).map(|(_, run)| run).collect())
 }
 
 fn record(wire: &mut Wire, keys: &Keys, graphs: &Graphs, id: RunId) -> Result<Option<RunRecord>, Trouble> {

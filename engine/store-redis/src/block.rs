@@ -5,7 +5,7 @@ use crate::codec;
 use crate::deed::Removal;
 use crate::error::Trouble;
 use crate::events::{self, Texts};
-use crate::keys::{run_bytes, score};
+use crate::keys::{ended_entry, run_bytes, score};
 use crate::pack::Packer;
 use reelmill_lifecycle::{Change, Changes, RunRow, TaskRow};
 use reelmill_model::{RunId, TaskNo, TaskState};
@@ -48,6 +48,8 @@ pub struct Block {
     fields: Vec<Vec<u8>>,
     ready: Vec<(String, u64, Task)>,
     turn: Turn,
+    /// When it ended, if that is about to be noted or forgotten.
+    ended_ms: Option<u64>,
     events: Vec<u8>,
     events_count: u64,
     drops: Vec<Vec<u8>>,
@@ -80,7 +82,7 @@ impl Block {
             }
         }
         for (change, row) in &changes.tasks {
-            let before = page.and_then(|page| page.tasks.get(&row.no));
+            let before = page.and_then(|page| page.tasks.get(&row.no)).map(|row| &**row);
             block.task(run.id, before, *change, row, changes, &by_ms);
         }
         let was_over = page.is_some_and(|page| page.run.state.is_terminal());
@@ -88,6 +90,10 @@ impl Block {
             (false, true) => Turn::Ended,
             (true, false) => Turn::Again,
             _ => Turn::None,
+        };
+        block.ended_ms = match block.turn {
+            Turn::Again => page.and_then(|page| page.run.ended_ms),
+            _ => run.ended_ms,
         };
         block.events = events::write(run.id, changes, texts);
         block.events_count = changes.events.len() as u64;
@@ -100,7 +106,7 @@ impl Block {
             Removal::Deleted => Turn::Deleted,
             Removal::Archived => Turn::Archived,
         };
-        Self { turn, ..Self::empty(Some(page), &page.new) }
+        Self { turn, ended_ms: page.run.ended_ms, ..Self::empty(Some(page), &page.new) }
     }
 
     fn empty(page: Option<&Page>, new: &NewRun) -> Self {
@@ -160,7 +166,7 @@ impl Block {
 
     /// Writes it as the script reads it.
     pub fn pack(&self, packer: &mut Packer) {
-        packer.list(11).bytes(self.id).number(self.version.into()).bytes(&self.row);
+        packer.list(12).bytes(self.id).number(self.version.into()).bytes(&self.row);
         packer.list(4 * self.seen.len());
         for seen in &self.seen {
             packer.bytes(seen.task).number(seen.token).number(seen.by_ms).number(seen.ends.into());
@@ -172,6 +178,10 @@ impl Block {
         }
         packer.number(self.turn as u64).number(self.events_count).bytes(&self.events);
         self.pack_more(packer);
+        match self.ended_ms.filter(|_| self.turn != Turn::None) {
+            Some(ms) => packer.bytes(ended_entry(ms)),
+            None => packer.bytes(b""),
+        };
     }
 
     /// What few blocks have.

@@ -5,11 +5,12 @@
 
 use crate::codec;
 use crate::error::Trouble;
+use crate::source::READ_WHOLE_MAX;
 use reelmill_graph::Graph;
 use reelmill_lifecycle::{Change, Changes, Damage, InstanceRow, RunRow, TaskRow};
-use reelmill_model::{InstanceNo, RunId, TaskNo, TaskState};
+use reelmill_model::{IdMap, InstanceNo, RunId, TaskNo, TaskState};
 use reelmill_ports::NewRun;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Rows remembered at once; beyond, all are forgotten.
@@ -33,13 +34,13 @@ pub struct Page {
     /// Its graph.
     pub graph: Arc<Graph>,
     /// Its tasks, as far as they are known, with their leases.
-    pub tasks: HashMap<TaskNo, TaskRow>,
+    pub tasks: BTreeMap<TaskNo, Box<TaskRow>>,
     /// Its instances, as far as they are known.
-    pub instances: HashMap<InstanceNo, InstanceRow>,
+    pub instances: BTreeMap<InstanceNo, Box<InstanceRow>>,
     /// Whether every row is known.
     pub whole: bool,
-    /// Whether it was read within the present transaction.
-    pub fresh: bool,
+    /// The transaction within which it was read.
+    read_in: u64,
 }
 
 impl Page {
@@ -84,10 +85,12 @@ pub enum Name {
 /// The pages.
 #[derive(Debug, Default)]
 pub struct Book {
-    pages: HashMap<RunId, Page>,
+    pages: IdMap<RunId, Page>,
+    /// The present transaction.
+    turn: u64,
     /// Rows that the present transaction has looked at: read again at once when their run has moved on.
-    used: HashMap<RunId, BTreeSet<Name>>,
-    ids: HashMap<u64, RunId>,
+    used: IdMap<RunId, BTreeSet<Name>>,
+    ids: IdMap<u64, RunId>,
     last_seq: u64,
     rows: usize,
 }
@@ -96,14 +99,22 @@ impl Book {
     /// A transaction begins: from now on nothing remembered is fresh.
     pub fn begin(&mut self) {
         if self.rows > ROWS_MAX {
-            self.pages.clear();
-            self.ids.clear();
-            self.rows = 0;
+            self.clear();
         }
         self.used.clear();
-        for page in self.pages.values_mut().filter(|page| page.fresh) {
-            page.fresh = false;
-        }
+        self.turn += 1;
+    }
+
+    /// Whether a run is remembered from an earlier transaction.
+    pub fn remembers(&self, run: RunId) -> bool {
+        self.pages.get(&run).is_some_and(|page| page.read_in != self.turn)
+    }
+
+    /// Forgets all runs.
+    pub fn clear(&mut self) {
+        self.pages.clear();
+        self.ids.clear();
+        self.rows = 0;
     }
 
     /// The page of a run.
@@ -116,9 +127,11 @@ impl Book {
         self.pages.get_mut(self.ids.get(&seq)?)
     }
 
-    /// Notes that a decision looks at a row.
+    /// Notes that a decision looks at a row of a run that is too large to be read whole.
     pub fn uses(&mut self, run: RunId, name: Name) {
-        self.used.entry(run).or_default().insert(name);
+        if self.pages.get(&run).is_some_and(|page| page.size() > READ_WHOLE_MAX) {
+            self.used.entry(run).or_default().insert(name);
+        }
     }
 
     /// The rows of a run that decisions of this transaction have looked at.
@@ -152,10 +165,10 @@ impl Book {
             run,
             new: Arc::new(new),
             graph,
-            tasks: HashMap::new(),
-            instances: HashMap::new(),
+            tasks: BTreeMap::new(),
+            instances: BTreeMap::new(),
             whole: false,
-            fresh: true,
+            read_in: self.turn,
         };
         self.pages.insert(id, page);
     }
@@ -165,7 +178,7 @@ impl Book {
         let task = codec::read_task(no, row)?;
         self.rows += 1;
         if let Some(page) = self.pages.get_mut(&run) {
-            page.tasks.insert(no, task);
+            page.tasks.insert(no, Box::new(task));
         }
         Ok(())
     }
@@ -175,7 +188,7 @@ impl Book {
         let row = codec::read_instance(no, row)?;
         self.rows += 1;
         if let Some(page) = self.pages.get_mut(&run) {
-            page.instances.insert(no, row);
+            page.instances.insert(no, Box::new(row));
         }
         Ok(())
     }
@@ -194,14 +207,14 @@ impl Book {
             if change == Change::Delete {
                 page.tasks.remove(&row.no);
             } else {
-                page.tasks.insert(row.no, row);
+                page.tasks.insert(row.no, Box::new(row));
             }
         }
         for (change, row) in changes.instances {
             if change == Change::Delete {
                 page.instances.remove(&row.no);
             } else {
-                page.instances.insert(row.no, row);
+                page.instances.insert(row.no, Box::new(row));
             }
         }
     }

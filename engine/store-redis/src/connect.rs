@@ -1,10 +1,10 @@
 //! Addresses of a Redis, and connections to it.
 
-use redis::cluster::ClusterClient;
+use redis::cluster::{ClusterClient, ClusterConnection};
 use redis::sentinel::{SentinelClientBuilder, SentinelServerType};
 use redis::{
-    Client, ClientTlsConfig, ConnectionAddr, ConnectionInfo, ConnectionLike, ErrorKind, IntoConnectionInfo,
-    RedisError, RedisResult, TlsCertificates, TlsMode,
+    Client, ClientTlsConfig, Connection, ConnectionAddr, ConnectionInfo, ConnectionLike, ErrorKind,
+    IntoConnectionInfo, RedisError, RedisResult, TlsCertificates, TlsMode,
 };
 use std::time::Duration;
 
@@ -13,9 +13,28 @@ const CONNECT: Duration = Duration::from_secs(3);
 /// How long an answer may take; a script over a very large fan-out stays far below.
 const ANSWER: Duration = Duration::from_secs(20);
 
-/// A connection to one server or to a cluster. An answer may take 20 s: a server that died without a word is given up
-/// then.
-pub type Conn = Box<dyn ConnectionLike + Send>;
+/// A connection. An answer may take 20 s: a server that died without a word is given up then.
+pub enum Conn {
+    /// To one server.
+    One(Box<Connection>),
+    /// To a cluster.
+    Cluster(Box<ClusterConnection>),
+}
+
+impl std::fmt::Debug for Conn {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(if matches!(self, Self::One(_)) { "Conn::One" } else { "Conn::Cluster" })
+    }
+}
+
+impl AsMut<dyn ConnectionLike> for Conn {
+    fn as_mut(&mut self) -> &mut (dyn ConnectionLike + 'static) {
+        match self {
+            Self::One(conn) => conn.as_mut(),
+            Self::Cluster(conn) => conn.as_mut(),
+        }
+    }
+}
 
 /// Where a Redis is.
 ///
@@ -128,7 +147,7 @@ impl Address {
                 let connection = client.build()?.get_connection()?;
                 connection.set_read_timeout(Some(ANSWER))?;
                 connection.set_write_timeout(Some(ANSWER))?;
-                Ok(Box::new(connection))
+                Ok(Conn::Cluster(Box::new(connection)))
             }
         }
     }
@@ -168,7 +187,7 @@ fn one(client: &Client) -> RedisResult<Conn> {
     let connection = client.get_connection_with_timeout(CONNECT)?;
     connection.set_read_timeout(Some(ANSWER))?;
     connection.set_write_timeout(Some(ANSWER))?;
-    Ok(Box::new(connection))
+    Ok(Conn::One(Box::new(connection)))
 }
 
 /// What stands after the `?` of an address.

@@ -1,12 +1,14 @@
-//! The thread of a partition: requests gather while a step is under way and share the next one, as far as they can.
+//! The thread of a partition. Requests gather while a step is under way and share the next one, as far as they can; and
+//! the next is decided while the server works on the one before.
 
 use crate::deed::{Deed, Done};
 use crate::error::Trouble;
-use crate::link::{Link, Outcome};
+use crate::link::{Flight, Link, Order, Outcome};
 use reelmill_model::WorkerId;
 use reelmill_model::limits::STEP_BATCH_MAX;
 use reelmill_ports::StoreError;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::thread::JoinHandle;
 use tokio::sync::oneshot;
 
@@ -15,8 +17,8 @@ type Work = Box<dyn FnMut(&mut Link) -> Result<(), Trouble> + Send>;
 
 /// A request to the thread.
 enum Errand {
-    /// Deeds that share a step with others'.
-    Deeds(Vec<Deed>, Reply<Vec<Done>>),
+    /// Something to be done; without wishes, it shares a step with others'.
+    Commit(Order, Reply<Outcome>),
     /// Anything else. It may be called twice, when the connection broke.
     Call(Work, Box<dyn FnOnce(Option<Trouble>) + Send>),
 }
@@ -33,10 +35,10 @@ impl Desk {
     /// Starts the thread.
     pub fn start(link: Link, server: String) -> Result<Self, StoreError> {
         let (errands, inbox) = channel();
-        let shown = server.clone();
+        let clerk = Clerk { link, server: server.clone(), under_way: None };
         let thread = std::thread::Builder::new()
             .name("store-redis".into())
-            .spawn(move || serve(link, &inbox, &shown))
+            .spawn(move || clerk.serve(&inbox))
             .map_err(|error| StoreError::Unavailable {
                 message: "the store's thread did not start; too many threads or too little memory".into(),
                 source: Some(Box::new(error)),
@@ -44,11 +46,17 @@ impl Desk {
         Ok(Self { errands: Some(errands), thread: Some(thread), server })
     }
 
+    /// Does what is ordered, each deed whole or not at all.
+    pub async fn commit(&self, order: Order) -> Result<Outcome, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Errand::Commit(order, reply))?;
+        answer.await.map_err(|_| gone())?
+    }
+
     /// Does deeds, each whole or not at all.
     pub async fn deeds(&self, deeds: Vec<Deed>) -> Result<Vec<Done>, StoreError> {
-        let (reply, answer) = oneshot::channel();
-        self.send(Errand::Deeds(deeds, reply))?;
-        answer.await.map_err(|_| gone())?
+        let order = Order { deeds, worker: WorkerId(String::new()), leases: Vec::new() };
+        Ok(self.commit(order).await?.done)
     }
 
     /// Does one deed.
@@ -101,63 +109,146 @@ fn gone() -> StoreError {
     StoreError::Unavailable { message: "the store's thread has stopped".into(), source: None }
 }
 
-fn serve(mut link: Link, inbox: &Receiver<Errand>, server: &str) {
-    let mut next = None;
-    loop {
-        let Some(errand) = next.take().or_else(|| inbox.recv().ok()) else { return };
-        match errand {
-            Errand::Call(mut work, finish) => finish(twice(&mut link, |link| work(link)).err()),
-            Errand::Deeds(deeds, reply) => {
-                let mut group = vec![(deeds, reply)];
-                let mut count = group[0].0.len();
-                while count < STEP_BATCH_MAX {
-                    match inbox.try_recv() {
-                        Ok(Errand::Deeds(deeds, reply)) => {
-                            count += deeds.len();
-                            group.push((deeds, reply));
-                        }
-                        Ok(other) => {
-                            next = Some(other);
-                            break;
-                        }
-                        Err(_) => break,
-                    }
+/// Who waits for how many deeds of a step.
+type Caller = (usize, Reply<Outcome>);
+
+/// A step that the server works on, and who waits for it.
+struct Trip {
+    order: Arc<Order>,
+    flight: Flight,
+    callers: Vec<Caller>,
+}
+
+/// The thread.
+struct Clerk {
+    link: Link,
+    server: String,
+    under_way: Option<Trip>,
+}
+
+impl Clerk {
+    fn serve(mut self, inbox: &Receiver<Errand>) {
+        let mut next = None;
+        loop {
+            match next.take().map_or_else(|| inbox.try_recv(), Ok) {
+                Ok(Errand::Commit(order, reply)) => {
+                    let (order, callers, other) = gather(order, reply, inbox);
+                    next = other;
+                    self.start(&Arc::new(order), callers);
                 }
-                commit(&mut link, group, server);
+                Ok(Errand::Call(mut work, finish)) => {
+                    self.clear_the_way();
+                    finish(self.twice(|link| work(link)).err());
+                }
+                Err(_) if self.under_way.is_some() => self.clear_the_way(),
+                Err(TryRecvError::Empty) => match inbox.recv() {
+                    Ok(errand) => next = Some(errand),
+                    Err(_) => return,
+                },
+                Err(TryRecvError::Disconnected) => return,
             }
+        }
+    }
+
+    /// Sends an order on its way. What was under way before is told of while the server works on this one.
+    fn start(&mut self, order: &Arc<Order>, callers: Vec<Caller>) {
+        let drafted = self.link.draft(order);
+        let Some(mut trip) = self.under_way.take() else { return self.launch(drafted, order, callers) };
+        let received = self.link.receive(&mut trip.flight);
+        if received.is_ok() && trip.flight.is_settled() {
+            self.launch(drafted, order, callers);
+            self.finish(trip, received);
+        } else {
+            // What was taken for granted when this one was decided may be wrong.
+            self.finish(trip, received);
+            let drafted = self.link.draft(order);
+            self.launch(drafted, order, callers);
+        }
+    }
+
+    fn launch(&mut self, drafted: Result<Flight, Trouble>, order: &Arc<Order>, callers: Vec<Caller>) {
+        let sent = drafted.and_then(|mut flight| self.link.send(&mut flight).map(|()| flight));
+        match sent {
+            Ok(flight) => self.under_way = Some(Trip { order: Arc::clone(order), flight, callers }),
+            Err(trouble) => self.try_again(trouble, order, callers),
+        }
+    }
+
+    fn finish(&mut self, trip: Trip, received: Result<(), Trouble>) {
+        let Trip { order, flight, callers } = trip;
+        match received.and_then(|()| self.link.land(flight)) {
+            Ok(outcome) => answer(callers, outcome),
+            Err(trouble) => {
+                self.clear_the_way();
+                self.try_again(trouble, &order, callers);
+            }
+        }
+    }
+
+    /// Waits for what is under way, and tells of it.
+    fn clear_the_way(&mut self) {
+        if let Some(mut trip) = self.under_way.take() {
+            let received = self.link.receive(&mut trip.flight);
+            self.finish(trip, received);
+        }
+    }
+
+    /// Tries again at once when the connection broke: it may have been idle while the server was restarted. Tokens and
+    /// versions make that safe.
+    fn try_again(&mut self, trouble: Trouble, order: &Arc<Order>, callers: Vec<Caller>) {
+        let again = if trouble.ends_connection() { self.link.commit(order) } else { Err(trouble) };
+        match again {
+            Ok(outcome) => answer(callers, outcome),
+            Err(trouble) => refuse(callers, trouble.into_store_error(&self.server)),
+        }
+    }
+
+    fn twice<T>(&mut self, mut work: impl FnMut(&mut Link) -> Result<T, Trouble>) -> Result<T, Trouble> {
+        match work(&mut self.link) {
+            Err(trouble) if trouble.ends_connection() => work(&mut self.link),
+            result => result,
         }
     }
 }
 
-/// Does the deeds of several callers in one step.
-fn commit(link: &mut Link, group: Vec<(Vec<Deed>, Reply<Vec<Done>>)>, server: &str) {
-    let all: Vec<Deed> = group.iter().flat_map(|(deeds, _)| deeds.iter().cloned()).collect();
-    let nobody = WorkerId(String::new());
-    let result = twice(link, |link| link.commit(&all, &nobody, &[]));
-    match result {
-        Ok(Outcome { done, .. }) => {
-            let mut done = done.into_iter();
-            for (deeds, reply) in group {
-                // A caller that is gone needs no answer.
-                let _ = reply.send(Ok(done.by_ref().take(deeds.len()).collect()));
+/// Deeds of several callers as one order, and the errand behind them.
+fn gather(
+    mut order: Order,
+    reply: Reply<Outcome>,
+    inbox: &Receiver<Errand>,
+) -> (Order, Vec<Caller>, Option<Errand>) {
+    let mut callers = vec![(order.deeds.len(), reply)];
+    if !order.leases.is_empty() {
+        return (order, callers, None);
+    }
+    while order.deeds.len() < STEP_BATCH_MAX {
+        match inbox.try_recv() {
+            Ok(Errand::Commit(more, reply)) if more.leases.is_empty() => {
+                callers.push((more.deeds.len(), reply));
+                order.deeds.extend(more.deeds);
             }
+            Ok(other) => return (order, callers, Some(other)),
+            Err(_) => break,
         }
-        Err(trouble) => {
-            let mut first = Some(trouble.into_store_error(server));
-            let message = first.as_ref().map(ToString::to_string).unwrap_or_default();
-            for (_, reply) in group {
-                let shared = || StoreError::Unavailable { message: message.clone(), source: None };
-                let _ = reply.send(Err(first.take().unwrap_or_else(shared)));
-            }
-        }
+    }
+    (order, callers, None)
+}
+
+/// Tells everybody what came of their deeds. A caller that is gone needs no answer.
+fn answer(callers: Vec<Caller>, outcome: Outcome) {
+    let Outcome { done, leased } = outcome;
+    let (mut done, mut leased) = (done.into_iter(), Some(leased));
+    for (count, reply) in callers {
+        let part = done.by_ref().take(count).collect();
+        let _ = reply.send(Ok(Outcome { done: part, leased: leased.take().unwrap_or_default() }));
     }
 }
 
-/// Tries again at once when the connection broke: it may have been idle while the server was restarted. Tokens and
-/// versions make that safe.
-fn twice<T>(link: &mut Link, mut work: impl FnMut(&mut Link) -> Result<T, Trouble>) -> Result<T, Trouble> {
-    match work(link) {
-        Err(trouble) if trouble.ends_connection() => work(link),
-        result => result,
+fn refuse(callers: Vec<Caller>, error: StoreError) {
+    let message = error.to_string();
+    let mut first = Some(error);
+    for (_, reply) in callers {
+        let shared = || StoreError::Unavailable { message: message.clone(), source: None };
+        let _ = reply.send(Err(first.take().unwrap_or_else(shared)));
     }
 }

@@ -33,18 +33,7 @@ impl From<Damage> for Trouble {
 impl Trouble {
     /// Whether the connection is of no more use.
     pub fn ends_connection(&self) -> bool {
-        match self {
-            Self::Redis(error) => {
-                error.is_io_error()
-                    || error.is_unrecoverable_error()
-                    || error.is_connection_dropped()
-                    || matches!(
-                        error.kind(),
-                        ErrorKind::Server(ServerErrorKind::ReadOnly | ServerErrorKind::MasterDown)
-                    )
-            }
-            _ => false,
-        }
+        matches!(self, Self::Redis(error) if breaks(error))
     }
 
     /// The error for the caller, with the remedy.
@@ -64,6 +53,14 @@ impl Trouble {
         let message = format!("Redis at {server} {}", remedy(&error));
         StoreError::Unavailable { message, source: Some(Box::new(error)) }
     }
+}
+
+/// Whether after this error of Redis the connection is of no more use.
+pub fn breaks(error: &RedisError) -> bool {
+    error.is_io_error()
+        || error.is_unrecoverable_error()
+        || error.is_connection_dropped()
+        || matches!(error.kind(), ErrorKind::Server(ServerErrorKind::ReadOnly | ServerErrorKind::MasterDown))
 }
 
 fn remedy(error: &RedisError) -> String {

@@ -41,6 +41,7 @@ pub const COMMANDS: &[&str] = &[
     "lpos rm:{0}:x v",
     "lpush rm:{0}:x v",
     "lrange rm:{0}:x 0 1",
+    "lrem rm:{0}:x 1 v",
     "pexpireat rm:{0}:x 1",
     "rpush rm:{0}:x v",
     "sadd rm:{0}:x m",

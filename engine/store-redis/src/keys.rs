@@ -18,7 +18,7 @@
 //! | `rm:{p}:leases` | zset | leased tasks by the end of their lease |
 //! | `rm:{p}:due` | zset | delayed tasks, and ready ones with `timeout.queue`, by their time |
 //! | `rm:{p}:runs`, `rm:{p}:runs:<bound>` | zset | lower bounds of chunks of run ids; a chunk |
-//! | `rm:{p}:ended` | zset | ended runs by their end |
+//! | `rm:{p}:ended` | list | ended runs in the order of their ends: six bytes of the moment in ms, the run |
 //! | `rm:{p}:batched:<batch>`, `rm:{p}:batched:<batch>:<bound>` | zset | the same of the runs of a batch |
 //! | `rm:{p}:events`, `rm:{p}:events_bytes` | stream, number | what happened, one entry a step; its bytes, about |
 //! | `rm:{p}:log:<run>`, `rm:{p}:logs:<run>` | stream, hash | lines of its stages, and how many of each attempt |
@@ -111,6 +111,20 @@ pub fn run_bytes(run: RunId) -> [u8; 16] {
     run.0.0.to_be_bytes()
 }
 
+/// What an ended run's entry in its list begins with.
+pub fn ended_entry(ended_ms: u64) -> [u8; 6] {
+    let [_, _, bytes @ ..] = ended_ms.to_be_bytes();
+    bytes
+}
+
+/// The moment and the run of such an entry.
+pub fn ended_run(entry: &[u8]) -> Result<(u64, RunId), Damage> {
+    let (ms, run) =
+        entry.split_at_checked(6).ok_or_else(|| Damage("an ended run's entry is cut off".into()))?;
+    let ms = ms.iter().fold(0, |ms, byte| ms << 8 | u64::from(*byte));
+    Ok((ms, run_id(run)?))
+}
+
 /// The run id of bytes.
 pub fn run_id(bytes: &[u8]) -> Result<RunId, Damage> {
     let bytes: [u8; 16] = bytes.try_into().map_err(|_| Damage("a run id has not 16 bytes".into()))?;
@@ -150,6 +164,14 @@ mod tests {
         assert!(names.is_sorted());
         assert_eq!(task_of(&names[1]), Ok(TaskRef { run, task: TaskNo(300) }));
         assert!(task_of(&names[1][..19]).is_err());
+    }
+
+    #[test]
+    fn the_end_of_a_run_comes_back() {
+        let run = RunId::from_parts(1_700_000_000_000, 77);
+        let entry = [&ended_entry(1_700_000_123_456)[..], &run_bytes(run)].concat();
+        assert_eq!(ended_run(&entry), Ok((1_700_000_123_456, run)));
+        assert!(ended_run(&entry[..5]).is_err());
     }
 
     #[test]

@@ -1,9 +1,8 @@
 //! What was submitted as the runs whose tasks this process leased last: it came with the lease, and whoever works on
 //! the task need not ask for it.
 
-use reelmill_model::RunId;
+use reelmill_model::{IdMap, RunId};
 use reelmill_ports::NewRun;
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Runs remembered at once; beyond, all are forgotten and asked for.
@@ -11,7 +10,7 @@ const RUNS_MAX: usize = 8_192;
 
 /// Runs by id. A clone is another handle on the same.
 #[derive(Clone, Debug, Default)]
-pub struct LeasedRuns(Arc<Mutex<HashMap<RunId, Arc<NewRun>>>>);
+pub struct LeasedRuns(Arc<Mutex<IdMap<RunId, Arc<NewRun>>>>);
 
 impl LeasedRuns {
     /// Remembers a run.
@@ -28,7 +27,7 @@ impl LeasedRuns {
         self.lock().get(&run).cloned()
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<RunId, Arc<NewRun>>> {
+    fn lock(&self) -> MutexGuard<'_, IdMap<RunId, Arc<NewRun>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,7 +1,7 @@
 //! The queue: each method becomes deeds of runs, and those go to the partitions of their runs.
 
 use crate::deed::{Deed, Done};
-use crate::link::{Link, Outcome};
+use crate::link::{Link, Order, Outcome};
 use crate::store::RedisStore;
 use async_trait::async_trait;
 use reelmill_lifecycle::{Edits, RetryScope};
@@ -35,8 +35,7 @@ impl RedisStore {
         let tasks: Vec<TaskRef> = settles.iter().map(|settle| settle.task).collect();
         let ends: Vec<(TaskRef, Token)> = settles.iter().map(|settle| (settle.task, settle.token)).collect();
         let deeds: Vec<Deed> = settles.into_iter().map(Deed::Settle).collect();
-        let Outcome { done, leased } =
-            self.desks()[place].call(move |link| link.commit(&deeds, &worker, &leases)).await?;
+        let Outcome { done, leased } = self.desks()[place].commit(Order { deeds, worker, leases }).await?;
         self.leave_limits(&ends).await;
         let settled = tasks.into_iter().zip(done).map(|(task, done)| match done {
             Done::Settled(result) => Ok(Settled { task, result }),
@@ -98,7 +97,7 @@ impl TaskQueue for RedisStore {
             settled.extend(order.into_iter().zip(ends));
             for (request, task) in taken {
                 // The next partition is asked for the rest only.
-                leases[request].want -= 1;
+                leases[request].want = leases[request].want.saturating_sub(1);
                 leased.push(task);
             }
         }

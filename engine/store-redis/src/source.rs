@@ -142,28 +142,28 @@ impl Source for Rows<'_> {
         let Some(page) = self.book.numbered(seq) else { return Ok(None) };
         let (id, version) = (page.run.id, page.version);
         if page.is_whole() || page.tasks.contains_key(&no) {
-            let found = page.tasks.get(&no).cloned();
+            let found = page.tasks.get(&no).map(|row| (**row).clone());
             self.book.uses(id, Name::Task(no));
             return Ok(found);
         }
         self.book.uses(id, Name::Task(no));
         let Some(row) = self.read(id, version, &format!("t{no}"))? else { return Ok(None) };
         self.book.keep_task(id, no, &row)?;
-        Ok(self.book.page(id).and_then(|page| page.tasks.get(&no).cloned()))
+        Ok(self.book.page(id).and_then(|page| page.tasks.get(&no).map(|row| (**row).clone())))
     }
 
     fn instance(&mut self, seq: u64, no: InstanceNo) -> Result<Option<InstanceRow>, Trouble> {
         let Some(page) = self.book.numbered(seq) else { return Ok(None) };
         let (id, version) = (page.run.id, page.version);
         if page.is_whole() || page.instances.contains_key(&no) {
-            let found = page.instances.get(&no).cloned();
+            let found = page.instances.get(&no).map(|row| (**row).clone());
             self.book.uses(id, Name::Instance(no));
             return Ok(found);
         }
         self.book.uses(id, Name::Instance(no));
         let Some(row) = self.read(id, version, &format!("i{no}"))? else { return Ok(None) };
         self.book.keep_instance(id, no, &row)?;
-        Ok(self.book.page(id).and_then(|page| page.instances.get(&no).cloned()))
+        Ok(self.book.page(id).and_then(|page| page.instances.get(&no).map(|row| (**row).clone())))
     }
 
     // Leasing, expiry and promotion begin from the store's own indexes, task by task.

@@ -1,15 +1,28 @@
-//! A connection that is made when it is needed, and made again when it broke.
+//! A connection that is made when it is needed, and made again when it broke. One script may be under way on it while
+//! its caller does something else.
 
 use crate::connect::{Address, Conn};
-use crate::error::Trouble;
+use crate::error::{Trouble, breaks};
 use crate::keys::Keys;
-use redis::{Cmd, FromRedisValue, Pipeline, Script, Value};
+use redis::{
+    Cmd, ConnectionLike as _, ErrorKind, FromRedisValue, Pipeline, RedisError, Script, ServerErrorKind,
+    Value, cmd,
+};
 use reelmill_lifecycle::Damage;
 
 /// A connection to come.
 pub struct Wire {
     address: Address,
     conn: Option<Conn>,
+    posted: Option<Posted>,
+}
+
+/// A script that was sent.
+struct Posted {
+    script: &'static Script,
+    command: Cmd,
+    /// What came back, if somebody had to wait for it to ask something else.
+    answer: Option<Result<Value, RedisError>>,
 }
 
 impl std::fmt::Debug for Wire {
@@ -21,19 +34,28 @@ impl std::fmt::Debug for Wire {
 impl Wire {
     /// Not connected yet.
     pub fn to(address: Address) -> Self {
-        Self { address, conn: None }
+        Self { address, conn: None, posted: None }
     }
 
     /// Asks something. After an error that ends the connection, the next question makes a new one.
     pub fn ask<T>(
         &mut self,
-        question: impl FnOnce(&mut Conn) -> Result<T, redis::RedisError>,
+        question: impl FnOnce(&mut Conn) -> Result<T, RedisError>,
     ) -> Result<T, Trouble> {
+        self.hear();
+        self.talk(question)
+    }
+
+    fn talk<T>(&mut self, talk: impl FnOnce(&mut Conn) -> Result<T, RedisError>) -> Result<T, Trouble> {
         let conn = match self.conn.take() {
             Some(conn) => self.conn.insert(conn),
             None => self.conn.insert(self.address.connect()?),
         };
-        let answer = question(conn).map_err(Trouble::from);
+        let answer = talk(conn).map_err(Trouble::from);
+        self.end_if_broken(answer)
+    }
+
+    fn end_if_broken<T>(&mut self, answer: Result<T, Trouble>) -> Result<T, Trouble> {
         if answer.as_ref().is_err_and(Trouble::ends_connection) {
             self.conn = None;
         }
@@ -67,4 +89,68 @@ impl Wire {
         call.key(keys.named("cursor")).arg(keys.prefix()).arg(request);
         self.ask(|conn| call.invoke(conn.as_mut()))
     }
+
+    /// Sends a script to a partition without waiting for what it comes to, which [`answer`](Self::answer) tells. To a
+    /// cluster, whose connections cannot do that, it is asked at once.
+    ///
+    /// Only one may be under way.
+    pub fn post(&mut self, script: &'static Script, keys: &Keys, request: &[u8]) -> Result<(), Trouble> {
+        let mut command = cmd("EVALSHA");
+        command.arg(script.get_hash()).arg(1).arg(keys.named("cursor")).arg(keys.prefix()).arg(request);
+        let answer = self.talk(|conn| match conn {
+            Conn::One(conn) => conn.send_packed_command(&command.get_packed_command()).map(|()| None),
+            Conn::Cluster(conn) => Ok(Some(conn.req_command(&command).and_then(Value::extract_error))),
+        })?;
+        self.posted = Some(Posted { script, command, answer });
+        Ok(())
+    }
+
+    /// Whether a script is under way.
+    pub fn is_busy(&self) -> bool {
+        self.posted.is_some()
+    }
+
+    /// Waits until what was sent has been answered, so that the connection is free.
+    fn hear(&mut self) {
+        let Some(mut posted) = self.posted.take() else { return };
+        if posted.answer.is_none() {
+            let heard = self.conn.as_mut().map_or_else(dropped, receive).and_then(Value::extract_error);
+            if heard.as_ref().is_err_and(breaks) {
+                self.conn = None;
+            }
+            posted.answer = Some(heard);
+        }
+        self.posted = Some(posted);
+    }
+
+    /// What the script that was sent came to.
+    pub fn answer<T: FromRedisValue>(&mut self) -> Result<T, Trouble> {
+        self.hear();
+        let Some(Posted { script, command, answer: Some(answer) }) = self.posted.take() else {
+            return dropped().map_err(Trouble::from);
+        };
+        let answer = match answer {
+            Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
+                self.talk(|conn| {
+                    script.load(conn.as_mut())?;
+                    command.query(conn.as_mut())
+                })?
+            }
+            answer => self.end_if_broken(answer.map_err(Trouble::from))?,
+        };
+        let answer = T::from_redis_value(answer);
+        answer.map_err(|error| Damage(format!("Redis answered oddly: {error}")).into())
+    }
+}
+
+fn receive(conn: &mut Conn) -> Result<Value, RedisError> {
+    match conn {
+        Conn::One(conn) => conn.recv_response(),
+        Conn::Cluster(_) => dropped(),
+    }
+}
+
+/// The connection broke before an answer came.
+fn dropped<T>() -> Result<T, RedisError> {
+    Err(std::io::Error::from(std::io::ErrorKind::ConnectionReset).into())
 }

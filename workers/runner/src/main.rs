@@ -31,6 +31,8 @@ fn serve() -> std::io::Result<ExitCode> {
     let Some(ToRunner::Load(load)) = wire.wait_for_orders()? else {
         return Err(std::io::Error::other("no plugin was named"));
     };
+    // The worker does without large pages; a plugin works on large pictures. A kernel without the call has no such thing.
+    let _ = rustix::thread::disable_transparent_huge_pages(false);
     sys::limit_resources(load.confinement.memory_bytes);
     match &load.program {
         Program::Library(library) => {

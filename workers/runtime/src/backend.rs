@@ -2,8 +2,8 @@
 //! takes every attempt's end back to the pump. All of apalis that the worker touches is in this file and in
 //! `worker.rs`. Never talks to the queue itself.
 
+use crate::ends::Ends;
 use crate::held::StopOrder;
-use crate::pump::Ends;
 use apalis::prelude::{Backend, BoxDynError, Task, WorkerContext};
 use apalis_core::backend::BackendConfig;
 use futures_util::FutureExt as _;

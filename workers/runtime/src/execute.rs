@@ -17,7 +17,7 @@ use crate::secrets::{Redactor, Secrets};
 use crate::slots::Slots;
 use reelmill_artifacts::Artifacts;
 use reelmill_context::{CACHE_LINE, ContextError, RunFacts, Runs, artifacts_in, cache_parts, task_context};
-use reelmill_graph::expr::{self, Bindings};
+use reelmill_graph::expr::{self, Bindings, Context};
 use reelmill_graph::{CacheMode, Escalate, Node, NodeKind, PluginLock, Template, canonical};
 use reelmill_host::{Attempt, AttemptEnd, CallInfo, Host, Plugin};
 use reelmill_lifecycle::slots::Share;
@@ -78,7 +78,7 @@ impl Plugins {
     }
 
     /// The plugin and stage that a node is locked to.
-    fn locked(&self, lock: &PluginLock) -> Result<(Arc<Plugin>, StageManifest), Failure> {
+    fn locked(&self, lock: &PluginLock) -> Result<(&Arc<Plugin>, &StageManifest), Failure> {
         let missing = || {
             let message = format!(
                 "this worker has no plugin `{}` with digest {}: the run was compiled with another build of it; \
@@ -89,7 +89,7 @@ impl Plugins {
         };
         let plugin = self.0.get(&lock.digest).ok_or_else(missing)?;
         let stage = plugin.located.manifest.stages.iter().find(|stage| stage.id == lock.stage);
-        Ok((Arc::clone(plugin), stage.ok_or_else(missing)?.clone()))
+        Ok((plugin, stage.ok_or_else(missing)?))
     }
 }
 
@@ -165,8 +165,11 @@ impl Executor {
             return Ok(Outcome::Skipped(reason));
         }
         self.enter_run(job, &facts, node).await?;
-        let context =
-            patiently(&job.stop, || Box::pin(task_context(self.runs.store(), &facts, leased))).await?;
+        let context = if node.is_plain() {
+            Context::default()
+        } else {
+            patiently(&job.stop, || Box::pin(task_context(self.runs.store(), &facts, leased))).await?
+        };
         let bindings = Bindings::new(&context);
         if let Some(condition) = &node.condition
             && !facts.compiled.programs.condition(condition, &bindings)?
@@ -202,23 +205,26 @@ impl Executor {
     ) -> Result<Outcome, Early> {
         let (plugin, stage) = match self.plugins.locked(work.lock) {
             Ok(found) => found,
-            Err(missing) => return Err(self.misplaced(work, missing).await),
+            Err(missing) => return Err(Box::pin(self.misplaced(work, missing)).await),
         };
-        let entry = self.cache_entry(work, &stage, &with);
-        if let Some(outputs) = self.cached(work, entry.as_ref()).await {
+        let entry = self.cache_entry(work, stage, &with);
+        if let Some(entry) = &entry
+            && let Some(outputs) = Box::pin(self.cached(work, entry)).await
+        {
             return Ok(Outcome::Succeeded { outputs, cached: true });
         }
         // An earlier result takes no place and no start.
         self.ask(work.job, asks).await?;
-        let mut outputs = if plugin.runs_inline(&stage) {
-            self.run_inline(&plugin, work, &with)?
+        let mut outputs = if plugin.runs_inline(stage) {
+            self.run_inline(plugin, work, &with)?
         } else {
-            self.run_in_runner(&plugin, &stage, work, with, usage).await?
+            // Kept apart, so that the many tasks that end before this stay small.
+            Box::pin(self.run_in_runner(plugin, stage, work, with, usage)).await?
         };
         check_size(&outputs)?;
         if let Some(mut entry) = entry {
             entry.outputs = outputs.take();
-            outputs = self.remember(entry, usage).await;
+            outputs = Box::pin(self.remember(entry, usage)).await;
         }
         Ok(Outcome::Succeeded { outputs, cached: false })
     }
@@ -343,8 +349,8 @@ impl Executor {
     }
 
     /// A usable result of an earlier attempt. Whatever goes wrong here is a miss.
-    async fn cached(&self, work: &Work<'_>, entry: Option<&CacheEntry>) -> Option<Value> {
-        let (cache, entry) = (self.cache.as_ref()?, entry?);
+    async fn cached(&self, work: &Work<'_>, entry: &CacheEntry) -> Option<Value> {
+        let cache = self.cache.as_ref()?;
         if work.node.settings.cache == CacheMode::Refresh {
             return None;
         }

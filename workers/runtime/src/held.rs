@@ -1,9 +1,8 @@
 //! The leases this worker holds: what the pump adds and takes away, and what the heartbeat extends and stops.
 //! Never talks to the queue itself.
 
-use reelmill_model::{TaskRef, Token};
+use reelmill_model::{IdMap, TaskRef, Token};
 use reelmill_ports::Beat;
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio_util::sync::CancellationToken;
@@ -65,10 +64,10 @@ struct Hold {
 
 /// All leases of this worker.
 #[derive(Clone, Debug, Default)]
-pub struct Held(Arc<Mutex<HashMap<TaskRef, Hold>>>);
+pub struct Held(Arc<Mutex<IdMap<TaskRef, Hold>>>);
 
 impl Held {
-    fn with<T>(&self, work: impl FnOnce(&mut HashMap<TaskRef, Hold>) -> T) -> T {
+    fn with<T>(&self, work: impl FnOnce(&mut IdMap<TaskRef, Hold>) -> T) -> T {
         // A panic while the lock was held leaves a map that is still whole: every change is one call.
         work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }

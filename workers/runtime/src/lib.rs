@@ -6,6 +6,7 @@
 
 mod adapt;
 mod backend;
+mod ends;
 mod execute;
 mod files;
 mod heartbeat;

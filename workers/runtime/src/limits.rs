@@ -18,7 +18,7 @@ impl Executor {
         let Some(rule) = graph.concurrency.as_ref().filter(|_| graph.part_of(node) == ScopeKind::Main) else {
             return Ok(());
         };
-        let context = facts.context();
+        let context = facts.context()?;
         let place = place(facts, rule, LimitKind::Runs, &facts.new.namespace, &Bindings::new(&context))?;
         self.ask(job, Asks { places: vec![place], start: None }).await
     }

@@ -1,32 +1,24 @@
 //! The pump: the only part of the worker that steps the queue. Ends of attempts go in, leased tasks come out,
-//! both in batches; while there is work it never sleeps, and while there is none it waits to be woken.
+//! both in batches; while there is work it never sleeps, and while there is none it waits to be woken. Where many
+//! attempts end, several steps are under way at once, so that neither the queue nor the worker waits for the other.
 //!
 //! When the queue does not answer, the pump keeps the ends and tries again: tokens make that safe.
 
 use crate::backend::Job;
+use crate::ends::Ends;
 use crate::held::Held;
 use crate::lanes::Lanes;
 use crate::metrics::Metrics;
 use crate::slots::Slots;
+use futures_util::future::{BoxFuture, FutureExt as _};
+use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use reelmill_graph::light_lane;
-use reelmill_model::{Outcome, TaskRef, Token, WorkerId, limits};
+use reelmill_model::{IdSet, Outcome, TaskRef, Token, WorkerId, limits};
 use reelmill_ports::{LeaseRequest, Only, Rejected, Settle, StepReply, StepRequest, StoreError, TaskQueue};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
-
-/// Where attempts report their ends.
-#[derive(Clone, Debug)]
-pub struct Ends(mpsc::UnboundedSender<Settle>);
-
-impl Ends {
-    /// Reports one end. Never blocks; there is at most one a lease, so the channel cannot grow past the leases.
-    pub fn send(&self, settle: Settle) {
-        // The pump outlives the attempts, except when the whole process goes down; then the lease expires.
-        let _ = self.0.send(settle);
-    }
-}
 
 /// What the pump works with.
 pub struct PumpConfig {
@@ -55,16 +47,65 @@ const IDLE_WAIT: Duration = Duration::from_millis(500);
 /// First and largest pause after the queue did not answer.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(5));
 
+/// Steps under way at once: the queue works on one while the ends for the next are gathered and the tasks of the one
+/// before are handed out.
+const STEPS_MAX: usize = 4;
+/// Ends that are worth a step of their own while others are under way.
+const ENDS_WORTH_A_STEP: usize = 64;
+
+/// A step under way, and what it will change when it is answered.
+struct Step {
+    settles: Vec<Settle>,
+    /// Tasks that it settles, from light lanes and from others.
+    ends: Count,
+    /// Tasks that it asks for.
+    asked: Count,
+    reply: StepReply,
+}
+
+/// What the pump waits for.
+enum Event {
+    /// A step was answered.
+    Answered(Step),
+    /// An attempt ended, or draining was asked for.
+    Ended,
+    /// There may be more to lease, or more room.
+    Woken,
+}
+
+/// Tasks of light lanes and of others.
+#[derive(Clone, Copy, Debug, Default)]
+struct Count {
+    light: usize,
+    heavy: usize,
+}
+
+impl Count {
+    fn add(&mut self, other: Self) {
+        self.light += other.light;
+        self.heavy += other.heavy;
+    }
+
+    fn take(&mut self, other: Self) {
+        self.light -= other.light;
+        self.heavy -= other.heavy;
+    }
+}
+
 /// The pump.
 pub struct Pump {
     config: PumpConfig,
     light_lanes: Vec<String>,
     held: Held,
     jobs: mpsc::UnboundedSender<Job>,
-    ends: mpsc::UnboundedReceiver<Settle>,
+    ends: Ends,
     draining: watch::Receiver<bool>,
     /// Which of the held tasks came from a light lane.
-    light_held: HashSet<TaskRef>,
+    light_held: IdSet<TaskRef>,
+    steps: FuturesUnordered<BoxFuture<'static, Step>>,
+    /// What the steps under way settle, and what they ask for.
+    ending: Count,
+    asked: Count,
 }
 
 impl Pump {
@@ -76,54 +117,59 @@ impl Pump {
         draining: watch::Receiver<bool>,
     ) -> (Self, mpsc::UnboundedReceiver<Job>, Ends) {
         let (jobs, jobs_out) = mpsc::unbounded_channel();
-        let (ends_in, ends) = mpsc::unbounded_channel();
+        let ends = Ends::default();
+        let door = ends.clone();
         let light_lanes = config.queues.iter().map(|queue| light_lane(queue)).collect();
-        let pump = Self { config, light_lanes, held, jobs, ends, draining, light_held: HashSet::new() };
-        (pump, jobs_out, Ends(ends_in))
+        let pump = Self {
+            config,
+            light_lanes,
+            held,
+            jobs,
+            ends,
+            draining,
+            light_held: IdSet::default(),
+            steps: FuturesUnordered::new(),
+            ending: Count::default(),
+            asked: Count::default(),
+        };
+        (pump, jobs_out, door)
     }
 
     /// Runs until draining was asked for and every lease was settled.
     pub async fn run(mut self) {
         let mut settles = Vec::new();
+        // Whether the queue had less than it was asked for.
+        let mut dry = false;
         loop {
             self.collect(&mut settles);
             let draining = *self.draining.borrow();
-            if draining && settles.is_empty() && self.held.is_empty() {
+            if draining && settles.is_empty() && self.steps.is_empty() && self.held.is_empty() {
                 return;
             }
-            let leases = if draining { Vec::new() } else { self.wanted(&settles) };
-            if settles.is_empty() && leases.is_empty() {
-                self.idle(&mut settles, false).await;
-                continue;
-            }
-            let reply = self.step(&settles, leases).await;
-            self.acknowledge(&settles, &reply);
-            settles.clear();
-            let took = reply.leased.len();
-            self.hand_out(reply);
-            // While draining, the top of the loop sees whether this was the last lease.
-            if took == 0 && !draining {
-                self.idle(&mut settles, true).await;
+            let under_way = self.steps.len();
+            let asks = under_way == 0 && !draining && !dry && self.has_room(&settles);
+            let first = under_way == 0 && (asks || !settles.is_empty());
+            if first || (under_way < STEPS_MAX && settles.len() >= ENDS_WORTH_A_STEP) {
+                let leases = if draining { Vec::new() } else { self.wanted(&settles) };
+                self.start(std::mem::take(&mut settles), leases);
+            } else {
+                match self.idle(&settles, draining).await {
+                    Event::Answered(step) => dry = self.answered(step),
+                    Event::Woken => dry = false,
+                    Event::Ended => {}
+                }
             }
         }
     }
 
-    /// Takes the ends that are there, up to one batch.
+    /// Takes the ends that are there, up to one batch; what the store has parked already is only forgotten.
     fn collect(&mut self, settles: &mut Vec<Settle>) {
-        while settles.len() < limits::STEP_BATCH_MAX {
-            match self.ends.try_recv() {
-                Ok(settle) => self.take(settle, settles),
-                Err(_) => return,
+        for settle in self.ends.take(limits::STEP_BATCH_MAX - settles.len()) {
+            if settle.outcome == Outcome::Parked {
+                self.forget(settle.task, settle.token);
+            } else {
+                settles.push(settle);
             }
-        }
-    }
-
-    /// Takes an end; what the store has parked already is only forgotten.
-    fn take(&mut self, settle: Settle, settles: &mut Vec<Settle>) {
-        if settle.outcome == Outcome::Parked {
-            self.forget(settle.task, settle.token);
-        } else {
-            settles.push(settle);
         }
     }
 
@@ -137,46 +183,75 @@ impl Pump {
         [self.config.lanes.awake(&self.config.queues), self.config.lanes.now()].concat()
     }
 
-    /// What there is room for once these attempts are settled: the same step does both.
+    fn count(&self, settles: &[Settle]) -> Count {
+        let light = settles.iter().filter(|settle| self.light_held.contains(&settle.task)).count();
+        Count { light, heavy: settles.len() - light }
+    }
+
+    /// What there is room for once these attempts are settled, and what is under way was answered.
+    fn room(&self, ends: Count) -> Count {
+        let light = self.light_held.len();
+        let held = Count { light, heavy: self.held.len().saturating_sub(light) };
+        let slots = self.config.slots.capacity().slots as usize;
+        let room = |room: usize, held: usize, ends: usize, ending: usize, asked: usize| {
+            room.saturating_sub(held.saturating_sub(ends + ending) + asked).min(limits::STEP_BATCH_MAX)
+        };
+        Count {
+            light: room(self.config.light, held.light, ends.light, self.ending.light, self.asked.light),
+            heavy: room(slots, held.heavy, ends.heavy, self.ending.heavy, self.asked.heavy),
+        }
+    }
+
+    fn has_room(&self, settles: &[Settle]) -> bool {
+        let room = self.room(self.count(settles));
+        room.light + room.heavy > 0
+    }
+
+    /// What to ask for when these attempts are settled: the same step does both.
     fn wanted(&self, settles: &[Settle]) -> Vec<LeaseRequest> {
-        let light_ends = settles.iter().filter(|settle| self.light_held.contains(&settle.task)).count();
-        let light_held = self.light_held.len() - light_ends;
-        let heavy_held = self.held.len().saturating_sub(settles.len() + light_held);
-        let request = |lanes: &[String], room: usize, held: usize| {
-            let want = room.saturating_sub(held).min(limits::STEP_BATCH_MAX);
+        let room = self.room(self.count(settles));
+        let request = |lanes: Vec<String>, want: usize| {
             (want > 0 && !lanes.is_empty()).then(|| LeaseRequest {
-                lanes: lanes.to_vec(),
+                lanes,
                 want,
                 lease: self.config.lease,
                 only: self.config.only.clone(),
             })
         };
-        let light = request(&self.config.lanes.awake(&self.light_lanes), self.config.light, light_held);
-        let slots = self.config.slots.capacity().slots as usize;
-        let heavy = request(&self.heavy_lanes(), slots, heavy_held);
+        let light = request(self.config.lanes.awake(&self.light_lanes), room.light);
+        let heavy = request(self.heavy_lanes(), room.heavy);
         light.into_iter().chain(heavy).collect()
     }
 
-    /// One step of the queue, repeated until it answers.
-    async fn step(&self, settles: &[Settle], leases: Vec<LeaseRequest>) -> StepReply {
-        let (mut pause, longest) = BACKOFF;
-        loop {
-            let request = StepRequest {
-                worker: self.config.worker.clone(),
-                settles: settles.to_vec(),
-                leases: leases.clone(),
-            };
-            match self.config.queue.step(request).await {
-                Ok(reply) => return reply,
-                Err(error @ StoreError::Unavailable { .. }) => {
-                    tracing::warn!(%error, "the queue does not answer; trying again in {pause:?}");
-                }
-                Err(error) => tracing::error!(%error, "the queue refused a step; trying again in {pause:?}"),
-            }
-            self.config.metrics.queue_error();
-            tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(longest);
+    /// Sends a step on its way.
+    fn start(&mut self, settles: Vec<Settle>, leases: Vec<LeaseRequest>) {
+        let ends = self.count(&settles);
+        let is_light = |request: &LeaseRequest| self.light_lanes.contains(&request.lanes[0]);
+        let mut asked = Count::default();
+        for request in &leases {
+            let kind = if is_light(request) { &mut asked.light } else { &mut asked.heavy };
+            *kind += request.want;
         }
+        self.ending.add(ends);
+        self.asked.add(asked);
+        let queue = Arc::clone(&self.config.queue);
+        let (worker, metrics) = (self.config.worker.clone(), self.config.metrics.clone());
+        let step = async move {
+            let reply = step(&*queue, &worker, &settles, &leases, &metrics).await;
+            Step { settles, ends, asked, reply }
+        };
+        self.steps.push(step.boxed());
+    }
+
+    /// Takes an answer; says whether the queue had less than it was asked for.
+    fn answered(&mut self, step: Step) -> bool {
+        let Step { settles, ends, asked, reply } = step;
+        self.ending.take(ends);
+        self.asked.take(asked);
+        self.acknowledge(&settles, &reply);
+        let leased = reply.leased.len();
+        self.hand_out(reply);
+        leased < (asked.light + asked.heavy).min(limits::STEP_BATCH_MAX)
     }
 
     fn acknowledge(&mut self, settles: &[Settle], reply: &StepReply) {
@@ -201,19 +276,54 @@ impl Pump {
         }
     }
 
-    /// Waits for an end, a wake-up (when there is room for more tasks) or the order to drain.
-    async fn idle(&mut self, settles: &mut Vec<Settle>, room: bool) {
+    /// Waits for an answer, for ends that are worth a step, for a wake-up (when there is room for more tasks) or for
+    /// the order to drain.
+    async fn idle(&mut self, settles: &[Settle], draining: bool) -> Event {
+        if !self.steps.is_empty() {
+            let room = self.steps.len() < STEPS_MAX;
+            return tokio::select! {
+                biased;
+                step = self.steps.select_next_some() => Event::Answered(step),
+                () = self.ends.gather(ENDS_WORTH_A_STEP.saturating_sub(settles.len())), if room => Event::Ended,
+                _ = self.draining.changed() => Event::Ended,
+            };
+        }
         let lanes = [self.heavy_lanes(), self.light_lanes.clone()].concat();
         let queue = Arc::clone(&self.config.queue);
         let only = self.config.only.clone();
-        let has_room = room && !self.wanted(settles).is_empty();
+        let has_room = !draining && self.has_room(settles);
         tokio::select! {
             biased;
-            end = self.ends.recv() => end.into_iter().for_each(|end| self.take(end, settles)),
-            () = queue.wait(&lanes, &only, IDLE_WAIT), if has_room => {}
-            _ = self.draining.changed() => {}
+            () = self.ends.gather(1) => Event::Ended,
+            () = queue.wait(&lanes, &only, IDLE_WAIT), if has_room => Event::Woken,
+            _ = self.draining.changed() => Event::Ended,
             // What was full or rested may have room again.
-            () = tokio::time::sleep(IDLE_WAIT), if !has_room => {}
+            () = tokio::time::sleep(IDLE_WAIT), if !has_room => Event::Woken,
         }
+    }
+}
+
+/// One step of the queue, repeated until it answers.
+async fn step(
+    queue: &dyn TaskQueue,
+    worker: &WorkerId,
+    settles: &[Settle],
+    leases: &[LeaseRequest],
+    metrics: &Metrics,
+) -> StepReply {
+    let (mut pause, longest) = BACKOFF;
+    loop {
+        let request =
+            StepRequest { worker: worker.clone(), settles: settles.to_vec(), leases: leases.to_vec() };
+        match queue.step(request).await {
+            Ok(reply) => return reply,
+            Err(error @ StoreError::Unavailable { .. }) => {
+                tracing::warn!(%error, "the queue does not answer; trying again in {pause:?}");
+            }
+            Err(error) => tracing::error!(%error, "the queue refused a step; trying again in {pause:?}"),
+        }
+        metrics.queue_error();
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(longest);
     }
 }

@@ -25,7 +25,12 @@ pub struct Taken {
     row: Vec<u8>,
     instance: Vec<u8>,
     main: Vec<u8>,
+    /// Its token.
+    pub(super) token: u64,
 }
+
+/// Where the token lies in the row of a leased task, as the script writes it.
+const TOKEN_AT: std::ops::Range<usize> = 11..19;
 
 impl Taken {
     /// Reads one.
@@ -35,13 +40,20 @@ impl Taken {
         let task = task_of(answer.bytes()?)?;
         let mut bytes = || answer.bytes().map(<[u8]>::to_vec);
         let (run, new, row, instance, main) = (bytes()?, bytes()?, bytes()?, bytes()?, bytes()?);
-        Ok(Self { request, task, run, new, row, instance, main })
+        let token = row.get(TOKEN_AT).and_then(|bytes| bytes.try_into().ok()).map(u64::from_be_bytes);
+        let token = token.ok_or_else(|| Damage("a leased task has no token".into()))?;
+        Ok(Self { request, task, run, new, row, instance, main, token })
     }
 }
 
 impl Link {
     /// Writes a wish as the script reads it.
-    pub(super) fn pack_lease(&mut self, request: &LeaseRequest, packer: &mut Packer) -> Result<(), Trouble> {
+    pub(super) fn pack_lease(
+        &mut self,
+        request: &LeaseRequest,
+        want: usize,
+        packer: &mut Packer,
+    ) -> Result<(), Trouble> {
         let lease_ms = u64::try_from(request.lease.as_millis()).unwrap_or(u64::MAX);
         let only = match &request.only {
             Only::Any => None,
@@ -53,7 +65,7 @@ impl Link {
         for lane in &request.lanes {
             packer.bytes(lane);
         }
-        packer.number(request.want as u64).number(lease_ms);
+        packer.number(want as u64).number(lease_ms);
         match candidates {
             None => drop(packer.no()),
             Some(tasks) => {
@@ -121,7 +133,7 @@ impl Link {
         Ok(leased)
     }
 
-    fn describe_one(&mut self, task: TaskRef) -> Result<Option<Leased>, Trouble> {
+    pub(super) fn describe_one(&mut self, task: TaskRef) -> Result<Option<Leased>, Trouble> {
         for _ in 0..ROUNDS_MAX {
             match self.transaction().describe(task) {
                 Err(Trouble::Stale(run)) => self.rows().read_again(run)?,

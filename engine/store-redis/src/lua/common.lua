@@ -20,6 +20,8 @@ local function num(n) return string.format('%.0f', n) end
 -- A command with many arguments, some at a time; the sum of its answers.
 local CHUNK = 1000
 local function many(command, key, args)
+  if #args == 0 then return 0 end
+  if #args <= CHUNK then return call(command, key, unpack(args)) end
   local sum = 0
   for at = 1, #args, CHUNK do
     sum = sum + call(command, key, unpack(args, at, math.min(at + CHUNK - 1, #args)))

@@ -2,7 +2,7 @@
 --
 -- ARGV[2]  MessagePack: { now, worker, blocks, leases, entries, bytes, texts }
 --   blocks   one for each run that changes:
---            { id, version, row, seen, fields, tenant, ready, turn, events, logged, more }
+--            { id, version, row, seen, fields, tenant, ready, turn, events, logged, more, ended }
 --     version   the version the decision saw; 0 for a run that must not exist
 --     row       the run's row without its head; "" for a run that is to be removed
 --     seen      flat { task, token, by, ends }: the lease the decision saw; token 0: none; `by` > 0: and it ended by
@@ -13,6 +13,7 @@
 --     events    how many; logged: their bytes
 --     more      false, or { batch, drops, unready, undue, due }: the batch a new or removed run belongs to, fields to
 --               remove, flat { lane, task }, tasks, flat { time, task }
+--     ended     six bytes of the moment of its end, where `turn` is not 0
 --   leases   { lanes, want, lease_ms, only }; only: false, or flat { lane, tenant, member } to choose from
 --   entries  how many entries of the event stream are kept, about; bytes: how many bytes
 --   texts    what the events of this step say, as `events.rs` writes it
@@ -20,7 +21,8 @@
 -- returns  MessagePack: { now, verdicts, leased }
 --   verdicts one a block: 0 applied, 1 the run changed meanwhile, 2 a run of that id exists
 --   leased   { request, member, run, new, task, instance, main }; main: the main body's instance
--- O((changes + leases) log N). A block is checked whole before anything of it is written.
+-- O((changes + leases) log N), and for a run that is removed or goes on again the runs that ended before or after it. A
+-- block is checked whole before anything of it is written.
 
 local worker = req[2]
 local HEAD = '>I4I4I6'
@@ -30,19 +32,24 @@ local released, undue, due, not_ready, readied, touched = {}, {}, {}, {}, {}, {}
 local fresh, batched, ended = {}, {}, {}
 local logs, logged = {}, 0
 
+-- Fields of a run's hash, some at a time.
+local function fetch(key, wanted)
+  if #wanted <= CHUNK then return call('HMGET', key, unpack(wanted)) end
+  local found = {}
+  for at = 1, #wanted, CHUNK do
+    for _, value in ipairs(call('HMGET', key, unpack(wanted, at, math.min(at + CHUNK - 1, #wanted)))) do
+      found[#found + 1] = value
+    end
+  end
+  return found
+end
+
 -- Why a block may not be applied; nil when it may.
 local function refused(b, key)
   if b[2] == 0 then return call('EXISTS', key) == 1 and 2 or nil end
-  local seen, wanted, found = b[4], { 'r' }, nil
+  local seen, wanted = b[4], { 'r' }
   for i = 1, #seen, 4 do wanted[#wanted + 1] = field(seen[i]) end
-  for at = 1, #wanted, CHUNK do
-    local some = call('HMGET', key, unpack(wanted, at, math.min(at + CHUNK - 1, #wanted)))
-    if found then
-      for i = 1, #some do found[#found + 1] = some[i] end
-    else
-      found = some
-    end
-  end
+  local found = fetch(key, wanted)
   if not found[1] then return 1 end
   b.version, b.leased, b.started = read(HEAD, found[1])
   if b.version ~= b[2] then return 1 end
@@ -60,7 +67,7 @@ end
 local function remove(b, key, batch)
   local id = b[1]
   call('DEL', key, P .. 'log:' .. id, P .. 'logs:' .. id, P .. 'progress:' .. id)
-  call('ZREM', P .. 'ended', id)
+  call('LREM', P .. 'ended', 1, b[12] .. id)
   delist(RUNS, id)
   if batch ~= '' then delist(index_of(batch), id) end
   if b[8] == DELETED then
@@ -116,10 +123,9 @@ local function write(b, key)
   end
   if b[2] == 0 then fresh[#fresh + 1] = id end
   if b[8] == ENDED then
-    ended[#ended + 1] = num(now)
-    ended[#ended + 1] = id
+    ended[#ended + 1] = b[12] .. id
   elseif b[8] == AGAIN then
-    call('ZREM', P .. 'ended', id)
+    call('LREM', P .. 'ended', -1, b[12] .. id)
   end
   if b[11] then write_more(b, key) end
 end
@@ -138,7 +144,7 @@ end
 many('ZREM', P .. 'leases', released)
 many('ZREM', P .. 'due', undue)
 many('ZADD', P .. 'due', due)
-many('ZADD', P .. 'ended', ended)
+many('RPUSH', P .. 'ended', ended)
 if #fresh > 0 then
   enlist(RUNS, fresh)
   for batch, ids in pairs(batched) do enlist(index_of(batch), ids) end
@@ -152,6 +158,7 @@ end
 
 local leases, seized, out = {}, {}, {}
 local token = 0
+local IS_LEASED = string.char(LEASED)
 local grip_tail = pack('>I2', #worker) .. worker
 
 -- Leases a task, if it is still ready.
@@ -167,7 +174,7 @@ local function lease(member, ends, request)
   if started == 0 then started = now end
   token = token + 1
   local run = pack(HEAD, version, held + 1, started) .. sub(f[1], 15)
-  task = sub(task, 1, 1) .. string.char(LEASED) .. sub(task, 3, 6)
+  task = sub(task, 1, 1) .. IS_LEASED .. sub(task, 3, 6)
     .. pack('>I4BI8I8', attempts + 1, 0, token, now) .. grip_tail .. sub(task, 11)
   call('HSET', key, 'r', run, name, task)
   leases[#leases + 1] = ends

@@ -1,0 +1,182 @@
+//! Steps under way at once: of several workers in two processes, while connections are cut and answers are lost. Leases
+//! last an hour here, so one that nobody is told of would keep its run from ending.
+
+use redis::Client;
+use reelmill_graph::sketch::Sketch;
+use reelmill_graph::{DepKind, Graph};
+use reelmill_model::{Digest, EventKind, Outcome, RunId, TaskRef, Usage, WorkerId};
+use reelmill_ports::{
+    EventLog as _, EventQuery, LeaseRequest, NewRun, Only, PRIORITY, RunStore as _, Settle, StepRequest,
+    TaskQueue as _,
+};
+use reelmill_store_redis::{Config, RedisStore};
+use reelmill_test_redis::{Proxy, RedisServer};
+use serde_json::json;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::task::JoinSet;
+
+const RUNS: u128 = 120;
+const GRAPH: Digest = Digest([7; 32]);
+const LEASE: Duration = Duration::from_hours(1);
+/// Times that the work is disturbed, and the time in between.
+const DISTURBANCES: u32 = 30;
+const LULL: Duration = Duration::from_millis(20);
+/// Stages between the first and the last.
+const WIDTH: usize = 8;
+
+/// One stage, eight that wait for it, one that waits for those.
+fn diamond() -> Graph {
+    let mut sketch = Sketch::default();
+    let first = sketch.work(Graph::MAIN, "first");
+    let last = sketch.work(Graph::MAIN, "last");
+    for no in 0..WIDTH {
+        let middle = sketch.work(Graph::MAIN, &format!("m{no}"));
+        sketch.after(middle, first, DepKind::Data);
+        sketch.after(last, middle, DepKind::Data);
+    }
+    sketch.build()
+}
+
+fn run(no: u128) -> RunId {
+    RunId::from_parts(1_700_000_000_000, no)
+}
+
+fn new_run(no: u128) -> NewRun {
+    NewRun {
+        id: run(no),
+        graph: GRAPH,
+        name: "diamond".into(),
+        inputs: json!({}),
+        labels: BTreeMap::new(),
+        namespace: "default".into(),
+        base_dir: "/".into(),
+        seed: 7,
+        created_ms: 1_700_000_000_000,
+        batch: None,
+        priority: PRIORITY,
+    }
+}
+
+fn open(url: &str) -> Arc<RedisStore> {
+    Arc::new(RedisStore::open(&Config::new(url)).expect("the store opens"))
+}
+
+/// Works until every run has ended: settles what it has, leases more, and begins again, also when a step fails. Says
+/// how often each task came.
+async fn work(store: Arc<RedisStore>, name: String) -> HashMap<TaskRef, u32> {
+    let (mut settles, mut came): (Vec<Settle>, HashMap<TaskRef, u32>) = (Vec::new(), HashMap::new());
+    loop {
+        let lease = LeaseRequest {
+            lanes: vec!["default".into(), reelmill_graph::light_lane("default")],
+            want: 7,
+            lease: LEASE,
+            only: Only::Any,
+        };
+        let request =
+            StepRequest { worker: WorkerId(name.clone()), settles: settles.clone(), leases: vec![lease] };
+        let Ok(reply) = store.step(request).await else { continue };
+        settles.clear();
+        for leased in reply.leased {
+            *came.entry(leased.task).or_default() += 1;
+            let outcome = Outcome::Succeeded { outputs: json!({ "by": name }), cached: false };
+            settles.push(Settle { task: leased.task, token: leased.token, outcome, usage: Usage::default() });
+        }
+        if settles.is_empty() && all_have_ended(&store).await {
+            return came;
+        }
+    }
+}
+
+async fn all_have_ended(store: &RedisStore) -> bool {
+    for no in 0..RUNS {
+        match store.run(run(no)).await {
+            Ok(Some(view)) if view.state.is_terminal() => {}
+            _ => return false,
+        }
+    }
+    true
+}
+
+/// How often each task of a run succeeded, by its events.
+async fn successes(store: &RedisStore, run: RunId) -> Vec<usize> {
+    let query = EventQuery { run: Some(run), kinds: vec![EventKind::TaskSettled], ..EventQuery::default() };
+    let mut counts = BTreeMap::new();
+    for event in store.events(query).await.expect("the events") {
+        *counts.entry(event.task).or_insert(0) += 1;
+    }
+    counts.into_values().collect()
+}
+
+async fn submit_all(store: &Arc<RedisStore>) {
+    store.put_graph(GRAPH, Arc::new(diamond())).await.expect("the graph is put");
+    let mut submissions = JoinSet::new();
+    for no in 0..RUNS {
+        let store = Arc::clone(store);
+        submissions.spawn(async move { store.submit(new_run(no)).await.expect("submitted") });
+    }
+    assert!(submissions.join_all().await.into_iter().all(|new| new));
+}
+
+/// Lets workers do all runs while `disturb` is called again and again; each task succeeds once. Says how many tasks
+/// came to a worker more than once.
+async fn play(urls: [String; 2], mut disturb: impl FnMut()) -> usize {
+    let stores = urls.each_ref().map(|url| open(url));
+    submit_all(&stores[0]).await;
+    let mut workers = JoinSet::new();
+    for no in 0..6 {
+        workers.spawn(work(Arc::clone(&stores[no % 2]), format!("w{no}")));
+    }
+    let mut came: HashMap<TaskRef, u32> = HashMap::new();
+    let mut ticks = tokio::time::interval(LULL);
+    let mut left = DISTURBANCES;
+    while !workers.is_empty() {
+        tokio::select! {
+            Some(done) = workers.join_next() => {
+                for (task, times) in done.expect("a worker ends well") {
+                    *came.entry(task).or_default() += times;
+                }
+            }
+            _ = ticks.tick(), if left > 0 => {
+                left -= 1;
+                disturb();
+            }
+        }
+    }
+    for no in 0..RUNS {
+        assert_eq!(successes(&stores[0], run(no)).await, [1; WIDTH + 2], "run {no}");
+    }
+    assert_eq!(came.len(), RUNS as usize * (WIDTH + 2));
+    came.values().filter(|times| **times > 1).count()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn steps_of_many_do_each_task_once() {
+    let server = RedisServer::in_memory();
+    let twice = play([server.url(), server.url()], || {}).await;
+    assert_eq!(twice, 0, "no task came to two workers");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn cut_connections_lose_no_lease() {
+    let server = RedisServer::in_memory();
+    let mut knife =
+        Client::open(server.url()).and_then(|client| client.get_connection()).expect("it answers");
+    let twice = play([server.url(), server.url()], || {
+        let mut cut = redis::cmd("CLIENT");
+        let cut = cut.arg("KILL").arg("TYPE").arg("normal").arg("SKIPME").arg("yes");
+        cut.exec(&mut knife).expect("connections are cut");
+    })
+    .await;
+    assert_eq!(twice, 0, "a lease that was found again is the one that was lost");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lost_answers_lose_no_lease() {
+    let server = RedisServer::in_memory();
+    let line = Proxy::to(&server.place());
+    let twice = play([line.url(), server.url()], || line.lose_answer_to("EVALSHA")).await;
+    assert!(line.lost() > 0, "no answer was lost");
+    assert_eq!(twice, 0, "a lease that was found again is the one that was lost");
+}
