@@ -93,17 +93,17 @@ async fn worker() {
     let mut terminate =
         tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()).expect("a signal");
     tokio::select! {
-        () = watch(&store) => {}
+        () = watch(&store, product.id()) => {}
         _ = terminate.recv() => {}
     }
     drop(product);
 }
 
 /// Tells what has ended: the server is asked for one number, because reading along would be work for it.
-async fn watch(store: &RedisStore) {
+async fn watch(store: &RedisStore, worker: u32) {
     let client = redis::Client::open(url()).expect("an address");
     let mut server = client.get_connection().expect("the server answers");
-    say(&json!({ "event": "ready" }));
+    say(&json!({ "event": "ready", "worker": worker }));
     let mut ended: u64 = 0;
     loop {
         tokio::time::sleep(LOOK).await;

@@ -11,7 +11,8 @@ A side is a command. This is all that is asked of it:
 
     COMMAND worker
         One worker process. Works until SIGTERM. Says on standard output, a JSON object a line, each line flushed:
-        {"event": "ready"}                              once, when it is connected and waits for work
+        {"event": "ready"}                              once, when it is connected and waits for work; "worker": the
+                                                        process that works, where it is not the one that says so
         {"event": "settled", "jobs": J, "dags": D, "at_ms": T}
                                                         at least every 50 ms while J grows: jobs and whole DAGs that
                                                         have ended for good since it began, at this time
@@ -159,7 +160,7 @@ class Worker:
         self.process = side.start("worker")
         threading.Thread(target=self.listen, daemon=True).start()
         try:
-            self.wait("ready")
+            self.worker = self.wait("ready").get("worker", self.process.pid)
         except BaseException:
             end(self.process)
             raise
@@ -185,7 +186,7 @@ class Worker:
         return line
 
     def rss_mib(self):
-        return sum(map(resident_kib, tree(self.process.pid))) / 1024
+        return sum(map(resident_kib, tree(self.worker))) / 1024
 
     def __enter__(self):
         return self

@@ -117,6 +117,14 @@ impl Product {
     }
 }
 
+impl Product {
+    /// Its process.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.0.id()
+    }
+}
+
 impl Drop for Product {
     fn drop(&mut self) {
         // What it holds is of a benchmark that is over.

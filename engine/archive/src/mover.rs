@@ -3,7 +3,7 @@
 
 use crate::Figures;
 use crate::stuck::Stuck;
-use crate::young::{MARK_KEPT_MS, leaves_mark, mark_of};
+use crate::young::{MARK_KEPT_MS, leaves_mark};
 use reelmill_model::RunId;
 use reelmill_ports::{Archivable, Archive, Clock, Fleet, RunStore, StoreError};
 use std::sync::Arc;
@@ -109,7 +109,7 @@ impl<H: Archivable + RunStore + Fleet> Mover<H> {
         self.cold.put_graph(graph, self.hot.graph(graph).await?).await?;
         self.cold.keep(record).await?;
         if leaves_mark(id, now_ms) {
-            self.hot.claim(&mark_of(id), id, MARK_KEPT_MS, None).await?;
+            self.hot.note_moved(id, MARK_KEPT_MS).await?;
         }
         self.hot.trim(id).await
     }

@@ -1,6 +1,6 @@
 //! Both as one store.
 
-use crate::young::{is_young, mark_of};
+use crate::young::is_young;
 use async_trait::async_trait;
 use reelmill_graph::Graph;
 use reelmill_lifecycle::{Edits, PauseRefused, RetryScope};
@@ -38,7 +38,7 @@ impl<H: Store> Archived<H> {
     async fn is_kept(&self, id: RunId) -> Result<bool, StoreError> {
         match self.cold.run(id).await {
             Err(StoreError::ArchiveAway { .. }) if is_young(id, self.clock.now_ms()) => {
-                Ok(self.hot.claimed(&mark_of(id)).await?.is_some())
+                self.hot.was_moved(id).await
             }
             found => Ok(found?.is_some()),
         }
@@ -305,6 +305,14 @@ impl<H: Store> Fleet for Archived<H> {
 
     async fn claimed(&self, key: &str) -> Result<Option<RunId>, StoreError> {
         self.hot.claimed(key).await
+    }
+
+    async fn note_moved(&self, run: RunId, kept_ms: u64) -> Result<(), StoreError> {
+        self.hot.note_moved(run, kept_ms).await
+    }
+
+    async fn was_moved(&self, run: RunId) -> Result<bool, StoreError> {
+        self.hot.was_moved(run).await
     }
 
     async fn workers(&self) -> Result<Vec<WorkerCard>, StoreError> {

@@ -18,11 +18,6 @@ pub fn leaves_mark(id: RunId, now_ms: u64) -> bool {
     id.0.timestamp_ms() + MOVED_MARK_MS > now_ms
 }
 
-/// The mark: a key that a run has claimed. No namespace has a colon, so it is none that people give.
-pub fn mark_of(id: RunId) -> String {
-    format!("moved:{id}")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

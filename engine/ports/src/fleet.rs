@@ -130,6 +130,17 @@ pub trait Fleet: Send + Sync {
     /// The run that has a key.
     async fn claimed(&self, key: &str) -> Result<Option<RunId>, StoreError>;
 
+    /// Notes for `kept_ms` that a run was moved away. There may be many at once: a store for which a key of its own each
+    /// is too much keeps them in another way.
+    async fn note_moved(&self, run: RunId, kept_ms: u64) -> Result<(), StoreError> {
+        self.claim(&moved_key(run), run, kept_ms, None).await.map(drop)
+    }
+
+    /// Whether that was noted of a run.
+    async fn was_moved(&self, run: RunId) -> Result<bool, StoreError> {
+        Ok(self.claimed(&moved_key(run)).await?.is_some())
+    }
+
     /// The workers that were heard lately, by name.
     async fn workers(&self) -> Result<Vec<WorkerCard>, StoreError>;
 
@@ -142,4 +153,9 @@ pub trait Fleet: Send + Sync {
     /// Keeps the tasks of a lane, and of those with needs in the queue of that name, from being leased, or lets them be
     /// leased again. What is leased goes on.
     async fn pause_lane(&self, lane: &str, paused: bool) -> Result<(), StoreError>;
+}
+
+/// The key that a run claims which was moved away. No namespace has a colon, so it is none that people give.
+fn moved_key(run: RunId) -> String {
+    format!("moved:{run}")
 }

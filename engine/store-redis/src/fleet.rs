@@ -19,6 +19,11 @@ pub fn server_ms(wire: &mut Wire) -> Result<u64, Trouble> {
     Ok(seconds * 1000 + micros / 1000)
 }
 
+/// The key that holds the runs of the same second that were moved away, one after the other.
+fn moved_key(run: RunId) -> String {
+    format!("rm:moved:{}", run.0.timestamp_ms() / 1_000)
+}
+
 /// The run of a claim as `lua/claim.lua` writes it, unless its time is over.
 fn claimed(claim: &[u8], now_ms: u64) -> Result<Option<RunId>, Trouble> {
     let damage = || Damage("a key was claimed oddly".into());
@@ -165,6 +170,26 @@ impl Fleet for RedisStore {
                 let Some(claim) = known else { return Ok(None) };
                 let now_ms = given_ms.map_or_else(|| server_ms(wire), Ok)?;
                 claimed(&claim, now_ms)
+            })
+            .await
+    }
+
+    async fn note_moved(&self, run: RunId, kept_ms: u64) -> Result<(), StoreError> {
+        let key = moved_key(run);
+        self.readers
+            .read(move |wire| {
+                wire.query::<()>(cmd("APPEND").arg(&key).arg(&run_bytes(run)[..]))?;
+                wire.query::<()>(cmd("EXPIRE").arg(&key).arg(kept_ms.div_ceil(1_000)))
+            })
+            .await
+    }
+
+    async fn was_moved(&self, run: RunId) -> Result<bool, StoreError> {
+        let key = moved_key(run);
+        self.readers
+            .read(move |wire| {
+                let known: Option<Vec<u8>> = wire.query(cmd("GET").arg(&key))?;
+                Ok(known.unwrap_or_default().chunks(16).any(|one| one == run_bytes(run)))
             })
             .await
     }

@@ -17,6 +17,7 @@ pub const ACL_RULES: &str = "resetchannels ~rm:* -@all +@hash +@set +@sortedset 
 /// Every command that the store sends, with words that make it one. `rm:{0}:x` is never written: they are only asked
 /// about.
 pub const COMMANDS: &[&str] = &[
+    "append rm:{0}:x v",
     "blpop rm:{0}:x 1",
     "del rm:{0}:x",
     "exists rm:{0}:x",

@@ -47,6 +47,20 @@ pub async fn workers_are_heard_and_forgotten(bed: &impl Bed) {
     assert_eq!(names(store.workers().await.expect("they are read")), ["c"]);
 }
 
+/// Runs that were moved away are known for a time, also those of one moment.
+pub async fn a_run_that_was_moved_is_known(bed: &impl Bed) {
+    let store = bed.open();
+    let id = |no| RunId::from_parts(1_700_000_000_000, no);
+    for no in [1, 2, 2] {
+        store.note_moved(id(no), 60_000).await.expect("it is noted");
+    }
+    let mut known = Vec::new();
+    for no in 1..=3 {
+        known.push(store.was_moved(id(no)).await.expect("it is asked"));
+    }
+    assert_eq!(known, [true, true, false]);
+}
+
 /// A key is given away once, for a time.
 pub async fn a_key_is_claimed_once(bed: &impl Bed) {
     let store = bed.open();

@@ -61,7 +61,7 @@ macro_rules! conformance_suite {
                 a_late_end_frees_nothing, a_place_is_kept_for_a_time_only, who_waits_already_goes_first, owners_take_turns, starts_are_spaced, a_promise_is_no_start,
                 a_run_has_its_place_until_it_ends, a_full_limit_rejects_or_cancels_the_oldest,
                 asking_again_changes_nothing, both_limits_or_none;
-            fleet: workers_are_heard_and_forgotten, a_paused_lane_rests, a_paused_queue_keeps_needs_back, a_ready_task_has_its_place, a_key_is_claimed_once;
+            fleet: workers_are_heard_and_forgotten, a_paused_lane_rests, a_paused_queue_keeps_needs_back, a_ready_task_has_its_place, a_key_is_claimed_once, a_run_that_was_moved_is_known;
             registry: a_pipeline_is_kept_revision_by_revision, two_people_at_once_are_told, pipelines_are_paged_by_name,
                 old_revisions_make_room, a_removed_pipeline_is_gone, a_mark_is_compared_and_set;
         );
