@@ -178,8 +178,10 @@ impl Fleet for RedisStore {
         let key = moved_key(run);
         self.readers
             .read(move |wire| {
-                wire.query::<()>(cmd("APPEND").arg(&key).arg(&run_bytes(run)[..]))?;
-                wire.query::<()>(cmd("EXPIRE").arg(&key).arg(kept_ms.div_ceil(1_000)))
+                // First the end of the key, so that none is left for ever by whoever dies in between. The run of a
+                // second that is moved first sets it: the others are as old.
+                wire.query::<()>(cmd("SET").arg(&key).arg("").arg("NX").arg("PX").arg(kept_ms))?;
+                wire.query::<()>(cmd("APPEND").arg(&key).arg(&run_bytes(run)[..]))
             })
             .await
     }

@@ -5,9 +5,9 @@ use redis::Client;
 use reelmill_graph::sketch::Sketch;
 use reelmill_graph::{DepKind, Graph};
 use reelmill_model::{Digest, EventKind, Outcome, RunId, TaskRef, Usage, WorkerId};
+use reelmill_ports::conformance::new_run;
 use reelmill_ports::{
-    EventLog as _, EventQuery, LeaseRequest, NewRun, Only, PRIORITY, RunStore as _, Settle, StepRequest,
-    TaskQueue as _,
+    EventLog as _, EventQuery, LeaseRequest, Only, RunStore as _, Settle, StepRequest, TaskQueue as _,
 };
 use reelmill_store_redis::{Config, RedisStore};
 use reelmill_test_redis::{Proxy, RedisServer};
@@ -40,23 +40,7 @@ fn diamond() -> Graph {
 }
 
 fn run(no: u128) -> RunId {
-    RunId::from_parts(1_700_000_000_000, no)
-}
-
-fn new_run(no: u128) -> NewRun {
-    NewRun {
-        id: run(no),
-        graph: GRAPH,
-        name: "diamond".into(),
-        inputs: json!({}),
-        labels: BTreeMap::new(),
-        namespace: "default".into(),
-        base_dir: "/".into(),
-        seed: 7,
-        created_ms: 1_700_000_000_000,
-        batch: None,
-        priority: PRIORITY,
-    }
+    new_run(no, GRAPH, None).id
 }
 
 fn open(url: &str) -> Arc<RedisStore> {
@@ -114,7 +98,7 @@ async fn submit_all(store: &Arc<RedisStore>) {
     let mut submissions = JoinSet::new();
     for no in 0..RUNS {
         let store = Arc::clone(store);
-        submissions.spawn(async move { store.submit(new_run(no)).await.expect("submitted") });
+        submissions.spawn(async move { store.submit(new_run(no, GRAPH, None)).await.expect("submitted") });
     }
     assert!(submissions.join_all().await.into_iter().all(|new| new));
 }
