@@ -3,8 +3,8 @@
 use anyhow::Context as _;
 use reelmill_media::{Unwatched, VideoCodec, VideoSettings, synth};
 use reelmill_plugin_video::{
-    Canvas, CaptionStyle, Clip, Fit, Media, Motion, Music, Plan, Shot, Sound, Timeline, Transition,
-    WhenShort, Word, subtitles,
+    Canvas, CaptionStyle, Captions, Clip, Fit, Media, Motion, Music, Plan, Shot, Sound, Timeline, Transition,
+    WhenShort, Word,
 };
 use std::path::{Path, PathBuf};
 
@@ -71,8 +71,8 @@ impl Composition {
         ))?;
         let timeline = self.timeline();
         let plan = Plan::new(&timeline, self.canvas).map_err(anyhow::Error::msg)?;
-        let captions = subtitles(&timeline, &plan, self.canvas).map_err(anyhow::Error::msg)?;
-        std::fs::write(self.file("captions.ass"), captions.context("the text has words")?)?;
+        let captions = Captions::set(&timeline, &plan, self.canvas, &self.folder)?;
+        std::fs::write(self.file("captions.ass"), captions.context("the text has words")?.ass(false)?)?;
         std::fs::write(self.file("timeline.json"), serde_json::to_vec(&timeline)?)?;
         Ok(())
     }

@@ -11,6 +11,7 @@ mod compare;
 mod control;
 mod encode;
 mod error;
+mod fonts;
 mod frames;
 mod graph;
 mod limiter;
@@ -28,6 +29,7 @@ pub use compare::{Ssim, ssim};
 pub use control::{Control, Progress, Unwatched};
 pub use encode::{AudioEncoder, AudioSettings, VideoCodec, VideoEncoder, VideoSettings};
 pub use error::{Error, ErrorKind, Result};
+pub use fonts::{Font, font_families, font_of_family, font_of_file, font_with, usual_font};
 pub use frames::{
     Plane, audio_frame, copy_samples, gray_mean, interleaved, plane, planes_mut, prepare_for_encoder, share,
 };

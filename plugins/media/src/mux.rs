@@ -1,9 +1,9 @@
 //! Writing a container. A file that was not finished is removed when its muxer goes away.
-#![expect(unsafe_code, reason = "the codec tag of a stream is a plain field of a C structure")]
+#![expect(unsafe_code, reason = "streams of text, and the codec tag of a stream, have no safe door")]
 
 use crate::encode::{AudioEncoder, VideoEncoder};
 use crate::error::{Error, Result};
-use ffmpeg_next as av;
+use ffmpeg_next::{self as av, ffi};
 use std::path::{Path, PathBuf};
 
 /// A container being written.
@@ -55,6 +55,55 @@ impl Muxer {
         Ok(self.streams.len() - 1)
     }
 
+    /// Adds a track of text that players can show (`mov_text`, 3GPP TS 26.245), with an ISO 639-2 language. Its times
+    /// are milliseconds.
+    pub fn add_text(&mut self, language: &str, width: u32, height: u32) -> Result<usize> {
+        let output = self.output.as_mut().ok_or_else(|| Error::output(&self.path, "it is closed"))?;
+        let time_base = av::Rational(1, 1_000);
+        let description = text_description();
+        // SAFETY: the context is open and borrowed mutably; the new stream belongs to it. The description is copied
+        // into memory of libav's allocator with the padding that it asks for, and freed by libav.
+        let index = unsafe {
+            let stream = ffi::avformat_new_stream(output.as_mut_ptr(), std::ptr::null());
+            let padding = ffi::AV_INPUT_BUFFER_PADDING_SIZE as usize;
+            let extra = ffi::av_mallocz(description.len() + padding).cast::<u8>();
+            if stream.is_null() || extra.is_null() {
+                return Err(Error::output(&self.path, "no memory for a track of text"));
+            }
+            std::ptr::copy_nonoverlapping(description.as_ptr(), extra, description.len());
+            let parameters = (*stream).codecpar;
+            (*parameters).codec_type = ffi::AVMediaType::AVMEDIA_TYPE_SUBTITLE;
+            (*parameters).codec_id = ffi::AVCodecID::AV_CODEC_ID_MOV_TEXT;
+            (*parameters).extradata = extra;
+            (*parameters).extradata_size = i32::try_from(description.len()).unwrap_or(0);
+            (*parameters).width = i32::try_from(width).unwrap_or(0);
+            (*parameters).height = i32::try_from(height).unwrap_or(0);
+            (*stream).index
+        };
+        let index = usize::try_from(index).unwrap_or(0);
+        if let Some(mut stream) = output.stream_mut(index) {
+            stream.set_time_base(time_base);
+            let mut metadata = av::Dictionary::new();
+            metadata.set("language", language);
+            stream.set_metadata(metadata);
+        }
+        self.streams.push((time_base, None));
+        Ok(self.streams.len() - 1)
+    }
+
+    /// Writes a text of such a track; an empty one ends the text before.
+    pub fn write_text(&mut self, stream: usize, start_ms: u64, end_ms: u64, text: &str) -> Result<()> {
+        let text = &text.as_bytes()[..text.floor_char_boundary(usize::from(u16::MAX))];
+        let length = u16::try_from(text.len()).unwrap_or(0).to_be_bytes();
+        let mut packet = av::Packet::copy(&[&length, text].concat());
+        let time = |ms: u64| i64::try_from(ms).ok();
+        packet.set_pts(time(start_ms));
+        packet.set_dts(time(start_ms));
+        packet.set_duration(time(end_ms.saturating_sub(start_ms)).unwrap_or(0));
+        packet.set_flags(av::packet::Flags::KEY);
+        self.write(stream, packet)
+    }
+
     fn start(&mut self) -> Result<()> {
         let Some(output) = self.output.as_mut() else { return Ok(()) };
         let mut options = av::Dictionary::new();
@@ -98,6 +147,21 @@ impl Muxer {
         let length = std::fs::metadata(&self.path).map_err(|e| Error::output(&self.path, e))?;
         Ok(length.len())
     }
+}
+
+/// How a track of text looks where the player has no wish of its own: white, below, in the middle.
+fn text_description() -> Vec<u8> {
+    let mut bytes = vec![0, 0, 0, 0, 1, 0xff];
+    // No background, and a box that the player chooses.
+    bytes.extend([0; 12]);
+    // All letters in font 1, size 18, white.
+    bytes.extend([0, 0, 0, 0, 0, 1, 0, 18, 0xff, 0xff, 0xff, 0xff]);
+    // A table of one font: 23 bytes, one entry, number 1, a name of ten letters.
+    bytes.extend([0, 0, 0, 23]);
+    bytes.extend(b"ftab");
+    bytes.extend([0, 1, 0, 1, 10]);
+    bytes.extend(b"Sans-Serif");
+    bytes
 }
 
 impl Drop for Muxer {

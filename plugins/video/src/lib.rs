@@ -15,16 +15,18 @@ mod render;
 mod sequence;
 mod shot;
 mod stages;
+mod style;
 mod thumbnail;
 mod timeline;
 
-pub use captions::subtitles;
+pub use captions::{Captions, Cue};
 pub use plan::{Canvas, Plan};
 pub use render::{Output, Rendered, render};
-pub use stages::{Clip as ClipStage, Compose, Encode, Thumbnail};
+pub use stages::{Clip as ClipStage, Compose, Encode, Subtitles, Thumbnail};
+pub use style::{CaptionStyle, Corners, Delivery, Karaoke, Place, Platform, Position, Safe};
 pub use timeline::{
-    CaptionStyle, Clip, Fit, Loudness, Media, Motion, Music, Position, Shot, Sound, Timeline, Transition,
-    TransitionKind, WhenShort, Word,
+    Clip, Fit, Loudness, Media, Motion, Music, Shot, Sound, Timeline, Transition, TransitionKind, WhenShort,
+    Word,
 };
 
 reelmill_sdk::export_plugin! {
@@ -32,5 +34,5 @@ reelmill_sdk::export_plugin! {
     version: env!("CARGO_PKG_VERSION"),
     license: "MIT OR Apache-2.0",
     description: "Scenes, compositions and finished videos, rendered in one pass by libav",
-    stages: [ClipStage, Compose, Encode, Thumbnail],
+    stages: [ClipStage, Compose, Encode, Subtitles, Thumbnail],
 }

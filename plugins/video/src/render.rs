@@ -1,10 +1,11 @@
 //! A timeline becomes a file: its sound first (cheap, and its loudness has to be known), then pictures and sound
 //! together in one pass. Pictures are made on one thread and encoded on another, a few frames apart.
 
-use crate::captions::subtitles;
+use crate::captions::{Captions, FontsFolder, Soft};
 use crate::mix::mix;
 use crate::plan::{Canvas, Plan};
 use crate::sequence::Sequence;
+use crate::style::CaptionStyle;
 use crate::timeline::Timeline;
 use reelmill_media::{
     AudioEncoder, AudioSettings, Control, Error, Graph, Loudness, Muxer, PcmReader, Pixel, Progress, Pull,
@@ -82,22 +83,12 @@ pub fn render(
     let canvas = output.canvas;
     let plan = Plan::new(timeline, canvas).map_err(Error::Setting)?;
     // Everything that can be refused is, before the first frame is made.
-    let captions = subtitles(timeline, &plan, canvas).map_err(Error::Setting)?;
+    let captions = Captions::set(timeline, &plan, canvas, scratch)?;
     let encoder = VideoEncoder::open(&output.video())?;
     let sound = Soundtrack::make(timeline, &plan, canvas, scratch, control)?;
-    let finish = match captions {
-        Some(text) => {
-            let helper = Helper::new(scratch, "captions.ass");
-            std::fs::write(&helper.0, text).map_err(|e| Error::Output {
-                path: helper.0.clone(),
-                reason: e.to_string(),
-                log: Vec::new(),
-            })?;
-            Some(helper)
-        }
-        None => None,
-    };
-    let finish = Finish { captions: finish, ten_bit: output.ten_bit, canvas };
+    let burnt = captions.as_ref().filter(|_| timeline.captions.as_ref().is_some_and(CaptionStyle::burnt));
+    let burnt = burnt.map(|captions| Burnt::write(captions, scratch)).transpose()?;
+    let finish = Finish { burnt, ten_bit: output.ten_bit, canvas };
     let (sender, receiver) = sync_channel(QUEUE);
     std::thread::scope(|scope| {
         let producer = std::thread::Builder::new().name("frames".into());
@@ -110,7 +101,8 @@ pub fn render(
                 }
             })
             .map_err(|e| Error::Setting(format!("no thread for the frames: {e}")))?;
-        let pass = Encoding::new(encoder, sound.as_ref(), output, to)?;
+        let soft = captions.as_ref().filter(|_| timeline.captions.as_ref().is_some_and(CaptionStyle::soft));
+        let pass = Encoding::new(encoder, sound.as_ref(), soft, output, to)?;
         pass.run(receiver, plan.frames, control).map(|bytes| Rendered {
             frames: plan.frames,
             duration_ms: (plan.frames * 1_000 + u64::from(canvas.fps) / 2) / u64::from(canvas.fps),
@@ -162,17 +154,41 @@ impl Soundtrack {
     }
 }
 
+/// Captions that become part of the picture.
+struct Burnt {
+    file: Helper,
+    fonts: Option<FontsFolder>,
+}
+
+impl Burnt {
+    fn write(captions: &Captions, scratch: &Path) -> Result<Self> {
+        let file = Helper::new(scratch, "captions.ass");
+        let failed = |e: std::io::Error| Error::Output {
+            path: file.0.clone(),
+            reason: e.to_string(),
+            log: Vec::new(),
+        };
+        std::fs::write(&file.0, captions.ass(false)?).map_err(failed)?;
+        Ok(Self { file, fonts: captions.fonts(scratch)? })
+    }
+
+    fn filter(&self) -> String {
+        let fonts = FontsFolder::option(self.fonts.as_ref());
+        format!("ass=filename={}{fonts},", escape(&self.file.0.to_string_lossy()))
+    }
+}
+
 /// What is done to every frame of the canvas last.
 struct Finish {
-    captions: Option<Helper>,
+    burnt: Option<Burnt>,
     ten_bit: bool,
     canvas: Canvas,
 }
 
 impl Finish {
     fn graph(&self) -> Result<Option<Graph>> {
-        let burn = match &self.captions {
-            Some(file) => format!("ass=filename={},", escape(&file.0.to_string_lossy())),
+        let burn = match &self.burnt {
+            Some(burnt) => burnt.filter(),
             None if self.ten_bit => String::new(),
             None => return Ok(None),
         };
@@ -229,6 +245,7 @@ struct Encoding {
     video: VideoEncoder,
     video_stream: usize,
     sound: Option<Sounding>,
+    text: Option<Track>,
     fps: u64,
 }
 
@@ -238,8 +255,21 @@ struct Sounding {
     stream: usize,
 }
 
+/// The captions as a track of the file.
+struct Track {
+    texts: std::vec::IntoIter<Soft>,
+    next: Option<Soft>,
+    stream: usize,
+}
+
 impl Encoding {
-    fn new(video: VideoEncoder, sound: Option<&Soundtrack>, output: &Output, to: &Path) -> Result<Self> {
+    fn new(
+        video: VideoEncoder,
+        sound: Option<&Soundtrack>,
+        soft: Option<&Captions>,
+        output: &Output,
+        to: &Path,
+    ) -> Result<Self> {
         let mut muxer = Muxer::create(to)?;
         let video_stream = muxer.add_video(&video)?;
         let sound = match sound {
@@ -250,7 +280,16 @@ impl Encoding {
             }
             None => None,
         };
-        Ok(Self { muxer, video, video_stream, sound, fps: u64::from(output.canvas.fps) })
+        let text = match soft {
+            Some(captions) => {
+                let Canvas { width, height, .. } = output.canvas;
+                let stream = muxer.add_text(captions.language(), width, height)?;
+                let mut texts = captions.soft().into_iter();
+                Some(Track { next: texts.next(), texts, stream })
+            }
+            None => None,
+        };
+        Ok(Self { muxer, video, video_stream, sound, text, fps: u64::from(output.canvas.fps) })
     }
 
     fn run(
@@ -270,6 +309,7 @@ impl Encoding {
             self.video.encode(&mut frame, |p| self.muxer.write(self.video_stream, p))?;
             let done = self.video.frames();
             self.sound_until(done * u64::from(RATE) / self.fps)?;
+            self.text_until(done * 1_000 / self.fps)?;
             let rate = done as f64 / started.elapsed().as_secs_f64().max(1e-3);
             control.progress(&Progress { done, total, unit: "frames", phase: "encode", rate });
         }
@@ -284,6 +324,16 @@ impl Encoding {
             encoder.finish(|p| self.muxer.write(*stream, p))?;
         }
         self.muxer.finish()
+    }
+
+    /// Writes the captions that begin before a time.
+    fn text_until(&mut self, ms: u64) -> Result<()> {
+        let Some(track) = self.text.as_mut() else { return Ok(()) };
+        while let Some(soft) = track.next.take_if(|soft| soft.start_ms < ms) {
+            self.muxer.write_text(track.stream, soft.start_ms, soft.end_ms, &soft.text)?;
+            track.next = track.texts.next();
+        }
+        Ok(())
     }
 
     /// Encodes sound up to a sample's number, so that both streams stay side by side in the file.

@@ -3,6 +3,7 @@
 //! Files stand in it as artifact references (or paths), so that it is small and nothing is copied. All times
 //! are milliseconds. Pure: nothing here opens a file.
 
+use crate::style::CaptionStyle;
 use reelmill_sdk::prelude::*;
 use std::path::Path;
 
@@ -259,68 +260,6 @@ fn fade_in() -> u64 {
 }
 fn fade_out() -> u64 {
     3_000
-}
-
-/// Where captions stand.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Position {
-    /// In the lower part, above what players cover.
-    #[default]
-    Bottom,
-    /// In the middle.
-    Middle,
-    /// In the upper part.
-    Top,
-}
-
-/// How captions look. Sizes are percent of the picture's shorter side, so that they suit every aspect.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct CaptionStyle {
-    /// Name of the font family, as installed on the worker.
-    pub font: String,
-    /// Height of the letters' line.
-    #[schemars(range(min = 1.0, max = 30.0))]
-    pub size_percent: f64,
-    /// Whether letters are bold.
-    pub bold: bool,
-    /// Colour of the letters, `#rrggbb`.
-    pub colour: String,
-    /// Colour of the word being said; nothing keeps all words alike.
-    pub highlight: Option<String>,
-    /// Colour of the letters' edge.
-    pub stroke_colour: String,
-    /// Width of the edge.
-    #[schemars(range(min = 0.0, max = 5.0))]
-    pub stroke_percent: f64,
-    /// Colour of a box behind the letters; nothing means no box.
-    pub background: Option<String>,
-    /// Where they stand.
-    pub position: Position,
-    /// Lines shown at once.
-    #[schemars(range(min = 1, max = 3))]
-    pub lines: u32,
-    /// Whether letters are made capitals.
-    pub uppercase: bool,
-}
-
-impl Default for CaptionStyle {
-    fn default() -> Self {
-        Self {
-            font: "DejaVu Sans".into(),
-            size_percent: 6.5,
-            bold: true,
-            colour: "#ffffff".into(),
-            highlight: None,
-            stroke_colour: "#000000".into(),
-            stroke_percent: 0.45,
-            background: None,
-            position: Position::Bottom,
-            lines: 2,
-            uppercase: false,
-        }
-    }
 }
 
 /// What the sound is brought to.

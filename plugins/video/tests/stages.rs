@@ -1,104 +1,14 @@
 //! The stages as a pipeline uses them, on small made material; every file that comes out is looked into.
 
-use reelmill_media::{
-    Graph, Meter, Pixel, Pull, StereoReader, Unwatched, VideoCodec, VideoFrame, VideoReader, VideoSettings,
-    gray_mean, plane, probe, save_picture, synth,
-};
+mod common;
+
+use common::{World, frames, mean, samples, words};
+use reelmill_media::{Meter, Pixel, Unwatched, VideoCodec, VideoFrame, VideoSettings, plane, probe, synth};
 use reelmill_plugin_video::{ClipStage, Compose, Encode, Thumbnail};
 use reelmill_sdk::FailureClass;
 use reelmill_sdk::serde_json::{Value, json};
 use reelmill_sdk::testing::Bench;
-use std::path::{Path, PathBuf};
-
-/// A folder with material, and one for what the stages write.
-struct World {
-    dir: tempfile::TempDir,
-    bench: Bench,
-}
-
-impl World {
-    fn new() -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let scratch = dir.path().join("scratch");
-        std::fs::create_dir(&scratch).unwrap();
-        Self { bench: Bench::new(&scratch), dir }
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.dir.path().join(name)
-    }
-
-    fn out(&self, file: &Value) -> PathBuf {
-        self.dir.path().join("scratch").join(file["$file"].as_str().unwrap())
-    }
-
-    /// A clip from a generator, 160 x 90.
-    fn clip(&self, name: &str, source: &str, seconds: f64) -> String {
-        let settings = VideoSettings {
-            codec: VideoCodec::H264,
-            width: 160,
-            height: 90,
-            fps: 25,
-            crf: 20.0,
-            preset: "ultrafast".into(),
-            threads: 1,
-            keyframe_interval: 25,
-            ten_bit: false,
-        };
-        let spec = format!("{source}:s=160x90:r=25:d={seconds},setsar=1,format=yuv420p[out]");
-        let path = self.path(name);
-        synth(&path, Some((&spec, &settings)), None, &Unwatched).unwrap();
-        path.to_str().unwrap().to_owned()
-    }
-
-    /// A tone, a stand-in for speech: it comes and goes three times a second.
-    fn tone(&self, name: &str, seconds: f64, volume: f64) -> String {
-        let spec = format!(
-            "sine=f=300:r=48000:d={seconds},volume='{volume}*(0.55+0.45*sin(18.8*t))':eval=frame,\
-             aformat=sample_fmts=flt:sample_rates=48000:channel_layouts=stereo[out]"
-        );
-        let path = self.path(name);
-        synth(&path, None, Some(&spec), &Unwatched).unwrap();
-        path.to_str().unwrap().to_owned()
-    }
-
-    fn picture(&self, name: &str, spec: &str) -> String {
-        let mut graph = Graph::video(&format!("{spec},format=yuvj420p[out]"), &[]).unwrap();
-        let mut frame = VideoFrame::empty();
-        assert_eq!(graph.pull(&mut frame).unwrap(), Pull::Frame);
-        let path = self.path(name);
-        save_picture(&frame, &path).unwrap();
-        path.to_str().unwrap().to_owned()
-    }
-
-    fn encode(&self, source: &Value, more: &Value) -> Value {
-        let mut with = json!({ "source": source, "preset": "ultrafast", "height": 180, "threads": 1 });
-        with.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-        self.bench.run::<Encode>(with).unwrap()
-    }
-}
-
-fn frames(path: &Path) -> Vec<VideoFrame> {
-    let mut reader = VideoReader::open(path, 0, 1).unwrap();
-    std::iter::from_fn(|| reader.next_frame().unwrap()).collect()
-}
-
-fn samples(path: &Path) -> Vec<f32> {
-    let (mut reader, mut all) = (StereoReader::open(path, 0).unwrap(), Vec::new());
-    reader.read(60 * 48_000, &mut all).unwrap();
-    all
-}
-
-fn words(text: &str, each_ms: u64) -> Value {
-    let words = (0u64..).zip(text.split(' '));
-    words
-        .map(|(i, w)| json!({ "text": w, "start_ms": i * each_ms, "end_ms": i * each_ms + each_ms - 20 }))
-        .collect()
-}
-
-fn mean(frame: &VideoFrame) -> f64 {
-    gray_mean(plane(frame, 0))
-}
+use std::path::Path;
 
 #[test]
 fn a_whole_composition_comes_out_as_asked() {
@@ -138,30 +48,6 @@ fn a_whole_composition_comes_out_as_asked() {
     let left: Vec<_> =
         std::fs::read_dir(world.path("scratch")).unwrap().map(|e| e.unwrap().file_name()).collect();
     assert_eq!(left.len(), 2, "only the two videos stay: {left:?}");
-}
-
-#[test]
-fn captions_stand_where_and_when_they_should() {
-    let world = World::new();
-    let grey = world.clip("grey.mp4", "color=c=0x606060", 2.0);
-    let clip = json!({ "footage": [grey], "seconds": 2, "words": words("SEE THE SEA", 300) });
-    let clip = world.bench.run::<ClipStage>(clip).unwrap()["video"].clone();
-    let pixels = |captions: Value| {
-        let composed = world.bench.run::<Compose>(json!({ "clips": [clip], "captions": captions })).unwrap();
-        let encoded = world.encode(&composed["video"], &json!({ "crf": 10 }));
-        let all = frames(&world.out(&encoded["video"]));
-        // Bright pixels in the upper and the lower half, while words are said and after.
-        let bright = |frame: &VideoFrame, half: usize| {
-            let luma = plane(frame, 0);
-            (half * 160..half * 160 + 160).flat_map(|y| luma.row(y)).filter(|v| **v > 190).count()
-        };
-        [bright(&all[10], 0), bright(&all[10], 1), bright(&all[50], 0), bright(&all[50], 1)]
-    };
-    let bottom = pixels(json!(true));
-    assert!(bottom[1] > 80 && bottom[0] == 0 && bottom[2] == 0 && bottom[3] == 0, "{bottom:?}");
-    let top = pixels(json!({ "position": "top" }));
-    assert!(top[0] > 80 && top[1] == 0, "{top:?}");
-    assert_eq!(pixels(json!(false)), [0, 0, 0, 0]);
 }
 
 #[test]

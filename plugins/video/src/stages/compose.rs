@@ -3,9 +3,8 @@
 use super::common::{Watch, canvas, default_aspect, default_fps, default_height, failure, mezzanine, traits};
 use super::source::{clip_of_file, sound_ms};
 use crate::render::render;
-use crate::timeline::{
-    CaptionStyle, Clip, Fit, Loudness, Media, Music, Timeline, Transition, TransitionKind,
-};
+use crate::style::CaptionStyle;
+use crate::timeline::{Clip, Fit, Loudness, Media, Music, Timeline, Transition, TransitionKind};
 use reelmill_sdk::prelude::*;
 
 /// A scene.

@@ -5,9 +5,11 @@ mod common;
 mod compose;
 mod encode;
 mod source;
+mod subtitles;
 mod thumbnail;
 
 pub use clip::Clip;
 pub use compose::Compose;
 pub use encode::Encode;
+pub use subtitles::Subtitles;
 pub use thumbnail::Thumbnail;
