@@ -83,6 +83,7 @@ impl Bench {
             call: CallInfo::default(),
             scratch: self.root.path().join("scratch/attempt"),
             read_paths: Vec::new(),
+            write_paths: Vec::new(),
             run_timeout: Some(Duration::from_secs(10)),
             idle_timeout: None,
             memory_bytes: None,

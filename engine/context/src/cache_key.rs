@@ -35,15 +35,17 @@ pub fn parts(
     Some(parts)
 }
 
-/// Whether a value under this schema may be a path: itself, by reference, or as one of several choices.
+/// Whether a value under this schema may be a path that is read: itself, by reference, or as one of several choices.
+/// What a stage keeps in a folder that it writes to changes no result.
 fn may_be_path(schema: &Value, root: &Value) -> bool {
+    let is_read = |schema: &Value| schema.get("x-path").is_some_and(|kind| kind != "write");
     let target = |schema: &Value| {
         let pointer = schema.get("$ref")?.as_str()?.strip_prefix('#')?;
-        root.pointer(pointer)?.get("x-path").cloned()
+        root.pointer(pointer)
     };
     let choices = schema.get("anyOf").and_then(Value::as_array);
-    schema.get("x-path").is_some()
-        || target(schema).is_some()
+    is_read(schema)
+        || target(schema).is_some_and(is_read)
         || choices.is_some_and(|all| all.iter().any(|one| may_be_path(one, root)))
 }
 
@@ -129,6 +131,7 @@ mod tests {
         for (schema, expected) in [
             (json!({ "x-path": "read" }), true),
             (json!({ "$ref": "#/$defs/Folder" }), true),
+            (json!({ "type": "string", "x-path": "write" }), false),
             (
                 json!({ "anyOf": [{ "anyOf": [{ "type": "object" }, { "x-path": "read" }] }, { "type": "null" }] }),
                 true,

@@ -74,7 +74,8 @@ pub struct StageManifest {
     /// One line.
     pub summary: String,
     /// JSON Schema (2020-12) of `with`. A property with `"x-path": "read"` is a path on the worker's disk:
-    /// it is resolved beside the pipeline file and the sandbox lets the stage read it.
+    /// it is resolved beside the pipeline file and the sandbox lets the stage read it. With `"x-path": "write"` it
+    /// is a folder that outlives the attempt: it is made if it is missing, and the stage may write there.
     pub input: Value,
     /// JSON Schema of the outputs.
     pub output: Value,

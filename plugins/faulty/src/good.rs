@@ -175,6 +175,36 @@ impl Stage for WriteFile {
     }
 }
 
+/// What [`Keep`] takes.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Kept {
+    /// What to write.
+    pub text: String,
+    /// The folder that keeps it.
+    pub folder: WritePath,
+}
+
+/// Leaves a file in a folder that outlives the attempt.
+pub struct Keep;
+
+impl Stage for Keep {
+    const ID: &'static str = "keep";
+    const VERSION: &'static str = "1.0.0";
+    const SUMMARY: &'static str = "Leaves a text file in a folder that outlives the attempt";
+    type Input = Kept;
+    type Output = Anything;
+
+    fn open() -> Result<Self, StageError> {
+        Ok(Self)
+    }
+
+    fn run(&mut self, input: Kept, _: &Cx<'_>) -> Result<Anything, StageError> {
+        std::fs::write(input.folder.as_path().join("text.txt"), input.text).context("write text.txt")?;
+        Ok(Anything::new())
+    }
+}
+
 /// What [`Post`] takes.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -11,8 +11,8 @@ reelmill_sdk::export_plugin! {
     license: "MIT OR Apache-2.0",
     description: "Stages that misbehave, to test what contains them",
     stages: [
-        good::Noop, good::Clock, good::Nap, good::Echo, good::Pooled, good::WriteFile, good::Post,
-        good::UntilCancelled, good::Report,
+        good::Noop, good::Clock, good::Nap, good::Echo, good::Pooled, good::WriteFile, good::Keep,
+        good::Post, good::UntilCancelled, good::Report,
         wrong::Panic, wrong::Segfault, wrong::Abort, wrong::Oom, wrong::Hang, wrong::Flood, wrong::Noise, wrong::Garbage,
         wrong::Exit, wrong::Forbidden, wrong::OpenFails, wrong::Leak, wrong::LeaveProcess,
     ],

@@ -169,6 +169,41 @@ impl AsRef<Path> for InputPath {
     }
 }
 
+/// A folder on the worker's disk in `with` that outlives the attempt: what a stage has to remember, or where it puts
+/// things down. The engine makes it absolute (beside the pipeline file) and makes it if it is missing; the sandbox lets
+/// the stage write there. Attempts of several processes may have it at the same time.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct WritePath(pub PathBuf);
+
+impl WritePath {
+    /// The folder.
+    #[must_use]
+    pub fn as_path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl AsRef<Path> for WritePath {
+    fn as_ref(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl JsonSchema for WritePath {
+    fn schema_name() -> Cow<'static, str> {
+        "WritePath".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "minLength": 1, "x-path": "write" })
+    }
+}
+
 impl JsonSchema for InputPath {
     fn schema_name() -> Cow<'static, str> {
         "InputPath".into()

@@ -58,7 +58,7 @@ pub mod export;
 pub mod stage;
 pub mod testing;
 
-pub use artifact::{Artifact, InputPath, OutputFile};
+pub use artifact::{Artifact, InputPath, OutputFile, WritePath};
 #[cfg(feature = "async")]
 pub use asynchronous::{Async, AsyncStage};
 pub use cx::Cx;
@@ -76,7 +76,7 @@ pub use stage::{Stage, StageTraits};
 pub mod prelude {
     pub use crate::{
         Artifact, Context, Cx, Effects, Example, InputPath, Needs, OutputFile, Progress, Reuse, Severity,
-        Stage, StageError, StageTraits, export_plugin,
+        Stage, StageError, StageTraits, WritePath, export_plugin,
     };
     pub use schemars::JsonSchema;
     pub use serde::{Deserialize, Serialize};

@@ -24,6 +24,8 @@ pub struct Attempt {
     pub scratch: PathBuf,
     /// Files and folders the stage may read besides artifacts and what its manifest asks for.
     pub read_paths: Vec<PathBuf>,
+    /// Folders that the stage may write to besides its scratch.
+    pub write_paths: Vec<PathBuf>,
     /// How long it may take.
     pub run_timeout: Option<Duration>,
     /// How long it may say nothing.

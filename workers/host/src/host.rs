@@ -154,6 +154,7 @@ impl Host {
         if !attempt.scratch.starts_with(&config.scratch_root) {
             write.push(attempt.scratch.clone());
         }
+        write.extend_from_slice(&attempt.write_paths);
         let confinement = environment::confinement(
             config,
             &program,

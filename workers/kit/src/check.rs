@@ -101,6 +101,7 @@ impl<'a> Bench<'a> {
         let file = folder.path().join("sample.txt");
         // Should it not be written, the stage says so when it reads it.
         let _ = std::fs::write(&file, "A sample file.\n");
+        let _ = std::fs::create_dir(folder.path().join("kept"));
         Self { plugin, stage, host, folder: folder.path().to_owned(), file }
     }
 
@@ -254,6 +255,7 @@ impl<'a> Bench<'a> {
             call: facts(),
             scratch: scratch.path().to_owned(),
             read_paths: vec![self.file.clone()],
+            write_paths: vec![self.folder.join("kept")],
             run_timeout: Some(RUN_LIMIT),
             idle_timeout: None,
             memory_bytes: None,

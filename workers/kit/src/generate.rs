@@ -54,8 +54,11 @@ impl<'a> Generator<'a> {
         if schema.get("x-artifact").is_some() {
             return self.artifact();
         }
-        if schema.get("x-path").is_some() {
-            return self.file.to_string_lossy().into();
+        match schema.get("x-path").and_then(Value::as_str) {
+            // The folder that the bench keeps beside its sample file.
+            Some("write") => return self.file.with_file_name("kept").to_string_lossy().into(),
+            Some(_) => return self.file.to_string_lossy().into(),
+            None => {}
         }
         if let Some(value) = schema.get("default").filter(|_| self.size != Size::Huge) {
             return value.clone();

@@ -41,6 +41,22 @@ async fn a_stage_is_told_its_facts_and_reaches_what_its_sandbox_allows() {
 }
 
 #[tokio::test]
+async fn a_folder_that_was_granted_can_be_written_to_and_others_cannot() {
+    let bench = Bench::new().await;
+    let kept = bench.root.path().join("kept");
+    std::fs::create_dir(&kept).unwrap();
+    let keep = || json!({ "text": "hey", "folder": kept });
+    let (attempt, said) = bench.attempt("keep", keep());
+    let (end, _) = tokio::join!(bench.host.run(attempt), listen(said));
+    assert_eq!(end.result.unwrap_err().class, FailureClass::Permanent);
+    let (mut attempt, said) = bench.attempt("keep", keep());
+    attempt.write_paths = vec![kept.clone()];
+    let (end, _) = tokio::join!(bench.host.run(attempt), listen(said));
+    end.result.unwrap();
+    assert_eq!(std::fs::read_to_string(kept.join("text.txt")).unwrap(), "hey");
+}
+
+#[tokio::test]
 async fn logs_files_and_usage_come_back() {
     let bench = Bench::new().await;
     let (attempt, said) = bench.attempt("echo", json!({ "a": [1, 2.5, null] }));

@@ -286,6 +286,7 @@ impl Executor {
             call: work.call(),
             scratch: scratch.path().to_owned(),
             read_paths: inputs.read_paths.clone(),
+            write_paths: inputs.write_paths.clone(),
             run_timeout: timeout
                 .run_ms
                 .map(|ms| Duration::from_millis(ms.saturating_mul(work.timeout_times()))),

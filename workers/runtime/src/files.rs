@@ -21,6 +21,8 @@ pub struct Inputs {
     pub artifacts: HashMap<Digest, Pin>,
     /// Paths named by properties with `"x-path": "read"`, absolute.
     pub read_paths: Vec<PathBuf>,
+    /// Folders named by properties with `"x-path": "write"`, absolute. They are there.
+    pub write_paths: Vec<PathBuf>,
 }
 
 impl Inputs {
@@ -44,10 +46,24 @@ pub async fn resolve_inputs(
     named_artifacts(with, &mut named)?;
     let fetched: Vec<_> = named.into_iter().map(|(digest, name)| fetch(digest, name, artifacts)).collect();
     let pins = stream::iter(fetched).buffer_unordered(TRANSFERS_AT_ONCE).try_collect().await?;
-    let mut inputs = Inputs { artifacts: pins, read_paths: Vec::new() };
-    add_paths(with, &inputs.artifacts);
-    resolve_paths(with, schema, schema, base_dir, &mut inputs.read_paths);
+    add_paths(with, &pins);
+    let mut paths = Vec::new();
+    resolve_paths(with, schema, schema, base_dir, &mut paths);
+    let (write, read): (Vec<_>, Vec<_>) = paths.into_iter().partition(|(kind, _)| kind == "write");
+    let only = |paths: Vec<(String, PathBuf)>| paths.into_iter().map(|(_, path)| path).collect();
+    let inputs = Inputs { artifacts: pins, read_paths: only(read), write_paths: only(write) };
+    for folder in &inputs.write_paths {
+        tokio::fs::create_dir_all(folder).await.map_err(|error| no_folder(folder, &error))?;
+    }
     Ok(inputs)
+}
+
+fn no_folder(folder: &Path, error: &std::io::Error) -> Failure {
+    let message = format!(
+        "the folder {} that `with` names could not be made: {error}; name one that this worker may write to",
+        folder.display()
+    );
+    Failure::new(FailureClass::InvalidConfig, message).with_code("no_folder")
 }
 
 /// The artifacts that a value names, with a name for people each.
@@ -115,15 +131,21 @@ pub async fn all_there(named: &[(Digest, u64)], artifacts: &Artifacts) -> Result
     Ok(answers.into_iter().all(|is_there| is_there))
 }
 
-/// Walks `with` beside its schema; a string under `"x-path"` is a path beside the pipeline file.
-fn resolve_paths(value: &mut Value, schema: &Value, root: &Value, base_dir: &Path, found: &mut Vec<PathBuf>) {
+/// Walks `with` beside its schema; a string under `"x-path"` is a path beside the pipeline file, to be read or written.
+fn resolve_paths(
+    value: &mut Value,
+    schema: &Value,
+    root: &Value,
+    base_dir: &Path,
+    found: &mut Vec<(String, PathBuf)>,
+) {
     let schema = follow(schema, root);
-    if schema.get("x-path").is_some()
+    if let Some(kind) = schema.get("x-path")
         && let Value::String(text) = value
     {
         let path = base_dir.join(&*text);
         *text = path.to_string_lossy().into_owned();
-        found.push(path);
+        found.push((kind.as_str().unwrap_or_default().to_owned(), path));
         return;
     }
     for choice in ["anyOf", "oneOf", "allOf"] {
@@ -313,5 +335,22 @@ mod tests {
             resolve_inputs(&mut with, &schema, Path::new("/home/me"), &artifacts).await.expect("resolved");
         assert_eq!(with, json!({"folder": "/home/me/media", "title": "media", "more": ["/abs"]}));
         assert_eq!(inputs.read_paths, vec![PathBuf::from("/home/me/media"), PathBuf::from("/abs")]);
+        assert_eq!(inputs.write_paths, Vec::<PathBuf>::new());
+    }
+
+    #[tokio::test]
+    async fn a_folder_to_write_to_is_made_and_is_not_one_to_read() {
+        let (dir, artifacts, _scratch) = store();
+        let schema = json!({ "properties": { "state": { "type": "string", "x-path": "write" } } });
+        let mut with = json!({ "state": "kept/here" });
+        let inputs = resolve_inputs(&mut with, &schema, dir.path(), &artifacts).await.expect("resolved");
+        assert_eq!(inputs.write_paths, [dir.path().join("kept/here")]);
+        assert!(inputs.read_paths.is_empty() && inputs.write_paths[0].is_dir());
+
+        std::fs::write(dir.path().join("file"), "").expect("written");
+        let mut with = json!({ "state": "file/under" });
+        let failure =
+            resolve_inputs(&mut with, &schema, dir.path(), &artifacts).await.expect_err("no folder");
+        assert_eq!((failure.class, failure.code.as_str()), (FailureClass::InvalidConfig, "no_folder"));
     }
 }

@@ -76,6 +76,7 @@ impl Bench {
             call,
             scratch,
             read_paths: Vec::new(),
+            write_paths: Vec::new(),
             run_timeout: Some(Duration::from_mins(1)),
             idle_timeout: None,
             memory_bytes: None,
