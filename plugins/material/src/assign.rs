@@ -28,7 +28,7 @@ pub fn assign(
     turn: usize,
     cx: &Cx<'_>,
 ) -> Result<Vec<Vec<Choice>>, StageError> {
-    let mut scores = library.scores(queries);
+    let mut scores = library.scores(queries, wishes, cx)?;
     prefer_shape(library, &mut scores, wishes, cx)?;
     let mut table = Table::new(scores, library.len(), turn);
     let mut chosen: Vec<Vec<Choice>> = vec![Vec::new(); queries.len()];
@@ -38,7 +38,7 @@ pub fn assign(
             cx.check()?;
             let open = |scene: usize| chosen[scene].len() < round;
             let Some((scene, choice)) = table.best(&chosen, open, wishes.unmatched) else { break };
-            if library.look(choice.file, cx).is_some() {
+            if library.take(choice.file, cx)?.is_some() {
                 table.used[choice.file] += 1;
                 chosen[scene].push(choice);
             } else {
@@ -48,6 +48,12 @@ pub fn assign(
     }
     for choices in &mut chosen {
         choices.sort_by(|a, b| b.score.total_cmp(&a.score));
+    }
+    // What could not be had is no matter as long as there was something else.
+    if chosen.iter().any(Vec::is_empty)
+        && let Some(trouble) = library.take_trouble()
+    {
+        return Err(trouble);
     }
     Ok(chosen)
 }
@@ -67,7 +73,7 @@ fn prefer_shape(
     order.sort_by(|a, b| best(*b).total_cmp(&best(*a)).then(a.cmp(b)));
     for file in order.into_iter().take(SHAPES_MAX) {
         cx.check()?;
-        let fits = library.look(file, cx).is_some_and(|look| look.fits(wishes.orientation));
+        let fits = library.fits(file, wishes.orientation, cx)?;
         for scene in scores.iter_mut() {
             // Shape also decides among files whose words do not fit at all.
             scene[file] = if fits { scene[file] + f64::EPSILON } else { scene[file] * OTHER_SHAPE };

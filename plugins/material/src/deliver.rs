@@ -8,7 +8,6 @@ use crate::types::{Footage, ItemInfo, Planned, SceneFootage, SceneWanted, Unmatc
 use crate::{background, folder};
 use reelmill_sdk::prelude::*;
 use std::collections::BTreeMap;
-use std::path::Path;
 
 /// The outputs for one query.
 pub fn footage(
@@ -19,16 +18,28 @@ pub fn footage(
     prefix: &str,
     cx: &Cx<'_>,
 ) -> Result<Footage, StageError> {
-    let mut footage = Footage { files: Vec::new(), items: Vec::new(), credits: Vec::new(), generated: false };
+    let mut footage = Footage {
+        files: Vec::new(),
+        items: Vec::new(),
+        credits: Vec::new(),
+        generated: false,
+        matched_by: library.matched_by,
+        notes: library.notes(),
+    };
     for choice in choices {
         cx.check()?;
         let Some(look) = library.seen(choice.file) else { continue };
         let entry = library.entry(choice.file);
-        let name = format!("{prefix}{}-{}", footage.files.len() + 1, file_name(&entry.found.name));
-        std::fs::copy(&entry.found.path, cx.output(&name)).context(format!("copy {}", entry.found.name))?;
-        let file = OutputFile::new(cx, &name, folder::media_type(&name))?.named(file_name(&entry.found.name));
+        let Some((path, shown, is_own)) = entry.file() else { continue };
+        let name = format!("{prefix}{}-{shown}", footage.files.len() + 1);
+        // What was downloaded for this attempt alone needs no second copy, even if two scenes show it.
+        let is_linked = is_own && std::fs::hard_link(path, cx.output(&name)).is_ok();
+        if !is_linked {
+            std::fs::copy(path, cx.output(&name)).context(format!("copy {}", entry.name))?;
+        }
+        let file = OutputFile::new(cx, &name, folder::media_type(&name))?.named(shown);
         footage.files.push(file);
-        footage.items.push(item(&entry.found.name, look, choice.score, false));
+        footage.items.push(item(&entry.name, look, choice.score, false));
         footage.credits.extend(entry.credit.clone());
     }
     if footage.files.is_empty() {
@@ -46,8 +57,8 @@ fn generate(
 ) -> Result<(), StageError> {
     if wishes.unmatched == Unmatched::Fail {
         return Err(StageError::invalid_input(format!(
-            "no file of `folder` fits the words `{}`; add footage with such words in its name or sidecar file, or set \
-             `unmatched: any`",
+            "no file fits the words `{}`; add footage with such words in its name or sidecar file, name more `sources`, \
+             or set `unmatched: any`",
             words.join(" ")
         ))
         .code("no_match"));
@@ -70,7 +81,13 @@ pub fn planned(
     wishes: &Wishes,
     cx: &Cx<'_>,
 ) -> Result<Planned, StageError> {
-    let mut planned = Planned { scenes: BTreeMap::new(), credits: Vec::new(), generated: Vec::new() };
+    let mut planned = Planned {
+        scenes: BTreeMap::new(),
+        credits: Vec::new(),
+        generated: Vec::new(),
+        matched_by: library.matched_by,
+        notes: library.notes(),
+    };
     for (place, scene) in scenes.iter().enumerate() {
         cx.progress(&Progress {
             done: place as f64,
@@ -82,7 +99,7 @@ pub fn planned(
         // The scene's number, not its id: an id may hold what no file name may.
         let prefix = format!("{}-", place + 1);
         let footage = footage(library, &queries[place], &chosen[place], wishes, &prefix, cx)?;
-        let Footage { files, items, credits, generated } = footage;
+        let Footage { files, items, credits, generated, .. } = footage;
         if generated {
             planned.generated.push(scene.id.clone());
         }
@@ -99,10 +116,6 @@ fn item(name: &str, look: Look, score: f64, generated: bool) -> ItemInfo {
     // Thousandths are finer than the score means.
     let score = (score * 1000.0).round() / 1000.0;
     ItemInfo { name: name.to_owned(), kind, width, height, duration_ms, score, generated }
-}
-
-fn file_name(name: &str) -> String {
-    Path::new(name).file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
 #[cfg(test)]

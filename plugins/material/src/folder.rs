@@ -82,7 +82,8 @@ const fn is_wanted(kind: Kind, kinds: Kinds) -> bool {
     }
 }
 
-fn kind_of(name: &str) -> Option<Kind> {
+/// What the name of a file says it is.
+pub fn kind_of(name: &str) -> Option<Kind> {
     let extension = Path::new(name).extension()?.to_str()?.to_ascii_lowercase();
     if CLIPS.contains(&extension.as_str()) {
         Some(Kind::Clip)

@@ -20,11 +20,7 @@ pub struct Look {
 impl Look {
     /// Whether its shape is the preferred one.
     pub const fn fits(&self, orientation: Orientation) -> bool {
-        match orientation {
-            Orientation::Any => true,
-            Orientation::Landscape => self.width > self.height,
-            Orientation::Portrait => self.height > self.width,
-        }
+        orientation.is_of(self.width, self.height)
     }
 }
 

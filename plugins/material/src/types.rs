@@ -1,5 +1,10 @@
-//! What the stages take and put out.
+//! What the stages take.
 
+pub use crate::outputs::{Credit, Footage, ItemInfo, Kind, MatchedBy, Planned, SceneFootage};
+use crate::remote::candidate::Bounds;
+use crate::remote::licence::Licences;
+use crate::remote::settings::{Link, Source, check_links, check_sources};
+use crate::similar::Endpoint;
 use reelmill_sdk::prelude::*;
 use std::collections::{BTreeMap, HashSet};
 
@@ -19,6 +24,22 @@ pub enum Orientation {
     Landscape,
     /// Higher than wide.
     Portrait,
+    /// As high as wide, or nearly.
+    Square,
+}
+
+impl Orientation {
+    /// Whether a picture of this size has it. Nearly square is within a tenth.
+    pub const fn is_of(self, width: u32, height: u32) -> bool {
+        let is_square =
+            width.abs_diff(height) as u64 * 10 <= if width > height { width } else { height } as u64;
+        match self {
+            Self::Any => true,
+            Self::Landscape => width > height,
+            Self::Portrait => height > width,
+            Self::Square => is_square,
+        }
+    }
 }
 
 /// Which kinds of files may be used.
@@ -47,12 +68,77 @@ pub enum Unmatched {
     Fail,
 }
 
+/// Which of the files that fit are taken.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Order {
+    /// Those that fit best.
+    #[default]
+    Best,
+    /// Any of those that fit well, drawn by the run's seed: the same run draws the same again.
+    Random,
+}
+
 /// What both stages are told.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 pub struct Wishes {
-    /// The folder with clips and pictures, searched with its subfolders. Without one, backgrounds are generated.
+    /// The folder with clips and pictures, searched with its subfolders. Without a folder, `urls` and `sources`
+    /// backgrounds are generated.
     #[serde(default)]
     pub folder: Option<InputPath>,
+    /// Files on the web.
+    #[serde(default)]
+    #[schemars(length(max = 200))]
+    pub urls: Vec<Link>,
+    /// Services that are searched, in this order, until there is enough for a scene.
+    #[serde(default)]
+    #[schemars(length(max = 10))]
+    pub sources: Vec<Source>,
+    /// Which licences may be used; of `sources` only.
+    #[serde(default)]
+    pub licences: Licences,
+    /// Pixels of the shorter side at least. Of services, 480 when nothing is said.
+    #[serde(default)]
+    #[schemars(range(min = 1, max = 10000))]
+    pub min_side: Option<u32>,
+    /// Length of a clip at least, in seconds.
+    #[serde(default)]
+    #[schemars(range(min = 0.0, max = 3600.0))]
+    pub min_seconds: f64,
+    /// Length of a clip at most, in seconds; any when left out.
+    #[serde(default)]
+    #[schemars(range(min = 0.1, max = 86400.0))]
+    pub max_seconds: Option<f64>,
+    /// Pixels of the shorter side that are enough: of a service's files the smallest with as many is downloaded.
+    #[serde(default = "enough")]
+    #[schemars(range(min = 144, max = 4320))]
+    pub enough_side: u32,
+    /// Bytes of a download at most, in MiB.
+    #[serde(default = "megabytes")]
+    #[schemars(range(min = 1, max = 4096))]
+    pub max_mib: u32,
+    /// Words to look for when nothing is found for a word: `{ tide: [beach, waves] }`. For common English nouns there
+    /// is a list anyway.
+    #[serde(default)]
+    pub synonyms: BTreeMap<String, Vec<String>>,
+    /// A folder that keeps downloads, and for a day the answers of services. Attempts and runs share it.
+    #[serde(default)]
+    pub cache: Option<WritePath>,
+    /// Hosts that may be downloaded from although they are not on the public internet: `nas.local`, or
+    /// `nas.local:8080` for one port.
+    #[serde(default)]
+    #[schemars(length(max = 50))]
+    pub allow_hosts: Vec<String>,
+    /// A file of word vectors (`.vec`: a word and its numbers a line, as `fastText` and `GloVe` are given out). With it,
+    /// files are found by what their words mean.
+    #[serde(default)]
+    pub vectors: Option<InputPath>,
+    /// An endpoint that turns texts into vectors; used in place of `vectors`.
+    #[serde(default)]
+    pub embeddings: Option<Endpoint>,
+    /// Which of the files that fit are taken.
+    #[serde(default)]
+    pub order: Order,
     /// Files for each scene or query.
     #[serde(default = "one")]
     #[schemars(range(min = 1, max = 20))]
@@ -76,6 +162,14 @@ const fn one() -> u32 {
     1
 }
 
+const fn enough() -> u32 {
+    1080
+}
+
+const fn megabytes() -> u32 {
+    512
+}
+
 fn default_language() -> String {
     "en".to_owned()
 }
@@ -89,8 +183,39 @@ impl Wishes {
                 self.count
             )));
         }
+        let is_odd = |seconds: f64| !seconds.is_finite() || seconds < 0.0;
+        if is_odd(self.min_seconds)
+            || self.max_seconds.is_some_and(|max| is_odd(max) || max < self.min_seconds)
+        {
+            return Err(StageError::invalid_input(
+                "`min_seconds` is more than `max_seconds`, or one is no length",
+            ));
+        }
+        check_sources(&self.sources)?;
+        check_links(&self.urls)?;
         Ok(self.clone())
     }
+
+    /// What files have to be; `default_side` counts when no size was asked for.
+    pub(crate) fn bounds(&self, default_side: u32) -> Bounds {
+        Bounds {
+            min_side: self.min_side.unwrap_or(default_side),
+            min_ms: milliseconds(self.min_seconds),
+            max_ms: self.max_seconds.map_or(0, milliseconds),
+            enough_side: self.enough_side.max(self.min_side.unwrap_or(0)),
+            max_bytes: u64::from(self.max_mib) << 20,
+        }
+    }
+
+    /// Whether anything is reached over the network.
+    pub(crate) fn is_remote(&self) -> bool {
+        !self.sources.is_empty() || !self.urls.is_empty()
+    }
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to be neither")]
+const fn milliseconds(seconds: f64) -> u64 {
+    (seconds * 1000.0).clamp(0.0, 1e11) as u64
 }
 
 /// Words to look for.
@@ -179,84 +304,4 @@ pub(crate) fn check_scenes(scenes: &[SceneWanted]) -> Result<(), StageError> {
         Some(scene) => Err(StageError::invalid_input(format!("two scenes have the id `{}`", scene.id))),
         None => Ok(()),
     }
-}
-
-/// A clip or a picture.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Kind {
-    /// It moves.
-    Clip,
-    /// It stands.
-    Picture,
-}
-
-/// Who made a file, and under which terms it may be used; as its sidecar file says.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Default, Serialize, JsonSchema)]
-pub struct Credit {
-    /// The file, relative to the folder.
-    pub file: String,
-    /// Who made it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub author: Option<String>,
-    /// The licence.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub licence: Option<String>,
-    /// Where it is from.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub source: Option<String>,
-}
-
-/// What is known of a delivered file.
-#[derive(Clone, PartialEq, Debug, Serialize, JsonSchema)]
-pub struct ItemInfo {
-    /// Its path relative to the folder; `generated` for a background.
-    pub name: String,
-    /// What it is.
-    pub kind: Kind,
-    /// Width as seen, in pixels.
-    pub width: u32,
-    /// Height as seen, in pixels.
-    pub height: u32,
-    /// Length of a clip, in milliseconds; 0 for a picture.
-    pub duration_ms: u64,
-    /// How well its words fit: 0 is not at all; only the order means something.
-    pub score: f64,
-    /// Whether it was generated here.
-    pub generated: bool,
-}
-
-/// What `material.fetch` puts out.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
-pub struct Footage {
-    /// The files, best first.
-    pub files: Vec<OutputFile>,
-    /// What is known of each, in the same order.
-    pub items: Vec<ItemInfo>,
-    /// Who is to be named.
-    pub credits: Vec<Credit>,
-    /// Whether anything was generated.
-    pub generated: bool,
-}
-
-/// Footage of one scene.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
-pub struct SceneFootage {
-    /// The files, best first.
-    pub files: Vec<OutputFile>,
-    /// What is known of each, in the same order.
-    pub items: Vec<ItemInfo>,
-    /// Whether anything was generated.
-    pub generated: bool,
-}
-
-/// What `material.plan` puts out.
-#[derive(Clone, Debug, Serialize, JsonSchema)]
-pub struct Planned {
-    /// Footage by the scene's id: `stages.plan.outputs.scenes[item.id].files`.
-    pub scenes: BTreeMap<String, SceneFootage>,
-    /// Who is to be named, each file once.
-    pub credits: Vec<Credit>,
-    /// Scenes with a generated background.
-    pub generated: Vec<String>,
 }

@@ -1,41 +1,10 @@
 //! The stages with real files.
 
+use crate::media_for_tests::{clip, picture};
 use crate::{Fetch, Plan};
-use reelmill_media::{Unwatched, VideoCodec, VideoSettings, synth};
 use reelmill_sdk::prelude::*;
 use reelmill_sdk::{FailureClass, testing};
-use std::path::Path;
 use tempfile::TempDir;
-
-/// A PNG of one grey pixel would have no shape: this one is `width` x `height`, as a BMP, which needs no coder.
-fn picture(path: &Path, width: u32, height: u32) {
-    let row = (width * 3).div_ceil(4) * 4;
-    let mut bytes = b"BM".to_vec();
-    for number in [54 + row * height, 0, 54, 40, width, height] {
-        bytes.extend(number.to_le_bytes());
-    }
-    bytes.extend([1, 0, 24, 0]);
-    bytes.extend([0; 24]);
-    bytes.resize(bytes.len() + (row * height) as usize, 120);
-    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-    std::fs::write(path, bytes).unwrap();
-}
-
-fn clip(path: &Path) {
-    let settings = VideoSettings {
-        codec: VideoCodec::H264,
-        width: 64,
-        height: 48,
-        fps: 10,
-        crf: 30.0,
-        preset: "ultrafast".into(),
-        threads: 1,
-        keyframe_interval: 10,
-        ten_bit: false,
-    };
-    let graph = "testsrc2=size=64x48:rate=10:duration=2,setsar=1,format=yuv420p[out]";
-    synth(path, Some((graph, &settings)), None, &Unwatched).unwrap();
-}
 
 /// A folder of footage.
 fn footage() -> TempDir {
