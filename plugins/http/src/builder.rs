@@ -162,8 +162,12 @@ impl Builder {
             }
             facts.secrets.add(key);
         }
-        let base = url::parse(self.address.trim().trim_end_matches('/'))
-            .map_err(|why| verdict::bad_address(&facts, &why))?;
+        let (path, base_query) = match self.address.trim().split_once('?') {
+            Some((path, query)) => (path, Some(query.to_owned())),
+            None => (self.address.trim(), None),
+        };
+        let base =
+            url::parse(path.trim_end_matches('/')).map_err(|why| verdict::bad_address(&facts, &why))?;
         let mut headers = HeaderMap::new();
         for (name, value) in self.headers {
             let (Ok(name), Ok(mut header)) = (HeaderName::try_from(name), HeaderValue::try_from(value))
@@ -183,6 +187,7 @@ impl Builder {
             foreign: guarded(config(), self.guard),
             facts: Arc::new(facts),
             base,
+            base_query,
             headers,
             query: self.query,
             answer_bytes_max: self.answer_bytes_max,

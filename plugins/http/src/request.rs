@@ -147,6 +147,10 @@ impl<'a> Request<'a> {
         let mut address = if is_whole { self.path } else { joined(&service.base.to_string(), &self.path) };
         let named = url::parse(&address).map_err(|why| verdict::bad_address(facts, &why))?;
         let is_own = url::is_same_origin(&named, &service.base);
+        if let Some(query) = service.base_query.as_ref().filter(|_| is_own) {
+            address.push(if address.contains('?') { '&' } else { '?' });
+            address.push_str(query);
+        }
         let own_query = service.query.iter().filter(|_| is_own);
         for (name, value) in own_query.chain(&self.query) {
             url::push_query(&mut address, name, value);

@@ -49,6 +49,8 @@ pub fn check(settings: &[&str]) -> String {
 pub struct Service {
     pub(crate) facts: Arc<Facts>,
     pub(crate) base: Uri,
+    /// The query of the address, which stands behind every path.
+    pub(crate) base_query: Option<String>,
     pub(crate) headers: HeaderMap,
     pub(crate) query: Vec<(String, String)>,
     pub(crate) answer_bytes_max: u64,

@@ -57,6 +57,8 @@ fn a_request_carries_what_it_is_told() {
     service.post("c").fields(&[("grant", "refresh me"), ("id", "1")]).send(&cx).unwrap();
     service.request(Method::DELETE, "?d=1").send(&cx).unwrap();
     service.post("e").send(&cx).unwrap();
+    let versioned = Service::new("x", format!("{}/v1/?version=3", server.base())).open().unwrap();
+    versioned.get("f?g=1").send(&cx).unwrap();
     let seen = server.requests();
     assert_eq!(
         (seen[0].method.as_str(), seen[0].target.as_str()),
@@ -73,6 +75,7 @@ fn a_request_carries_what_it_is_told() {
     assert_eq!((seen[2].method.as_str(), seen[2].target.as_str()), ("DELETE", "/v1?d=1&api=2"));
     // A server may refuse a POST without a length.
     assert_eq!(seen[3].header("content-length"), Some("0"));
+    assert_eq!(seen[4].target, "/v1/f?g=1&version=3");
 }
 
 #[test]

@@ -14,7 +14,10 @@ mod types;
 
 use reelmill_sdk::prelude::*;
 
-pub use types::{ArticleFile, Input, Llm, Method, Mode, Scene, Script, TokenUsage};
+pub use types::{
+    AnswerFormat, ArticleFile, Candidate, Input, Judge, Judgement, Llm, Method, Mode, Price, Scene, Script,
+    TokenUsage,
+};
 
 /// The stage `script.write`.
 pub struct Write;
@@ -36,6 +39,18 @@ impl Stage for Write {
                     with: json!({ "text": "The sea rises and falls. Twice a day.", "scenes": 6, "seconds": 30 }),
                 },
                 Example {
+                    note: "The best of three scripts of a model, for half a minute, with search terms in English".into(),
+                    with: json!({
+                        "topic": "Hvorfor er havet salt?", "language": "no", "scenes": 4, "seconds": 30,
+                        "candidates": 3, "terms_language": "en",
+                        "judge": { "criteria": "Short sentences, no clichés" },
+                        "llm": {
+                            "base_url": "https://llm.example.org/v1", "model": "large",
+                            "price": { "input": 0.5, "output": 1.5 }
+                        }
+                    }),
+                },
+                Example {
                     note: "A topic, written by a model behind an OpenAI-compatible endpoint".into(),
                     with: json!({
                         "topic": "How lighthouses work", "scenes": 8, "tone": "calm and precise",
@@ -54,12 +69,16 @@ impl Stage for Write {
     fn run(&mut self, input: Input, cx: &Cx<'_>) -> Result<Script, StageError> {
         input.check()?;
         let source = source::read(&input)?;
-        let script = match plan::method(&input, &source)? {
+        let mut script = match plan::method(&input, &source)? {
             Method::Llm => llm::write(&input, &source, cx)?,
             Method::Template => template::write(&input, &source)?,
             Method::Verbatim => extract::verbatim(&input, &source),
             Method::Extractive => extract::shorten(&input, &source, cx)?,
         };
+        // A model that did not write still knows what to search for.
+        if let Some(llm) = input.llm.as_ref().filter(|_| script.method != Method::Llm) {
+            llm::find_terms(llm, &input, &source, &mut script, cx)?;
+        }
         cx.info(format!(
             "{} scenes, about {:.0} s, method {}",
             script.scenes.len(),

@@ -3,13 +3,33 @@
 use crate::source::Source;
 use crate::types::{Input, Method, Mode};
 use reelmill_sdk::StageError;
-use reelmill_text::spoken_seconds;
+use reelmill_text::{Language, spoken_seconds};
 
 /// Speech may be this much longer than asked for before sentences are left out.
 const SLACK: f64 = 1.25;
 
 /// Chooses the method for what was asked and given.
 pub fn method(input: &Input, source: &Source) -> Result<Method, StageError> {
+    let method = by_mode(input, source)?;
+    let wants_model = if method != Method::Llm && input.candidates > 1 {
+        "several `candidates` are"
+    } else if input.llm.is_none() && has_other_terms(input, source) {
+        "search terms in another language than the script's are"
+    } else {
+        return Ok(method);
+    };
+    Err(StageError::invalid_config(format!(
+        "{wants_model} made by a model only: give `llm: {{base_url, model}}`, or leave that option out"
+    ))
+    .code("no_llm"))
+}
+
+fn has_other_terms(input: &Input, source: &Source) -> bool {
+    let wanted = input.terms_language.as_deref().map(Language::of);
+    wanted.is_some_and(|wanted| wanted != source.language)
+}
+
+fn by_mode(input: &Input, source: &Source) -> Result<Method, StageError> {
     let has_text = !source.paragraphs.is_empty();
     let needs_text = |method, mode: &str| {
         if has_text {
@@ -40,7 +60,8 @@ pub fn method(input: &Input, source: &Source) -> Result<Method, StageError> {
 
 /// Whether the text can be used as it is: it is short enough, or its author cut it into scenes already.
 fn is_fitting(input: &Input, source: &Source) -> bool {
-    let seconds: f64 = source.paragraphs.iter().map(|paragraph| spoken_seconds(paragraph)).sum();
+    let seconds: f64 =
+        source.paragraphs.iter().map(|paragraph| spoken_seconds(paragraph, &source.language)).sum();
     let is_cut = source.paragraphs.len() == input.scenes as usize && input.seconds.is_none();
     is_cut || seconds <= input.budget_seconds() * SLACK
 }
@@ -72,14 +93,8 @@ mod tests {
         assert_eq!(chosen(cut), Ok(Method::Verbatim));
         let cut_to_time = |i: &mut Input| (i.text, i.scenes, i.seconds) = (Some(paragraphs), 4, Some(20.0));
         assert_eq!(chosen(cut_to_time), Ok(Method::Extractive));
-        let llm = Llm {
-            base_url: "http://127.0.0.1:1".into(),
-            model: "m".into(),
-            api_key: None,
-            temperature: None,
-            max_tokens: None,
-            timeout_seconds: 1,
-        };
+        let llm: Llm =
+            serde_json::from_str(r#"{"base_url":"http://127.0.0.1:1","model":"m"}"#).expect("defaults do");
         assert_eq!(chosen(|i| (i.topic, i.llm) = (Some("tides".into()), Some(llm))), Ok(Method::Llm));
     }
 
@@ -90,10 +105,19 @@ mod tests {
             chosen(|i| (i.topic, i.mode) = (Some("tides".into()), Mode::Extract)).unwrap_err(),
             chosen(|i| (i.topic, i.mode) = (Some("tides".into()), Mode::Llm)).unwrap_err(),
             chosen(|i| (i.text, i.mode) = (Some(prose(1)), Mode::Template)).unwrap_err(),
+            chosen(|i| (i.text, i.candidates) = (Some(prose(1)), 2)).unwrap_err(),
+            chosen(|i| (i.text, i.terms_language) = (Some(prose(1)), Some("no".into()))).unwrap_err(),
         ];
-        for (error, word) in
-            missing.iter().zip(["nothing to write about", "`text` or `article`", "`llm:", "`topic`"])
-        {
+        let words = [
+            "nothing to write about",
+            "`text` or `article`",
+            "`llm:",
+            "`topic`",
+            "`candidates`",
+            "search terms",
+        ];
+        assert_eq!(missing.len(), words.len());
+        for (error, word) in missing.iter().zip(words) {
             assert!(error.contains(word), "{error}");
         }
     }

@@ -7,6 +7,9 @@ use reelmill_text::{Language, squeeze};
 use std::io::Read;
 use std::path::Path;
 
+/// The language where nothing tells it.
+pub const UNTOLD: &str = "en";
+
 /// What was given to write about.
 #[derive(Debug)]
 pub struct Source {
@@ -16,7 +19,9 @@ pub struct Source {
     pub title: Option<String>,
     /// The text's paragraphs; empty when only a topic was given.
     pub paragraphs: Vec<String>,
-    /// The language's rules.
+    /// The language's tag; `None` when it is to be found and nothing given tells it, which a model may.
+    pub tag: Option<String>,
+    /// The language's rules; English where the tag is not known.
     pub language: Language,
 }
 
@@ -47,12 +52,23 @@ pub fn read(input: &Input) -> Result<Source, StageError> {
         )
         .code("nothing_given"));
     }
+    let tag = tag(&input.language, topic.as_deref(), &article.paragraphs);
     Ok(Source {
         title: given(&input.title).or(article.title),
         topic,
         paragraphs: article.paragraphs,
-        language: Language::of(&input.language),
+        language: Language::of(tag.as_deref().unwrap_or(UNTOLD)),
+        tag,
     })
+}
+
+/// The tag asked for, or that of what is given.
+fn tag(asked: &str, topic: Option<&str>, paragraphs: &[String]) -> Option<String> {
+    if !asked.eq_ignore_ascii_case("auto") {
+        return Some(asked.to_owned());
+    }
+    let given: Vec<&str> = topic.into_iter().chain(paragraphs.iter().map(String::as_str).take(20)).collect();
+    Language::detect(&given.join(" ")).map(|language| language.tag().to_owned())
 }
 
 fn read_file(path: &Path, shown: &str) -> Result<String, StageError> {

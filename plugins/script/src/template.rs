@@ -115,12 +115,13 @@ pub fn write(input: &Input, source: &Source) -> Result<Script, StageError> {
         ));
     }
     let title = source.title.clone().unwrap_or_else(|| topic.clone());
-    let mut script = extract::script(title, input, source, Method::Template, &narrations, notes);
+    let mut script = extract::script(title, source, Method::Template, &narrations, notes);
     // The outline's own words would find footage of nothing; only the topic's do.
     let keywords: Vec<String> =
         words(&topic).into_iter().map(|word| word.text.to_lowercase()).take(6).collect();
     for scene in &mut script.scenes {
         scene.keywords.clone_from(&keywords);
+        scene.search_terms.clone_from(&keywords);
     }
     Ok(script)
 }

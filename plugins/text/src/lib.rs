@@ -2,6 +2,7 @@
 //! subject, and how long a text takes to say. Pure: it never reads a file and never allocates more than its
 //! input asks for. Rules are small tables, so that a language costs a row, not a library.
 
+mod detect;
 mod language;
 mod sentence;
 mod stem;
@@ -11,5 +12,5 @@ mod word;
 pub use language::Language;
 pub use sentence::{paragraphs, sentences, squeeze};
 pub use stem::{is_stop, stem};
-pub use time::spoken_seconds;
+pub use time::{Unit, speech_rate, spoken_seconds};
 pub use word::{Word, fold, is_cjk, push_spaced, unaccented, words};

@@ -4,7 +4,7 @@ mod group;
 mod rank;
 
 use crate::keywords;
-use crate::source::Source;
+use crate::source::{self, Source};
 use crate::types::{Input, Method, Scene, Script};
 use reelmill_sdk::{Cx, StageError};
 use reelmill_text::{sentences, spoken_seconds};
@@ -25,7 +25,12 @@ fn all_sentences(source: &Source) -> Vec<Sentence<'_>> {
     let mut all = Vec::new();
     for (paragraph, text) in source.paragraphs.iter().enumerate() {
         for (place, text) in sentences(text).into_iter().enumerate() {
-            all.push(Sentence { text, paragraph, opens: place == 0, seconds: spoken_seconds(text) });
+            all.push(Sentence {
+                text,
+                paragraph,
+                opens: place == 0,
+                seconds: spoken_seconds(text, &source.language),
+            });
         }
     }
     all
@@ -100,13 +105,12 @@ fn assemble(
     }
     let title = source.title.clone().or_else(|| source.topic.clone());
     let title = title.unwrap_or_else(|| short_title(groups.first().map_or("", String::as_str)));
-    script(title, input, source, method, groups, notes)
+    script(title, source, method, groups, notes)
 }
 
 /// The parts that are the same for every method without a model.
 pub(crate) fn script(
     title: String,
-    input: &Input,
     source: &Source,
     method: Method,
     narrations: &[String],
@@ -121,12 +125,14 @@ pub(crate) fn script(
         .map(|(place, (narration, keywords))| Scene {
             id: format!("s{}", place + 1),
             narration: narration.clone(),
+            search_terms: keywords.clone(),
             keywords,
-            seconds_estimate: tenths(spoken_seconds(narration)),
+            seconds_estimate: tenths(spoken_seconds(narration, &source.language)),
         })
         .collect();
     let seconds_estimate = tenths(scenes.iter().map(|scene| scene.seconds_estimate).sum());
-    Script { title, language: input.language.clone(), method, scenes, seconds_estimate, notes, usage: None }
+    let language = source.tag.clone().unwrap_or_else(|| source::UNTOLD.to_owned());
+    Script { title, language, method, scenes, seconds_estimate, notes, usage: None, judgement: None }
 }
 
 /// Tenths of a second are finer than the estimate is true.

@@ -1,147 +1,171 @@
-//! Scripts by a language model behind an OpenAI-compatible endpoint: ask, check the answer here, and ask once more
-//! with what was wrong. The endpoint's key is in the request and nowhere else.
+//! What language models behind OpenAI-compatible endpoints do: write scripts, choose among them, find search terms.
+//! Every answer is checked here, and sent back with what is wrong with it. A key is in requests and nowhere else.
 
 mod answer;
-mod client;
+mod chat;
+mod endpoint;
+mod json;
+mod judge;
 mod prompt;
 
 use crate::extract::tenths;
 use crate::keywords;
 use crate::source::Source;
 use crate::types::{Input, Llm, Method, Scene, Script, TokenUsage};
-use answer::Draft;
-use client::{Client, Reply};
-use prompt::Format;
+use answer::{Draft, Wish};
+use chat::{Chat, Verdict, add};
 use reelmill_sdk::prelude::*;
-use reelmill_text::{spoken_seconds, squeeze};
+use reelmill_text::{Language, spoken_seconds, squeeze};
 
-/// Asks the model for the script.
+/// Has a model write the script.
 pub fn write(input: &Input, source: &Source, cx: &Cx<'_>) -> Result<Script, StageError> {
     let Some(llm) = &input.llm else {
         return Err(StageError::internal("a model was chosen without an endpoint"));
     };
-    let mut conversation = Conversation::open(input, source, llm, cx)?;
-    let first = conversation.ask()?;
-    let complaint = match answer::read(&first.content, input.scenes, answer::Patience::Strict) {
-        Ok(draft) => return Ok(conversation.close(draft)),
-        Err(complaint) => complaint,
+    let mut writer = Chat::open(llm)?;
+    let mut notes = Vec::new();
+    let (drafts, faults) = drafts(input, source, &mut writer, &mut notes, cx)?;
+    let mut judged = TokenUsage { cost: Some(0.0), ..TokenUsage::default() };
+    let judgement = if drafts.len() > 1 {
+        Some(judge::choose(input, source, &drafts, &mut writer, &mut judged, &mut notes, cx)?)
+    } else {
+        None
     };
-    cx.warn(format!("the model's answer was refused, asking once more: {complaint}"));
-    conversation.complain(&first.content, &complaint);
-    let second = conversation.ask()?;
-    match answer::read(&second.content, input.scenes, answer::Patience::Lenient) {
-        Ok(draft) => Ok(conversation.close(draft)),
-        Err(complaint) => Err(StageError::dependency(format!(
-            "the model `{}` gave no usable script in two answers: {complaint}",
-            llm.model
-        ))
-        .code("malformed_answer")
-        .detail(json!({ "answer_start": conversation.client.redact(&start(&second.content)) }))),
-    }
+    let chosen = judgement.as_ref().map_or(0, |judgement| judgement.chosen as usize - 1);
+    notes.extend(
+        faults[chosen].as_ref().map(|fault| format!("the model kept to a script of its own way: {fault}")),
+    );
+    let mut usage = writer.usage();
+    add(&mut usage, &judged);
+    Ok(Script { notes, usage: Some(usage), judgement, ..script(source, &drafts[chosen]) })
 }
 
-/// The first characters of an answer, for people.
-fn start(text: &str) -> String {
-    text.chars().take(500).collect()
-}
-
-struct Conversation<'a> {
-    input: &'a Input,
-    source: &'a Source,
-    llm: &'a Llm,
-    cx: &'a Cx<'a>,
-    client: Client,
-    messages: Vec<Value>,
-    format: Format,
-    usage: TokenUsage,
-}
-
-impl<'a> Conversation<'a> {
-    fn open(input: &'a Input, source: &'a Source, llm: &'a Llm, cx: &'a Cx<'a>) -> Result<Self, StageError> {
-        Ok(Self {
-            input,
-            source,
-            llm,
-            cx,
-            client: Client::new(llm)?,
-            messages: prompt::opening(input, source),
-            format: Format::Schema,
-            usage: TokenUsage { model: llm.model.clone(), ..TokenUsage::default() },
-        })
-    }
-
-    /// One answer; an endpoint that refuses a format is asked in the next simpler one.
-    fn ask(&mut self) -> Result<Reply, StageError> {
-        loop {
-            self.cx.progress(&Progress { phase: "asking the model".into(), ..Progress::default() });
-            self.usage.requests += 1;
-            let body = prompt::request(self.llm, &self.messages, self.format, self.input.scenes);
-            let reply = match self.client.post(&body, self.cx) {
-                Ok(reply) => reply,
-                Err(client::Refusal::Format(why)) => match self.format.simpler() {
-                    Some(simpler) => {
-                        self.cx.info(format!("the endpoint refuses {}: {why}", self.format.name()));
-                        self.format = simpler;
-                        continue;
-                    }
-                    None => {
-                        return Err(StageError::invalid_config(format!(
-                            "the endpoint refuses the request: {why}"
-                        ))
-                        .code("refused_request"));
-                    }
-                },
-                Err(client::Refusal::Final(error)) => return Err(error),
-            };
-            self.usage.prompt_tokens += reply.prompt_tokens;
-            self.usage.completion_tokens += reply.completion_tokens;
-            if let Some(model) = &reply.model {
-                self.usage.model.clone_from(model);
+/// As many drafts as candidates are wanted, each with what is other than it was asked for. One that cannot be used is
+/// noted where there are others.
+fn drafts(
+    input: &Input,
+    source: &Source,
+    writer: &mut Chat<'_>,
+    notes: &mut Vec<String>,
+    cx: &Cx<'_>,
+) -> Result<(Vec<Draft>, Vec<Option<String>>), StageError> {
+    let wish = Wish { scenes: input.scenes, seconds: input.seconds, language: source.language.clone() };
+    let (mut drafts, mut faults, mut failure) = (Vec::new(), Vec::new(), None);
+    for number in 1..=input.candidates {
+        match writer.ask(prompt::script(input, source), |content| answer::read(content, &wish), cx) {
+            Ok((draft, fault)) => {
+                drafts.push(draft);
+                faults.push(fault);
             }
-            return Ok(reply);
+            Err(error) if error.failure().code == "malformed_answer" && input.candidates > 1 => {
+                notes.push(format!("candidate {number} could not be used: {error}"));
+                failure = Some(error);
+            }
+            Err(error) => return Err(error),
         }
     }
-
-    fn complain(&mut self, answer: &str, complaint: &str) {
-        self.messages.push(json!({ "role": "assistant", "content": answer }));
-        self.messages
-            .push(json!({ "role": "user", "content": prompt::complaint(complaint, self.input.scenes) }));
+    match failure {
+        Some(error) if drafts.is_empty() => Err(error),
+        _ => Ok((drafts, faults)),
     }
+}
 
-    fn close(self, draft: Draft) -> Script {
-        let narrations: Vec<String> = draft.scenes.iter().map(|scene| squeeze(&scene.narration)).collect();
-        let texts: Vec<&str> = narrations.iter().map(String::as_str).collect();
-        let own = keywords::of_each(&texts, &self.source.language);
-        let scenes: Vec<Scene> = draft
-            .scenes
-            .into_iter()
-            .zip(narrations)
-            .zip(own)
-            .enumerate()
-            .map(|(place, ((scene, narration), own))| Scene {
+/// A draft as a script; what its model left out is found in its words.
+fn script(source: &Source, draft: &Draft) -> Script {
+    let chosen = draft.language.as_deref().map(str::trim).filter(|tag| (2..=35).contains(&tag.len()));
+    let tag = source.tag.as_deref().or(chosen).unwrap_or("en");
+    let language = Language::of(tag);
+    let narrations: Vec<String> = draft.scenes.iter().map(|scene| squeeze(&scene.narration)).collect();
+    let texts: Vec<&str> = narrations.iter().map(String::as_str).collect();
+    let own = keywords::of_each(&texts, &language);
+    let scenes: Vec<Scene> = draft
+        .scenes
+        .iter()
+        .zip(&narrations)
+        .zip(own)
+        .enumerate()
+        .map(|(place, ((scene, narration), own))| {
+            let keywords = if scene.keywords.is_empty() { own } else { scene.keywords.clone() };
+            let terms = &scene.search_terms;
+            Scene {
                 id: format!("s{}", place + 1),
-                seconds_estimate: tenths(spoken_seconds(&narration)),
-                narration,
-                keywords: if scene.keywords.is_empty() { own } else { scene.keywords },
-            })
-            .collect();
-        let mut notes = Vec::new();
-        if scenes.len() != self.input.scenes as usize {
-            notes.push(format!(
-                "{} scenes were asked for, the model wrote {}",
-                self.input.scenes,
-                scenes.len()
-            ));
+                seconds_estimate: tenths(spoken_seconds(narration, &language)),
+                narration: narration.clone(),
+                search_terms: if terms.is_empty() { keywords.clone() } else { terms.clone() },
+                keywords,
+            }
+        })
+        .collect();
+    Script {
+        title: source.title.clone().unwrap_or_else(|| squeeze(&draft.title)),
+        language: tag.to_owned(),
+        method: Method::Llm,
+        seconds_estimate: tenths(scenes.iter().map(|scene| scene.seconds_estimate).sum()),
+        scenes,
+        notes: Vec::new(),
+        usage: None,
+        judgement: None,
+    }
+}
+
+#[derive(Deserialize)]
+struct TermsOfScenes {
+    scenes: Vec<TermsOfScene>,
+}
+
+#[derive(Deserialize)]
+struct TermsOfScene {
+    search_terms: Vec<String>,
+}
+
+/// Has a model find search terms for a script that was not written by one. Without a usable answer the keywords stay;
+/// that is noted.
+pub fn find_terms(
+    llm: &Llm,
+    input: &Input,
+    source: &Source,
+    script: &mut Script,
+    cx: &Cx<'_>,
+) -> Result<(), StageError> {
+    let narrations: Vec<&str> = script.scenes.iter().map(|scene| scene.narration.as_str()).collect();
+    let language = input.terms_language.as_deref().unwrap_or(&script.language);
+    let question = prompt::terms(&narrations, language, source.topic.as_deref());
+    let mut chat = Chat::open(llm)?;
+    match chat.ask(question, |content| read_terms(content, narrations.len()), cx) {
+        Ok((terms, _)) => {
+            for (scene, terms) in script.scenes.iter_mut().zip(terms) {
+                if !terms.is_empty() {
+                    scene.search_terms = terms;
+                }
+            }
         }
-        Script {
-            title: self.source.title.clone().unwrap_or_else(|| squeeze(&draft.title)),
-            language: self.input.language.clone(),
-            method: Method::Llm,
-            seconds_estimate: tenths(scenes.iter().map(|scene| scene.seconds_estimate).sum()),
-            scenes,
-            notes,
-            usage: Some(self.usage),
+        Err(error) if error.failure().code == "malformed_answer" => {
+            script.notes.push(format!("the search terms are the keywords: {error}"));
         }
+        Err(error) => return Err(error),
+    }
+    script.usage = Some(chat.usage());
+    Ok(())
+}
+
+fn read_terms(content: &str, scenes: usize) -> Verdict<Vec<Vec<String>>> {
+    let Some(json) = json::object(content) else {
+        return Verdict::Bad("it holds no complete JSON object".into());
+    };
+    match serde_json::from_value::<TermsOfScenes>(json) {
+        Ok(found) if found.scenes.len() == scenes => Verdict::Good(
+            found
+                .scenes
+                .into_iter()
+                .map(|scene| {
+                    let mut terms = scene.search_terms;
+                    answer::tidy(&mut terms);
+                    terms
+                })
+                .collect(),
+        ),
+        Ok(found) => Verdict::Bad(format!("it has {} scenes, but there are {scenes}", found.scenes.len())),
+        Err(error) => Verdict::Bad(format!("the JSON is not of the form asked for ({error})")),
     }
 }
 

@@ -1,123 +1,165 @@
-//! What is sent to a model.
+//! What is asked of a model, and in which form it has to answer.
 
+use super::answer::{Draft, name};
+use super::chat::Question;
 use crate::source::Source;
-use crate::types::{Input, Llm};
+use crate::types::Input;
 use reelmill_sdk::prelude::*;
+use reelmill_text::speech_rate;
+use std::fmt::Write as _;
 
 /// Characters of a text that are sent; models lose the thread long before their windows end.
 const TEXT_CHARS_MAX: usize = 60_000;
 
-/// How the endpoint is asked to shape its answer, strictest first.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Format {
-    /// `response_format: json_schema`.
-    Schema,
-    /// `response_format: json_object`.
-    Object,
-    /// Only the words of the prompt.
-    Words,
-}
-
-impl Format {
-    /// The next one to try.
-    pub const fn simpler(self) -> Option<Self> {
-        match self {
-            Self::Schema => Some(Self::Object),
-            Self::Object => Some(Self::Words),
-            Self::Words => None,
-        }
-    }
-
-    /// Its name in the log.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Schema => "response_format json_schema",
-            Self::Object => "response_format json_object",
-            Self::Words => "a plain request",
-        }
-    }
-}
-
-/// The messages of the first request.
-pub fn opening(input: &Input, source: &Source) -> Vec<Value> {
+/// For the script.
+pub fn script(input: &Input, source: &Source) -> Question {
+    let form = script_form(input, source);
+    let (unit, rate) = speech_rate(&source.language);
+    let (scenes, seconds) = (input.scenes, input.budget_seconds());
     let tone = input.tone.as_deref().unwrap_or("clear and friendly");
-    let scenes = input.scenes;
-    let seconds = input.budget_seconds();
-    let system = format!(
-        "You write narration for short videos. Write in the language with the tag \"{language}\". Tone: {tone}. \
-         Write exactly {scenes} scenes for about {seconds:.0} seconds of speech in all, which is about {words:.0} \
-         words. Each narration is plain prose to be read aloud: no headings, no stage directions, no emoji, no \
-         markup. For each scene give three to six keywords in the same language that name things one could film. \
-         Answer with one JSON object and nothing else: {{\"title\": string, \"scenes\": [{{\"narration\": string, \
-         \"keywords\": [string]}}]}}.",
-        language = input.language,
-        words = seconds * 2.5,
+    let built_in = format!(
+        "You write narration for short videos. Tone: {tone}. Each narration is plain prose to be read aloud: no \
+         headings, no stage directions, no emoji, no markup. Begin with something that makes people stay."
     );
+    let system = input.system_prompt.as_deref().unwrap_or(&built_in);
+    let size = format!(
+        "Write {scenes} scenes for {seconds:.0} seconds of speech in all, which is about {amount:.0} {unit}.",
+        amount = seconds * rate,
+        unit = name(unit)
+    );
+    let language = match &source.tag {
+        Some(tag) => format!("Write in the language with the tag \"{tag}\"."),
+        None => "Write in the language in which the topic is given.".to_owned(),
+    };
     let mut user = String::new();
     if let Some(topic) = &source.topic {
-        user.push_str("Topic: ");
-        user.push_str(topic);
-        user.push('\n');
+        let _ = writeln!(user, "Topic: {topic}");
+    }
+    if let Some(instructions) = input.instructions.as_deref().map(str::trim).filter(|text| !text.is_empty()) {
+        let _ = writeln!(user, "Heed this too: {instructions}");
     }
     if !source.paragraphs.is_empty() {
         user.push_str("Use only what this text says:\n<text>\n");
         user.extend(source.paragraphs.join("\n\n").chars().take(TEXT_CHARS_MAX));
         user.push_str("\n</text>\n");
     }
-    vec![json!({ "role": "system", "content": system }), json!({ "role": "user", "content": user })]
+    Question {
+        messages: vec![
+            json!({ "role": "system", "content": format!("{system}\n\n{language} {size} {form}") }),
+            json!({ "role": "user", "content": user }),
+        ],
+        schema: script_schema(input, source),
+        name: "script",
+        form,
+    }
 }
 
-/// The message after an answer that was refused.
-pub fn complaint(complaint: &str, scenes: u32) -> String {
+fn script_form(input: &Input, source: &Source) -> String {
+    let terms = input.terms_language.as_deref().or(source.tag.as_deref());
+    let terms =
+        terms.map_or("the same language".to_owned(), |tag| format!("the language with the tag \"{tag}\""));
+    let language = if source.tag.is_none() { "\"language\": string (its tag, such as en), " } else { "" };
     format!(
-        "That answer cannot be used: {complaint}. Answer again with one JSON object with `title` and exactly \
-         {scenes} `scenes`, each with `narration` and `keywords`, and nothing else."
+        "For each scene give three to six keywords, in the language of the script, that name things one could film, \
+         and two or three search terms of one to three words, in {terms}, that find footage for it on a stock site. \
+         Answer with one JSON object and nothing else: {{\"title\": string, {language}\"scenes\": [{{\"narration\": \
+         string, \"keywords\": [string], \"search_terms\": [string]}}]}}, with exactly {} scenes.",
+        input.scenes
     )
 }
 
-/// The body of a request.
-pub fn request(llm: &Llm, messages: &[Value], format: Format, scenes: u32) -> Value {
-    let mut body = json!({ "model": llm.model, "messages": messages, "stream": false });
-    if let Some(temperature) = llm.temperature {
-        body["temperature"] = json!(temperature);
-    }
-    if let Some(tokens) = llm.max_tokens {
-        body["max_tokens"] = json!(tokens);
-    }
-    match format {
-        Format::Schema => {
-            body["response_format"] = json!({
-                "type": "json_schema",
-                "json_schema": { "name": "script", "strict": true, "schema": schema(scenes) }
-            });
-        }
-        Format::Object => body["response_format"] = json!({ "type": "json_object" }),
-        Format::Words => {}
-    }
-    body
+/// An object of which strict mode wants every field; it knows no lengths, so counts stand in descriptions and are
+/// checked here.
+fn object(fields: &Value) -> Value {
+    let names: Vec<&String> = fields.as_object().map(|map| map.keys().collect()).unwrap_or_default();
+    json!({ "type": "object", "additionalProperties": false, "required": names, "properties": fields })
 }
 
-/// Strict mode knows no lengths, so the count stands in the description and is checked here.
-fn schema(scenes: u32) -> Value {
-    json!({
-        "type": "object",
-        "additionalProperties": false,
-        "required": ["title", "scenes"],
-        "properties": {
-            "title": { "type": "string" },
-            "scenes": {
-                "type": "array",
-                "description": format!("exactly {scenes} scenes"),
-                "items": {
-                    "type": "object",
-                    "additionalProperties": false,
-                    "required": ["narration", "keywords"],
-                    "properties": {
-                        "narration": { "type": "string" },
-                        "keywords": { "type": "array", "items": { "type": "string" } }
-                    }
-                }
-            }
+fn texts() -> Value {
+    json!({ "type": "array", "items": { "type": "string" } })
+}
+
+fn script_schema(input: &Input, source: &Source) -> Value {
+    let scene =
+        object(&json!({ "narration": { "type": "string" }, "keywords": texts(), "search_terms": texts() }));
+    let count = format!("exactly {} scenes", input.scenes);
+    let mut fields = json!({
+        "title": { "type": "string" },
+        "scenes": { "type": "array", "description": count, "items": scene }
+    });
+    if source.tag.is_none() {
+        fields["language"] =
+            json!({ "type": "string", "description": "the tag of the language, such as en" });
+    }
+    object(&fields)
+}
+
+/// For search terms of scenes that are written already.
+pub fn terms(narrations: &[&str], language: &str, topic: Option<&str>) -> Question {
+    let count = narrations.len();
+    let form = format!(
+        "Answer with one JSON object and nothing else: {{\"scenes\": [{{\"search_terms\": [string]}}]}}, with exactly \
+         {count} scenes in the order given."
+    );
+    let system = format!(
+        "You find footage for videos. For each scene give two or three search terms of one to three words, in the \
+         language with the tag \"{language}\", that find footage for it on a stock site: things that can be seen, not \
+         ideas. {form}"
+    );
+    let mut user = topic.map(|topic| format!("The video is about: {topic}\n")).unwrap_or_default();
+    for (place, narration) in narrations.iter().enumerate() {
+        let _ = writeln!(user, "Scene {}: {narration}", place + 1);
+    }
+    Question {
+        messages: vec![
+            json!({ "role": "system", "content": system }),
+            json!({ "role": "user", "content": user.chars().take(TEXT_CHARS_MAX).collect::<String>() }),
+        ],
+        schema: object(&json!({ "scenes": {
+            "type": "array",
+            "description": format!("exactly {count} scenes"),
+            "items": object(&json!({ "search_terms": texts() }))
+        } })),
+        name: "list of search terms",
+        form,
+    }
+}
+
+/// For a choice among candidates.
+pub fn judge(input: &Input, source: &Source, drafts: &[Draft]) -> Question {
+    let criteria = input.judge.as_ref().and_then(|judge| judge.criteria.as_deref()).unwrap_or(
+        "It keeps to the topic and to what it was asked for, is true, has a beginning that makes people stay, says \
+         something in every scene, and sounds like a person.",
+    );
+    let form = format!(
+        "Answer with one JSON object and nothing else: {{\"reasons\": [{{\"candidate\": number, \"reason\": string}}], \
+         \"choice\": number}}, with one sentence of reason for each of the {} candidates.",
+        drafts.len()
+    );
+    let system =
+        format!("You choose among scripts of short videos. What makes a good one: {criteria} {form}");
+    let mut user = source.topic.as_ref().map(|topic| format!("Topic: {topic}\n")).unwrap_or_default();
+    if let Some(instructions) = &input.instructions {
+        let _ = writeln!(user, "What the writers were told: {instructions}");
+    }
+    for (place, draft) in drafts.iter().enumerate() {
+        let _ = writeln!(user, "\nCandidate {}: {}", place + 1, draft.title);
+        for scene in &draft.scenes {
+            let _ = writeln!(user, "{}", scene.narration);
         }
-    })
+    }
+    let reason = object(&json!({ "candidate": { "type": "integer" }, "reason": { "type": "string" } }));
+    Question {
+        messages: vec![
+            json!({ "role": "system", "content": system }),
+            json!({ "role": "user", "content": user.chars().take(TEXT_CHARS_MAX).collect::<String>() }),
+        ],
+        // Reasons come first, so that the choice follows from them.
+        schema: object(&json!({
+            "reasons": { "type": "array", "items": reason },
+            "choice": { "type": "integer", "description": format!("1 to {}", drafts.len()) }
+        })),
+        name: "choice",
+        form,
+    }
 }

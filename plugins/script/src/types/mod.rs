@@ -1,8 +1,13 @@
-//! What `script.write` takes and puts out.
+//! What `script.write` takes; `llm.rs` has the part about models, `script.rs` what it puts out.
+
+mod llm;
+mod script;
 
 use reelmill_sdk::prelude::*;
-use std::fmt;
 use std::path::Path;
+
+pub use llm::{AnswerFormat, Judge, Llm, Price};
+pub use script::{Candidate, Judgement, Method, Scene, Script, TokenUsage};
 
 /// Scenes of one script at the most.
 pub const SCENES_MAX: u32 = 40;
@@ -10,6 +15,10 @@ pub const SCENES_MAX: u32 = 40;
 pub const TEXT_CHARS_MAX: usize = 400_000;
 /// Characters of a topic, a title or a tone.
 const LINE_CHARS_MAX: usize = 500;
+/// Characters of instructions for a model.
+const INSTRUCTIONS_CHARS_MAX: usize = 8_000;
+/// Candidates of one script at the most.
+const CANDIDATES_MAX: u32 = 8;
 /// Seconds of a script at the most.
 const SECONDS_MAX: f64 = 3_600.0;
 
@@ -29,37 +38,6 @@ pub enum Mode {
     Verbatim,
     /// A fixed outline filled with the topic, for trying a pipeline out.
     Template,
-}
-
-/// A language model behind an OpenAI-compatible `/chat/completions`.
-#[derive(Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Llm {
-    /// Everything before `/chat/completions`, for example `https://api.openai.com/v1`.
-    #[schemars(length(min = 1, max = 2000))]
-    pub base_url: String,
-    /// The model's name at that endpoint.
-    #[schemars(length(min = 1, max = 200))]
-    pub model: String,
-    /// Sent as a bearer token; use a secret. Local servers often need none.
-    #[serde(default)]
-    pub api_key: Option<String>,
-    /// Freedom of the wording, 0 to 2; the endpoint's own default when left out.
-    #[serde(default)]
-    #[schemars(range(min = 0.0, max = 2.0))]
-    pub temperature: Option<f64>,
-    /// Tokens of the answer at the most; the endpoint's own default when left out.
-    #[serde(default)]
-    #[schemars(range(min = 1))]
-    pub max_tokens: Option<u32>,
-    /// Seconds to wait for one answer.
-    #[serde(default = "default_timeout")]
-    #[schemars(range(min = 1, max = 3600))]
-    pub timeout_seconds: u32,
-}
-
-const fn default_timeout() -> u32 {
-    120
 }
 
 /// An article: a stored file, or a path on the worker's disk.
@@ -100,18 +78,35 @@ pub struct Input {
     pub title: Option<String>,
     /// How the script is to be made.
     pub mode: Mode,
-    /// Language of the script: a tag such as `en`, `no`, `zh-CN`.
+    /// Language of the script: a tag such as `en`, `no`, `zh-CN`; or `auto`, the language of what is given.
     #[schemars(length(min = 2, max = 35))]
     pub language: String,
-    /// Scenes wanted; a text of fewer sentences gives fewer.
+    /// Scenes wanted, which are the paragraphs of the script; a text of fewer sentences gives fewer.
     #[schemars(range(min = 1, max = 40))]
     pub scenes: u32,
-    /// Seconds of speech wanted; nine a scene when left out.
+    /// Seconds of speech wanted, at the pace of a narrator of the language; nine a scene when left out. A model whose
+    /// script is more than a quarter off is asked once to mend it.
     #[schemars(range(min = 1.0, max = 3600.0))]
     pub seconds: Option<f64>,
     /// How a model should sound, for example `calm and precise`.
     pub tone: Option<String>,
-    /// The model to ask.
+    /// What else a model should heed: an angle, an audience, words to use or to avoid.
+    #[schemars(length(max = 8000))]
+    pub instructions: Option<String>,
+    /// Who a model should be and how it should write, in place of the built-in words. What form the answer has is
+    /// always added.
+    #[schemars(length(max = 8000))]
+    pub system_prompt: Option<String>,
+    /// Language of the search terms, for example `en` for stock sites that know English best; that of the script
+    /// when left out. Other languages than the script's need `llm`.
+    #[schemars(length(min = 2, max = 35))]
+    pub terms_language: Option<String>,
+    /// Scripts that a model writes, of which one is taken.
+    #[schemars(range(min = 1, max = 8))]
+    pub candidates: u32,
+    /// Who chooses among several candidates; the model that wrote them when left out.
+    pub judge: Option<Judge>,
+    /// The model to ask. With `mode: verbatim` or `extract` it only finds search terms.
     pub llm: Option<Llm>,
 }
 
@@ -127,6 +122,11 @@ impl Default for Input {
             scenes: 8,
             seconds: None,
             tone: None,
+            instructions: None,
+            system_prompt: None,
+            terms_language: None,
+            candidates: 1,
+            judge: None,
             llm: None,
         }
     }
@@ -144,6 +144,14 @@ impl Input {
         {
             return refuse(format!("`seconds` is {seconds}, but must be 1 to {SECONDS_MAX}"));
         }
+        if self.candidates == 0 || self.candidates > CANDIDATES_MAX {
+            return refuse(format!("`candidates` is {}, but must be 1 to {CANDIDATES_MAX}", self.candidates));
+        }
+        for (name, value) in [("instructions", &self.instructions), ("system_prompt", &self.system_prompt)] {
+            if value.as_ref().is_some_and(|value| value.chars().count() > INSTRUCTIONS_CHARS_MAX) {
+                return refuse(format!("`{name}` has more than {INSTRUCTIONS_CHARS_MAX} characters"));
+            }
+        }
         for (name, value) in [("topic", &self.topic), ("title", &self.title), ("tone", &self.tone)] {
             if value.as_ref().is_some_and(|value| value.chars().count() > LINE_CHARS_MAX) {
                 return refuse(format!("`{name}` has more than {LINE_CHARS_MAX} characters"));
@@ -157,75 +165,4 @@ impl Input {
         const SECONDS_A_SCENE: f64 = 9.0;
         self.seconds.unwrap_or(f64::from(self.scenes) * SECONDS_A_SCENE)
     }
-}
-
-/// How a script was made.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Method {
-    /// A language model wrote it.
-    Llm,
-    /// Sentences of the text, word for word, with others left out.
-    Extractive,
-    /// A fixed outline with the topic filled in; it knows nothing of the subject.
-    Template,
-    /// The whole text, word for word.
-    Verbatim,
-}
-
-impl fmt::Display for Method {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Llm => "llm",
-            Self::Extractive => "extractive",
-            Self::Template => "template",
-            Self::Verbatim => "verbatim",
-        })
-    }
-}
-
-/// One scene.
-#[derive(Clone, PartialEq, Debug, Serialize, JsonSchema)]
-pub struct Scene {
-    /// `s1`, `s2`, … in the order of the video.
-    pub id: String,
-    /// What is said.
-    pub narration: String,
-    /// Words to look for footage by, the most telling first.
-    pub keywords: Vec<String>,
-    /// How long saying it takes, in seconds; an estimate.
-    pub seconds_estimate: f64,
-}
-
-/// What a model used.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, JsonSchema)]
-pub struct TokenUsage {
-    /// The model that answered, as the endpoint names it.
-    pub model: String,
-    /// Requests made, repeated ones included.
-    pub requests: u32,
-    /// Tokens of all prompts; 0 when the endpoint does not say.
-    pub prompt_tokens: u64,
-    /// Tokens of all answers; 0 when the endpoint does not say.
-    pub completion_tokens: u64,
-}
-
-/// What `script.write` puts out.
-#[derive(Clone, PartialEq, Debug, Serialize, JsonSchema)]
-pub struct Script {
-    /// The title.
-    pub title: String,
-    /// Language of the narration, as it was asked for.
-    pub language: String,
-    /// How the script was made.
-    pub method: Method,
-    /// The scenes, in order.
-    pub scenes: Vec<Scene>,
-    /// How long saying all of it takes, in seconds; an estimate.
-    pub seconds_estimate: f64,
-    /// What is not as it was asked for, one sentence each.
-    pub notes: Vec<String>,
-    /// What a model used.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub usage: Option<TokenUsage>,
 }
