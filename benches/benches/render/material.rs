@@ -3,8 +3,7 @@
 use anyhow::Context as _;
 use reelmill_media::{Unwatched, VideoCodec, VideoSettings, synth};
 use reelmill_plugin_video::{
-    Canvas, CaptionStyle, Captions, Clip, Fit, Media, Motion, Music, Plan, Shot, Sound, Timeline, Transition,
-    WhenShort, Word,
+    Canvas, CaptionStyle, Captions, Clip, Media, Motion, Music, Plan, Shot, Sound, Timeline, Word,
 };
 use std::path::{Path, PathBuf};
 
@@ -121,13 +120,8 @@ impl Composition {
 
     fn timeline(&self) -> Timeline {
         let shot = |path: &PathBuf| Shot {
-            media: Media::from(path.as_path()),
-            in_ms: 0,
-            duration_ms: SHOT_S * 1_000,
-            fit: Fit::Cover,
-            background: "black".into(),
             motion: Motion::None,
-            when_short: WhenShort::Loop,
+            ..Shot::new(Some(Media::from(path.as_path())), SHOT_S * 1_000)
         };
         let media = |name: &str| Media::from(self.file(name).as_path());
         let duration_ms = self.seconds() * 1_000;
@@ -135,7 +129,7 @@ impl Composition {
         let words = words
             .map(|(text, i)| Word { text: text.into(), start_ms: i * 350, end_ms: i * 350 + 330 })
             .collect();
-        let voice = Sound { media: media("voice.m4a"), at_ms: 0, in_ms: 0, gain_db: 0.0 };
+        let voice = Sound::new(media("voice.m4a"));
         let music = Music {
             media: media("music.m4a"),
             gain_db: -14.0,
@@ -143,18 +137,12 @@ impl Composition {
             fade_in_ms: 0,
             fade_out_ms: 3_000,
         };
-        Timeline {
-            clips: vec![Clip {
-                duration_ms,
-                shots: self.clips().iter().map(shot).collect(),
-                sounds: vec![voice],
-                words,
-            }],
-            transition: Transition::default(),
-            captions: Some(CaptionStyle::default()),
-            music: Some(music),
-            loudness: None,
-        }
+        let mut clip = Clip::silent(self.clips().iter().map(shot).collect());
+        (clip.sounds, clip.words) = (vec![voice], words);
+        let mut timeline = Timeline::new(vec![clip]);
+        timeline.captions = Some(CaptionStyle::default());
+        timeline.music = Some(music);
+        timeline
     }
 }
 

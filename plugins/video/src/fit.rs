@@ -1,6 +1,7 @@
 //! How material of any shape and colour becomes a picture of the canvas: the text of a filter graph. Pure.
 
-use crate::timeline::Fit;
+use crate::plan::Canvas;
+use crate::timeline::{Fit, Shot};
 use reelmill_media::VideoInfo;
 
 /// What a graph is to make.
@@ -14,10 +15,29 @@ pub struct Frame<'a> {
     pub fps: Option<u32>,
     /// How material of another shape fills it.
     pub fit: Fit,
+    /// What is kept in the middle where it is cut off, as parts of its width and height.
+    pub focus: (f64, f64),
     /// Colour of the bars.
     pub background: &'a str,
     /// Whether the last frame stays for ever.
     pub hold: bool,
+}
+
+impl<'a> Frame<'a> {
+    /// What a shot asks for on a canvas.
+    #[must_use]
+    pub fn of(shot: &'a Shot, canvas: Canvas, focus: (f64, f64)) -> Self {
+        let Canvas { width, height, fps } = canvas;
+        Self {
+            width,
+            height,
+            fps: Some(fps),
+            fit: shot.fit,
+            focus,
+            background: &shot.background,
+            hold: false,
+        }
+    }
 }
 
 /// The whole graph from `[in0]` to `[out]`.
@@ -42,13 +62,29 @@ pub fn graph(info: &VideoInfo, frame: Frame<'_>) -> String {
     }
     let shape = Shape::new(info, frame);
     let geometry = match frame.fit {
-        Fit::Cover => shape.cover(frame.width, frame.height, "lanczos"),
+        Fit::Cover | Fit::Smart => shape.cover(frame.width, frame.height, "lanczos", frame.focus),
         Fit::Fit => shape.bars(frame.background),
         Fit::Blur => return format!("[in0]{}", shape.blurred(&chain)),
     };
     chain.push(geometry);
     chain.push("setsar=1".into());
     chain.push("format=yuv420p".into());
+    format!("[in0]{}[out]", chain.join(","))
+}
+
+/// The part of the material, across and down and as it is seen, that `cover` keeps on a canvas.
+#[must_use]
+pub fn kept(info: &VideoInfo, frame: Frame<'_>) -> (f64, f64) {
+    let shape = Shape::new(info, frame);
+    let (cw, ch) = shape.window();
+    (cw / shape.source.0, ch / shape.source.1)
+}
+
+/// The graph of a small grey picture of the material, upright: what [`crate::crop`] looks at.
+#[must_use]
+pub fn map_graph(info: &VideoInfo, width: usize, height: usize) -> String {
+    let mut chain: Vec<String> = info.rotation.filters().iter().map(ToString::to_string).collect();
+    chain.push(format!("scale={width}:{height}:flags=area,format=gray"));
     format!("[in0]{}[out]", chain.join(","))
 }
 
@@ -75,17 +111,24 @@ impl Shape {
     }
 
     /// Cuts the material to the target's shape first, so that less of it is scaled.
-    fn cover(&self, width: u32, height: u32, flags: &str) -> String {
-        let wanted = f64::from(self.target.0) / f64::from(self.target.1) / self.pixel_aspect;
-        let (w, h) = self.source;
-        let (cw, ch) =
-            if w / h > wanted { (even_up(h * wanted).min(w), h) } else { (w, even_up(w / wanted).min(h)) };
+    fn cover(&self, width: u32, height: u32, flags: &str, focus: (f64, f64)) -> String {
+        let ((w, h), (cw, ch)) = (self.source, self.window());
         let mut chain = Vec::new();
         if cw < w || ch < h {
-            chain.push(format!("crop={cw}:{ch}"));
+            let place = |whole: f64, part: f64, middle: f64| {
+                (whole * middle - part / 2.0).clamp(0.0, whole - part).floor()
+            };
+            chain.push(format!("crop={cw}:{ch}:{}:{}", place(w, cw, focus.0), place(h, ch, focus.1)));
         }
         chain.push(format!("scale={width}:{height}:flags={flags}:{}", self.colours));
         chain.join(",")
+    }
+
+    /// What of the material has the target's shape.
+    fn window(&self) -> (f64, f64) {
+        let wanted = f64::from(self.target.0) / f64::from(self.target.1) / self.pixel_aspect;
+        let (w, h) = self.source;
+        if w / h > wanted { (even_up(h * wanted).min(w), h) } else { (w, even_up(w / wanted).min(h)) }
     }
 
     /// The largest even size within the target that keeps the material's shape.
@@ -109,7 +152,7 @@ impl Shape {
         let before = if before.is_empty() { String::new() } else { before.join(",") + "," };
         // The copy is blurred small, where it costs a sixty-fourth, and darkened to stay behind.
         let (sw, sh) = ((tw / 8).max(2) / 2 * 2, (th / 8).max(2) / 2 * 2);
-        let small = self.cover(sw, sh, "bilinear");
+        let small = self.cover(sw, sh, "bilinear", (0.5, 0.5));
         format!(
             "{before}split=2[back][front];\
              [back]{small},setsar=1,format=yuv420p,gblur=sigma=4,eq=brightness=-0.06:saturation=0.9,\
@@ -180,13 +223,25 @@ mod tests {
     }
 
     fn frame(fit: Fit) -> Frame<'static> {
-        Frame { width: 1_080, height: 1_920, fps: Some(30), fit, background: "black", hold: false }
+        Frame {
+            width: 1_080,
+            height: 1_920,
+            fps: Some(30),
+            fit,
+            focus: (0.5, 0.5),
+            background: "black",
+            hold: false,
+        }
     }
 
     #[test]
     fn covering_cuts_before_it_scales() {
         let text = graph(&info(1_920, 1_080), frame(Fit::Cover));
-        assert!(text.contains("crop=608:1080,scale=1080:1920:flags=lanczos"), "{text}");
+        assert!(text.contains("crop=608:1080:656:0,scale=1080:1920:flags=lanczos"), "{text}");
+        let left = graph(&info(1_920, 1_080), Frame { focus: (0.2, 0.5), ..frame(Fit::Smart) });
+        assert!(left.contains("crop=608:1080:80:0,"), "{left}");
+        let edge = graph(&info(1_920, 1_080), Frame { focus: (1.0, 0.5), ..frame(Fit::Cover) });
+        assert!(edge.contains("crop=608:1080:1312:0,"), "{edge}");
         let same = graph(&info(540, 960), frame(Fit::Cover));
         assert!(!same.contains("crop"), "{same}");
     }

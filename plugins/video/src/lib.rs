@@ -7,9 +7,14 @@
 //! words), `render` (all of them into a file), and `stages` (the doors for pipelines).
 
 mod captions;
+mod crop;
+mod dice;
+mod finish;
 mod fit;
+mod focus;
 mod mix;
 mod motion;
+mod overlay;
 mod plan;
 mod render;
 mod sequence;
@@ -18,16 +23,18 @@ mod stages;
 mod style;
 mod thumbnail;
 mod timeline;
+mod transition;
 
 pub use captions::{Captions, Cue};
+pub use overlay::{Corner, Logo, ProgressBar, Title, TitlePlace, TitleStyle};
 pub use plan::{Canvas, Plan};
 pub use render::{Output, Rendered, render};
 pub use stages::{Clip as ClipStage, Compose, Encode, Subtitles, Thumbnail};
 pub use style::{CaptionStyle, Corners, Delivery, Karaoke, Place, Platform, Position, Safe};
 pub use timeline::{
-    Clip, Fit, Loudness, Media, Motion, Music, Shot, Sound, Timeline, Transition, TransitionKind, WhenShort,
-    Word,
+    Clip, Fit, Focus, Loudness, Media, Motion, Music, Shot, Sound, Timeline, VERSION, WhenShort, Word,
 };
+pub use transition::{Transition, TransitionKind};
 
 reelmill_sdk::export_plugin! {
     name: "video",

@@ -154,7 +154,11 @@ impl Voices {
         let end = at + (block.len() / CHANNELS) as u64;
         while self.waiting.last().is_some_and(|placed| placed.from < end) {
             let Some(placed) = self.waiting.pop() else { break };
-            let source = StereoReader::open(placed.sound.media.path(), placed.sound.in_ms)?;
+            let source = StereoReader::open_at_speed(
+                placed.sound.media.path(),
+                placed.sound.in_ms,
+                placed.sound.speed,
+            )?;
             self.sounding.push((placed, source));
         }
         for (placed, source) in &mut self.sounding {

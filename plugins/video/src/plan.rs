@@ -1,7 +1,7 @@
 //! From milliseconds to frames, without drift: every boundary is rounded from the start of the video, never
 //! summed up from rounded lengths. Pure.
 
-use crate::timeline::{Clip, Shot, Timeline};
+use crate::timeline::{Clip, Shot, Timeline, Transition, TransitionKind, VERSION};
 use std::ops::Range;
 
 /// The picture every frame has.
@@ -38,6 +38,8 @@ pub struct PlannedShot {
     pub frames: Range<u64>,
     /// Frames of the transition it starts with; 0 for a cut.
     pub transition: u64,
+    /// In which way.
+    pub kind: TransitionKind,
     /// Its number among all shots, by which motions take turns.
     pub number: usize,
 }
@@ -60,6 +62,12 @@ impl Plan {
     /// In words: the timeline has no scene, or one without shots or shorter than a frame.
     pub fn new(timeline: &Timeline, canvas: Canvas) -> Result<Self, String> {
         let mut plan = Self { shots: Vec::new(), frames: 0, clip_starts_ms: Vec::new() };
+        if timeline.version != VERSION {
+            return Err(format!(
+                "the timeline is of version {}; this build reads {VERSION}",
+                timeline.version
+            ));
+        }
         if timeline.clips.is_empty() {
             return Err("the timeline has no scenes".into());
         }
@@ -71,13 +79,9 @@ impl Plan {
             if length == 0 || clip.shots.is_empty() {
                 return Err(format!("scene {} is empty: it needs a duration and footage", index + 1));
             }
-            let transition = match timeline.transition.kind.xfade() {
-                Some(_) if index > 0 => {
-                    canvas.frame_at(timeline.transition.duration_ms).min(length / 2).min(before / 2)
-                }
-                _ => 0,
-            };
-            plan.add_clip(clip, start_ms, &frames, transition, canvas);
+            let entrance = clip.transition.unwrap_or(timeline.transition);
+            let most = if index == 0 { 0 } else { (length / 2).min(before / 2) };
+            plan.add_clip(clip, start_ms, &frames, (entrance, most), canvas);
             plan.clip_starts_ms.push(start_ms);
             start_ms += clip.duration_ms;
             before = length;
@@ -86,10 +90,19 @@ impl Plan {
         Ok(plan)
     }
 
-    /// Adds the shots of one scene; the last one fills what rounding or short shots leave.
-    fn add_clip(&mut self, clip: &Clip, start_ms: u64, frames: &Range<u64>, transition: u64, canvas: Canvas) {
+    /// Adds the shots of one scene; the last one fills what rounding or short shots leave. `entrance` is how the scene
+    /// comes in, and over how many frames at most.
+    fn add_clip(
+        &mut self,
+        clip: &Clip,
+        start_ms: u64,
+        frames: &Range<u64>,
+        entrance: (Transition, u64),
+        canvas: Canvas,
+    ) {
         let mut at_ms = start_ms;
         let mut from = frames.start;
+        let mut before = 0;
         for (index, shot) in clip.shots.iter().enumerate() {
             at_ms += shot.duration_ms;
             let last = index + 1 == clip.shots.len();
@@ -97,15 +110,23 @@ impl Plan {
             if to == from {
                 continue;
             }
-            let starts_scene = from == frames.start;
+            let length = to - from;
+            let (how, most) = if from == frames.start {
+                // A transition never outlives the shot it leads to.
+                (entrance.0, entrance.1.min(length))
+            } else {
+                (shot.transition.unwrap_or_default(), (length / 2).min(before / 2))
+            };
+            let moving = how.kind != TransitionKind::Cut;
             self.shots.push(PlannedShot {
                 shot: shot.clone(),
                 frames: from..to,
-                // A transition never outlives the shot it leads to.
-                transition: if starts_scene { transition.min(to - from) } else { 0 },
+                transition: if moving { canvas.frame_at(how.duration_ms).min(most) } else { 0 },
+                kind: how.kind,
                 number: self.shots.len(),
             });
             from = to;
+            before = length;
         }
     }
 
@@ -125,29 +146,14 @@ mod tests {
     const CANVAS: Canvas = Canvas { width: 180, height: 320, fps: 30 };
 
     fn shot(duration_ms: u64) -> Shot {
-        let json = serde_json::json!({ "media": "/x.mp4", "duration_ms": duration_ms });
-        let mut shot: Shot = serde_json::from_value(json).unwrap();
-        shot.media = Media::from(Path::new("/x.mp4"));
-        shot
+        Shot::new(Some(Media::from(Path::new("/x.mp4"))), duration_ms)
     }
 
     fn timeline(scenes: &[&[u64]], transition: TransitionKind) -> Timeline {
-        let clips = scenes
-            .iter()
-            .map(|shots| Clip {
-                duration_ms: shots.iter().sum(),
-                shots: shots.iter().map(|ms| shot(*ms)).collect(),
-                sounds: Vec::new(),
-                words: Vec::new(),
-            })
-            .collect();
-        Timeline {
-            clips,
-            transition: Transition { kind: transition, duration_ms: 400 },
-            captions: None,
-            music: None,
-            loudness: None,
-        }
+        let scene = |shots: &&[u64]| Clip::silent(shots.iter().map(|ms| shot(*ms)).collect());
+        let mut timeline = Timeline::new(scenes.iter().map(scene).collect());
+        timeline.transition = Transition { kind: transition, duration_ms: 400 };
+        timeline
     }
 
     #[test]
@@ -168,6 +174,26 @@ mod tests {
         assert_eq!(plan.frames, 195);
         let transitions: Vec<u64> = plan.shots.iter().map(|s| s.transition).collect();
         assert_eq!(transitions, [0, 7, 7, 0], "0.5 s are 15 frames, half of them 7; none between shots");
+    }
+
+    #[test]
+    fn a_scene_and_a_shot_may_come_in_their_own_way() {
+        let mut mixed = timeline(&[&[2_000], &[1_000, 400], &[2_000]], TransitionKind::Fade);
+        mixed.clips[2].transition = Some(Transition { kind: TransitionKind::Cut, duration_ms: 400 });
+        mixed.clips[1].shots[1].transition =
+            Some(Transition { kind: TransitionKind::WipeLeft, duration_ms: 1_000 });
+        let plan = Plan::new(&mixed, CANVAS).unwrap();
+        let ways: Vec<(TransitionKind, u64)> = plan.shots.iter().map(|s| (s.kind, s.transition)).collect();
+        assert_eq!(ways[1], (TransitionKind::Fade, 12));
+        assert_eq!(ways[2], (TransitionKind::WipeLeft, 6), "half of 0.4 s");
+        assert_eq!(ways[3], (TransitionKind::Cut, 0));
+    }
+
+    #[test]
+    fn a_timeline_of_another_form_is_refused() {
+        let mut later = timeline(&[&[1_000]], TransitionKind::Cut);
+        later.version = 2;
+        assert!(Plan::new(&later, CANVAS).unwrap_err().contains("version 2"));
     }
 
     #[test]

@@ -1,16 +1,16 @@
 //! A timeline becomes a file: its sound first (cheap, and its loudness has to be known), then pictures and sound
 //! together in one pass. Pictures are made on one thread and encoded on another, a few frames apart.
 
-use crate::captions::{Captions, FontsFolder, Soft};
+use crate::captions::{Captions, Lettering, Soft};
+use crate::finish::{Finish, finished};
 use crate::mix::mix;
 use crate::plan::{Canvas, Plan};
 use crate::sequence::Sequence;
 use crate::style::CaptionStyle;
 use crate::timeline::Timeline;
 use reelmill_media::{
-    AudioEncoder, AudioSettings, Control, Error, Graph, Loudness, Muxer, PcmReader, Pixel, Progress, Pull,
-    RATE, Rational, Result, Target, VideoCodec, VideoEncoder, VideoFormat, VideoFrame, VideoSettings, escape,
-    normalise,
+    AudioEncoder, AudioSettings, Control, Error, Loudness, Muxer, PcmReader, Progress, RATE, Result, Target,
+    VideoCodec, VideoEncoder, VideoFrame, VideoSettings, normalise,
 };
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
@@ -86,16 +86,15 @@ pub fn render(
     let captions = Captions::set(timeline, &plan, canvas, scratch)?;
     let encoder = VideoEncoder::open(&output.video())?;
     let sound = Soundtrack::make(timeline, &plan, canvas, scratch, control)?;
-    let burnt = captions.as_ref().filter(|_| timeline.captions.as_ref().is_some_and(CaptionStyle::burnt));
-    let burnt = burnt.map(|captions| Burnt::write(captions, scratch)).transpose()?;
-    let finish = Finish { burnt, ten_bit: output.ten_bit, canvas };
+    let lettering = Lettering::write(timeline, captions.as_ref(), canvas, scratch)?;
+    let finish = Finish::new(&timeline.logos, lettering, output.ten_bit, canvas)?;
     let (sender, receiver) = sync_channel(QUEUE);
     std::thread::scope(|scope| {
         let producer = std::thread::Builder::new().name("frames".into());
         let (plan, finish) = (&plan, &finish);
         producer
             .spawn_scoped(scope, move || {
-                if let Err(error) = produce(timeline, plan, canvas, finish, &sender) {
+                if let Err(error) = produce(plan, finish, &sender) {
                     // When nobody listens any more, the work was stopped and the error is no news.
                     let _ = sender.send(Err(error));
                 }
@@ -154,83 +153,16 @@ impl Soundtrack {
     }
 }
 
-/// Captions that become part of the picture.
-struct Burnt {
-    file: Helper,
-    fonts: Option<FontsFolder>,
-}
-
-impl Burnt {
-    fn write(captions: &Captions, scratch: &Path) -> Result<Self> {
-        let file = Helper::new(scratch, "captions.ass");
-        let failed = |e: std::io::Error| Error::Output {
-            path: file.0.clone(),
-            reason: e.to_string(),
-            log: Vec::new(),
-        };
-        std::fs::write(&file.0, captions.ass(false)?).map_err(failed)?;
-        Ok(Self { file, fonts: captions.fonts(scratch)? })
-    }
-
-    fn filter(&self) -> String {
-        let fonts = FontsFolder::option(self.fonts.as_ref());
-        format!("ass=filename={}{fonts},", escape(&self.file.0.to_string_lossy()))
-    }
-}
-
-/// What is done to every frame of the canvas last.
-struct Finish {
-    burnt: Option<Burnt>,
-    ten_bit: bool,
-    canvas: Canvas,
-}
-
-impl Finish {
-    fn graph(&self) -> Result<Option<Graph>> {
-        let burn = match &self.burnt {
-            Some(burnt) => burnt.filter(),
-            None if self.ten_bit => String::new(),
-            None => return Ok(None),
-        };
-        let pixel = if self.ten_bit { "yuv420p10le" } else { "yuv420p" };
-        let fps = i32::try_from(self.canvas.fps).unwrap_or(30);
-        let format = VideoFormat {
-            width: self.canvas.width,
-            height: self.canvas.height,
-            pixel: Pixel::YUV420P,
-            time_base: Rational(1, fps),
-            sar: Rational(1, 1),
-            rate: Some(Rational(fps, 1)),
-        };
-        Graph::video(&format!("[in0]{burn}setsar=1,format={pixel}[out]"), &[format]).map(Some)
-    }
-}
-
 /// Makes all frames in order; stops when nobody takes them any more.
-fn produce(
-    timeline: &Timeline,
-    plan: &Plan,
-    canvas: Canvas,
-    finish: &Finish,
-    sender: &SyncSender<Result<VideoFrame>>,
-) -> Result<()> {
-    let mut sequence = Sequence::new(plan, timeline.transition.kind, canvas);
+fn produce(plan: &Plan, finish: &Finish, sender: &SyncSender<Result<VideoFrame>>) -> Result<()> {
+    let mut sequence = Sequence::new(plan, finish.canvas);
     let mut graph = finish.graph()?;
     let mut number = 0;
     while let Some(mut frame) = sequence.next_frame()? {
         frame.set_pts(Some(number));
         number += 1;
         if let Some(graph) = graph.as_mut() {
-            graph.send_video(0, frame)?;
-            let mut finished = VideoFrame::empty();
-            if graph.pull(&mut finished)? != Pull::Frame {
-                return Err(Error::Graph {
-                    spec: "ass".into(),
-                    reason: "it gave no frame for a frame".into(),
-                    log: Vec::new(),
-                });
-            }
-            frame = finished;
+            frame = finished(graph, frame)?;
         }
         if sender.send(Ok(frame)).is_err() {
             return Ok(());

@@ -2,13 +2,11 @@
 
 use crate::plan::{Canvas, Plan, PlannedShot};
 use crate::shot::ShotReader;
-use crate::timeline::TransitionKind;
 use reelmill_media::{Error, Graph, Pixel, Pull, Rational, Result, VideoFormat, VideoFrame};
 
 /// The frames of a timeline.
 pub struct Sequence {
     shots: std::vec::IntoIter<PlannedShot>,
-    kind: TransitionKind,
     canvas: Canvas,
     current: Option<Open>,
     leaving: Option<Leaving>,
@@ -31,8 +29,8 @@ struct Leaving {
 impl Sequence {
     /// Starts at the first frame.
     #[must_use]
-    pub fn new(plan: &Plan, kind: TransitionKind, canvas: Canvas) -> Self {
-        Self { shots: plan.shots.clone().into_iter(), kind, canvas, current: None, leaving: None }
+    pub fn new(plan: &Plan, canvas: Canvas) -> Self {
+        Self { shots: plan.shots.clone().into_iter(), canvas, current: None, leaving: None }
     }
 
     /// The next frame; `None` after the last one.
@@ -56,7 +54,7 @@ impl Sequence {
         let before = self.current.take();
         let reader = ShotReader::open(planned, self.canvas)?;
         self.current = Some(Open { reader, left: planned.frames.end - planned.frames.start });
-        self.leaving = match (before, self.kind.xfade(), planned.transition) {
+        self.leaving = match (before, planned.kind.xfade(), planned.transition) {
             (Some(before), Some(name), frames @ 1..) => {
                 Some(Leaving::new(before.reader, name, frames, self.canvas)?)
             }

@@ -1,6 +1,7 @@
 //! The frames of one shot, as many as are asked for: a clip is trimmed, repeated or held, a picture moves.
 
 use crate::fit::{Frame, graph};
+use crate::focus::focus_of;
 use crate::motion::{ROOM, sample};
 use crate::plan::{Canvas, PlannedShot};
 use crate::timeline::{Fit, Motion, Shot, WhenShort};
@@ -8,7 +9,7 @@ use reelmill_media::{
     Error, Graph, Pull, Rational, Result, VideoFormat, VideoFrame, VideoInfo, VideoReader, probe, share,
 };
 use std::collections::VecDeque;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Decoder threads; more of them only cost memory, as encoding takes longer than decoding.
 const DECODER_THREADS: usize = 2;
@@ -25,16 +26,20 @@ impl ShotReader {
     /// Opens a shot's material.
     pub fn open(planned: &PlannedShot, canvas: Canvas) -> Result<Self> {
         let shot = &planned.shot;
-        let path = shot.media.path();
+        let Some(media) = &shot.media else {
+            return StillReader::plain(&shot.background, canvas).map(Self::Still);
+        };
+        let path = media.path();
         let info = probe(path)?;
         let Some(video) = info.video else {
             return Err(Error::Setting(format!("{} has no pictures; footage needs some", path.display())));
         };
         if info.picture {
             let frames = planned.frames.end - planned.frames.start;
-            return StillReader::open(shot, &video, canvas, frames, planned.number).map(Self::Still);
+            return StillReader::open(path, shot, &video, canvas, frames, planned.number).map(Self::Still);
         }
-        Ok(Self::Clip(Box::new(ClipReader::new(shot, video, canvas))))
+        let focus = focus_of(path, shot, &video, canvas)?;
+        Ok(Self::Clip(Box::new(ClipReader::new(path, shot, video, canvas, focus))))
     }
 
     /// The next frame; a shot never ends by itself.
@@ -53,7 +58,9 @@ pub struct ClipReader {
     in_ms: u64,
     canvas: Canvas,
     fit: Fit,
+    focus: (f64, f64),
     background: String,
+    speed: f64,
     hold: bool,
     pass: Option<Pass>,
 }
@@ -74,14 +81,16 @@ struct Pass {
 }
 
 impl ClipReader {
-    fn new(shot: &Shot, info: VideoInfo, canvas: Canvas) -> Self {
+    fn new(path: &Path, shot: &Shot, info: VideoInfo, canvas: Canvas, focus: (f64, f64)) -> Self {
         Self {
-            path: shot.media.path().to_owned(),
+            path: path.to_owned(),
             info,
             in_ms: shot.in_ms,
             canvas,
             fit: shot.fit,
+            focus,
             background: shot.background.clone(),
+            speed: shot.speed,
             hold: shot.when_short == WhenShort::Freeze,
             pass: None,
         }
@@ -122,15 +131,34 @@ impl ClipReader {
             height: self.canvas.height,
             fps: Some(self.canvas.fps),
             fit: self.fit,
+            focus: self.focus,
             background: &self.background,
             hold: self.hold,
         };
-        let format = VideoFormat::of(first, time_base);
+        // A clip runs faster where its unit of time is shorter: no frame's time has to be rounded.
+        let format = VideoFormat::of(first, faster(time_base, self.speed));
         // The decoder knows better than the header.
         let info = VideoInfo { width: first.width(), height: first.height(), ..self.info.clone() };
         let graph = Graph::video(&graph(&info, frame), &[format])?;
         Ok(Pass { reader, graph, from, waiting, ends: 0, usual: usual(&info, time_base), frames: 0 })
     }
+}
+
+/// A unit of time so many times as short.
+#[expect(clippy::cast_possible_truncation, reason = "a speed of 0.25 to 4, in thousandths")]
+fn faster(time_base: Rational, speed: f64) -> Rational {
+    let thousandths = (speed.clamp(0.05, 20.0) * 1_000.0).round() as i64;
+    let (mut num, mut den) =
+        (i64::from(time_base.numerator()) * 1_000, i64::from(time_base.denominator()) * thousandths);
+    let (mut a, mut b) = (num, den);
+    while b != 0 {
+        (a, b) = (b, a % b);
+    }
+    (num, den) = (num / a.max(1), den / a.max(1));
+    while den > i64::from(i32::MAX) || num > i64::from(i32::MAX) {
+        (num, den) = ((num / 2).max(1), den / 2);
+    }
+    Rational(i32::try_from(num).unwrap_or(1), i32::try_from(den).unwrap_or(i32::MAX))
 }
 
 /// The frame on screen at a time (the last one that starts at or before it) and the one after, as far as they
@@ -199,18 +227,33 @@ pub struct StillReader {
 }
 
 impl StillReader {
-    fn open(shot: &Shot, info: &VideoInfo, canvas: Canvas, frames: u64, number: usize) -> Result<Self> {
+    /// A colour.
+    fn plain(colour: &str, canvas: Canvas) -> Result<Self> {
+        let colour = reelmill_media::escape(colour);
+        let (width, height) = (canvas.width, canvas.height);
+        let spec = format!(
+            "color=c={colour}:s={width}x{height}:r=1:d=1,scale=out_color_matrix=bt709:out_range=tv,setsar=1,format=yuv420p[out]"
+        );
+        let mut still = VideoFrame::empty();
+        if Graph::video(&spec, &[])?.pull(&mut still)? != Pull::Frame {
+            return Err(Error::Setting(format!("`{colour}` is no colour; write it as #rrggbb")));
+        }
+        Ok(Self { still, motion: Motion::None, canvas, frames: 1, next: 0 })
+    }
+
+    fn open(
+        path: &Path,
+        shot: &Shot,
+        info: &VideoInfo,
+        canvas: Canvas,
+        frames: u64,
+        number: usize,
+    ) -> Result<Self> {
         let motion = shot.motion.resolve(number);
         let room = if motion == Motion::None { 1.0 } else { ROOM };
-        let frame = Frame {
-            width: roomy(canvas.width, room),
-            height: roomy(canvas.height, room),
-            fps: None,
-            fit: shot.fit,
-            background: &shot.background,
-            hold: false,
-        };
-        let path = shot.media.path();
+        let larger =
+            Canvas { width: roomy(canvas.width, room), height: roomy(canvas.height, room), ..canvas };
+        let frame = Frame { fps: None, ..Frame::of(shot, larger, focus_of(path, shot, info, larger)?) };
         let mut reader = VideoReader::open(path, 0, 1)?;
         let picture = reader
             .next_frame()?

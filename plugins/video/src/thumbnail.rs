@@ -1,8 +1,9 @@
 //! One picture that stands for a video.
 
+use crate::focus::focus_of;
 use crate::plan::{Canvas, Plan};
 use crate::shot::ShotReader;
-use crate::timeline::{Timeline, WhenShort};
+use crate::timeline::{Focus, Timeline, WhenShort};
 use reelmill_media::{
     Control, Error, Graph, Plane, Pull, Rational, Result, VideoFormat, VideoFrame, gray_mean, plane, probe,
     save_picture, share,
@@ -81,9 +82,15 @@ fn frame_at(plan: &Plan, number: u64, canvas: Canvas) -> Result<VideoFrame> {
         .cloned()
         .ok_or_else(|| Error::Setting(format!("the video has no frame {number}")))?;
     let ahead = number - planned.frames.start;
-    let info = probe(planned.shot.media.path())?;
-    if !info.picture {
-        let mut ahead_ms = ahead * 1_000 / u64::from(canvas.fps);
+    let path = planned.shot.media.as_ref().map(|media| media.path().to_owned());
+    if let Some(path) = path
+        && let info = probe(&path)?
+        && let (false, Some(video)) = (info.picture, &info.video)
+    {
+        // Looked at as a whole, or the crop would be another one than in the video.
+        let (x, y) = focus_of(&path, &planned.shot, video, canvas)?;
+        planned.shot.focus = Some(Focus { x: x * 100.0, y: y * 100.0 });
+        let mut ahead_ms = at_speed(ahead * 1_000 / u64::from(canvas.fps), planned.shot.speed);
         let left = info.duration_ms.saturating_sub(planned.shot.in_ms);
         if left > 0 && ahead_ms >= left {
             // The clip has started again by then, or stands at its end.
@@ -97,6 +104,11 @@ fn frame_at(plan: &Plan, number: u64, canvas: Canvas) -> Result<VideoFrame> {
         still.skip(ahead);
     }
     reader.next_frame()
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a time within a clip")]
+fn at_speed(ms: u64, speed: f64) -> u64 {
+    (ms as f64 * speed) as u64
 }
 
 /// How much there is to see: the mean difference of neighbours, less for a dark or blank picture.

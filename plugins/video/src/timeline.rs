@@ -3,7 +3,9 @@
 //! Files stand in it as artifact references (or paths), so that it is small and nothing is copied. All times
 //! are milliseconds. Pure: nothing here opens a file.
 
+use crate::overlay::{Logo, ProgressBar, Title};
 use crate::style::CaptionStyle;
+pub use crate::transition::{Transition, TransitionKind};
 use reelmill_sdk::prelude::*;
 use std::path::Path;
 
@@ -45,6 +47,20 @@ pub enum Fit {
     Fit,
     /// Shows all of the material over a blurred copy of itself.
     Blur,
+    /// Like `cover`, but what is kept is where there is most to see: edges and movement, looked at once a shot.
+    Smart,
+}
+
+/// A point of a picture, in percent from its left and upper side.
+#[derive(Clone, Copy, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Focus {
+    /// From the left.
+    #[schemars(range(min = 0.0, max = 100.0))]
+    pub x: f64,
+    /// From above.
+    #[schemars(range(min = 0.0, max = 100.0))]
+    pub y: f64,
 }
 
 /// How a still picture moves (the Ken Burns effect). Clips are not moved.
@@ -85,8 +101,9 @@ pub enum WhenShort {
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Shot {
-    /// The clip or picture.
-    pub media: Media,
+    /// The clip or picture; without one there is only `background`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub media: Option<Media>,
     /// Where in the clip it starts.
     #[serde(default)]
     pub in_ms: u64,
@@ -95,9 +112,19 @@ pub struct Shot {
     /// How it fills the picture.
     #[serde(default)]
     pub fit: Fit,
-    /// Colour of the bars of `fit: fit`, as `#rrggbb` or a name.
+    /// What of it is kept in the middle of the picture, as near as its sides allow, where `cover` cuts it off.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub focus: Option<Focus>,
+    /// Colour of the bars of `fit: fit`, or of a shot without material, as `#rrggbb` or a name.
     #[serde(default = "black")]
     pub background: String,
+    /// How fast the clip runs; 2 is twice as fast.
+    #[serde(default = "one")]
+    #[schemars(range(min = 0.25, max = 4.0))]
+    pub speed: f64,
+    /// How it follows the shot before in its scene; without it, by a cut.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transition: Option<Transition>,
     /// How a still picture moves.
     #[serde(default)]
     pub motion: Motion,
@@ -108,6 +135,29 @@ pub struct Shot {
 
 pub(crate) fn black() -> String {
     "black".into()
+}
+
+pub(crate) fn one() -> f64 {
+    1.0
+}
+
+impl Shot {
+    /// Material for so long, as everything else usually is.
+    #[must_use]
+    pub fn new(media: Option<Media>, duration_ms: u64) -> Self {
+        Self {
+            media,
+            in_ms: 0,
+            duration_ms,
+            fit: Fit::default(),
+            focus: None,
+            background: black(),
+            speed: 1.0,
+            transition: None,
+            motion: Motion::default(),
+            when_short: WhenShort::default(),
+        }
+    }
 }
 
 /// A sound within a scene: its narration, or the sound of a clip.
@@ -125,6 +175,18 @@ pub struct Sound {
     /// Louder (above 0) or quieter, in decibels.
     #[serde(default)]
     pub gain_db: f64,
+    /// How fast it is played, at the same pitch.
+    #[serde(default = "one")]
+    #[schemars(range(min = 0.25, max = 4.0))]
+    pub speed: f64,
+}
+
+impl Sound {
+    /// A file from its start, as it is.
+    #[must_use]
+    pub fn new(media: Media) -> Self {
+        Self { media, at_ms: 0, in_ms: 0, gain_db: 0.0, speed: 1.0 }
+    }
 }
 
 /// A spoken word and when it is said, counted from the start of the scene.
@@ -152,80 +214,17 @@ pub struct Clip {
     /// The words said, for captions.
     #[serde(default)]
     pub words: Vec<Word>,
+    /// How it follows the scene before; without it, as the timeline says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transition: Option<Transition>,
 }
 
-/// How one scene becomes the next.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum TransitionKind {
-    /// At once.
-    #[default]
-    Cut,
-    /// One picture fades into the other.
-    Fade,
-    /// Through black.
-    FadeBlack,
-    /// Through white.
-    FadeWhite,
-    /// Grain by grain.
-    Dissolve,
-    /// An edge goes to the left.
-    WipeLeft,
-    /// An edge goes to the right.
-    WipeRight,
-    /// The new picture comes from the right.
-    SlideLeft,
-    /// The new picture comes from the left.
-    SlideRight,
-    /// The new picture comes from below.
-    SlideUp,
-    /// The new picture comes from above.
-    SlideDown,
-    /// A soft edge goes to the left.
-    SmoothLeft,
-    /// A soft edge goes to the right.
-    SmoothRight,
-    /// A circle opens.
-    CircleOpen,
-}
-
-impl TransitionKind {
-    /// libav's name in the filter `xfade`; nothing for a cut.
+impl Clip {
+    /// What is seen, and nothing to be heard.
     #[must_use]
-    pub fn xfade(self) -> Option<&'static str> {
-        Some(match self {
-            Self::Cut => return None,
-            Self::Fade => "fade",
-            Self::FadeBlack => "fadeblack",
-            Self::FadeWhite => "fadewhite",
-            Self::Dissolve => "dissolve",
-            Self::WipeLeft => "wipeleft",
-            Self::WipeRight => "wiperight",
-            Self::SlideLeft => "slideleft",
-            Self::SlideRight => "slideright",
-            Self::SlideUp => "slideup",
-            Self::SlideDown => "slidedown",
-            Self::SmoothLeft => "smoothleft",
-            Self::SmoothRight => "smoothright",
-            Self::CircleOpen => "circleopen",
-        })
-    }
-}
-
-/// How scenes follow each other. A transition runs at the start of the new scene, over which the old one goes
-/// on, so that scenes keep their lengths and narrations their places.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub struct Transition {
-    /// In which way.
-    pub kind: TransitionKind,
-    /// How long; half of the shorter scene at most.
-    pub duration_ms: u64,
-}
-
-impl Default for Transition {
-    fn default() -> Self {
-        Self { kind: TransitionKind::Cut, duration_ms: 400 }
+    pub fn silent(shots: Vec<Shot>) -> Self {
+        let duration_ms = shots.iter().map(|shot| shot.duration_ms).sum();
+        Self { duration_ms, shots, sounds: Vec::new(), words: Vec::new(), transition: None }
     }
 }
 
@@ -280,11 +279,20 @@ impl Default for Loudness {
     }
 }
 
-/// A whole video: what `video.compose` puts out and `video.encode` renders.
+/// The form of timelines that this build writes and reads.
+pub const VERSION: u32 = 1;
+
+/// A whole video, or edit decision list: what `video.compose` puts out and `video.encode` renders. Other programs may
+/// write it; `schemas/edl.schema.json` is its form.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Timeline {
+    /// The form it is written in; 1 is the only one there is.
+    #[serde(default = "version")]
+    #[schemars(range(min = 1, max = 1))]
+    pub version: u32,
     /// The scenes in order.
+    #[schemars(length(min = 1, max = 2000))]
     pub clips: Vec<Clip>,
     /// How scenes follow each other.
     #[serde(default)]
@@ -292,6 +300,17 @@ pub struct Timeline {
     /// How the words are shown; nothing shows none.
     #[serde(default)]
     pub captions: Option<CaptionStyle>,
+    /// Texts over the pictures: lower thirds and titles.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 200))]
+    pub titles: Vec<Title>,
+    /// Pictures over the pictures: a logo, a watermark.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 8))]
+    pub logos: Vec<Logo>,
+    /// A bar that grows with the time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub progress: Option<ProgressBar>,
     /// Music.
     #[serde(default)]
     pub music: Option<Music>,
@@ -300,7 +319,39 @@ pub struct Timeline {
     pub loudness: Option<Loudness>,
 }
 
+fn version() -> u32 {
+    VERSION
+}
+
 impl Timeline {
+    /// Scenes after each other, and nothing more.
+    #[must_use]
+    pub fn new(clips: Vec<Clip>) -> Self {
+        Self {
+            version: VERSION,
+            clips,
+            transition: Transition::default(),
+            captions: None,
+            titles: Vec::new(),
+            logos: Vec::new(),
+            progress: None,
+            music: None,
+            loudness: None,
+        }
+    }
+
+    /// Calls with every file that it names.
+    pub fn each_media(&mut self, take: &mut dyn FnMut(&mut Media)) {
+        for clip in &mut self.clips {
+            clip.shots.iter_mut().filter_map(|shot| shot.media.as_mut()).for_each(&mut *take);
+            clip.sounds.iter_mut().for_each(|sound| take(&mut sound.media));
+        }
+        self.captions.iter_mut().filter_map(|style| style.font_file.as_mut()).for_each(&mut *take);
+        self.titles.iter_mut().filter_map(|title| title.style.font_file.as_mut()).for_each(&mut *take);
+        self.logos.iter_mut().for_each(|logo| take(&mut logo.media));
+        self.music.iter_mut().for_each(|music| take(&mut music.media));
+    }
+
     /// Length of the whole.
     #[must_use]
     pub fn duration_ms(&self) -> u64 {

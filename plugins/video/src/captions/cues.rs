@@ -50,6 +50,21 @@ pub fn cues(scenes: &[Vec<Atom>], style: &CaptionStyle, room: f64, width: &Width
     cues
 }
 
+/// A text in lines, each paragraph about evenly, without times.
+pub fn wrap(text: &str, room: f64, width: &Width<'_>) -> Vec<Vec<Atom>> {
+    let column = Column { room, width };
+    text.lines()
+        .filter(|line| !line.trim().is_empty())
+        .flat_map(|line| column.cue(&untimed(line)).lines)
+        .collect()
+}
+
+/// The atoms of a text without times.
+pub fn untimed(text: &str) -> Vec<Atom> {
+    let word = |text: &str| Word { text: text.into(), start_ms: 0, end_ms: 0 };
+    atoms(&text.split_whitespace().map(word).collect::<Vec<_>>())
+}
+
 /// The text of a line.
 pub fn line_text(line: &[Atom]) -> String {
     let mut text = String::new();

@@ -1,7 +1,8 @@
 //! Captions: words with times become a few short lines at a time, drawn by libass or written for players.
 //!
 //! `letters` knows scripts, `atoms` where text may be broken, `cues` which words stand together and in which lines;
-//! `draw` places them in an ASS file (`ass`, `boxes`, `embed`), `srt` writes them for players. All of these are pure:
+//! `draw` places them in an ASS file (`ass`, `boxes`, `embed`), `titles` does that for other texts; `srt` writes
+//! captions for players. All of these are pure:
 //! how wide a text is comes from `widths`, which asks libass, and what a font has from `faces`, which asks fontconfig.
 
 mod ass;
@@ -13,11 +14,13 @@ mod embed;
 mod faces;
 mod letters;
 mod srt;
+mod titles;
 mod widths;
 
 pub use cues::Cue;
 pub use srt::Soft;
 
+use crate::overlay::Title;
 use crate::plan::{Canvas, Plan};
 use crate::style::CaptionStyle;
 use crate::timeline::Timeline;
@@ -53,20 +56,24 @@ impl Captions {
         }
         let faces = Faces::find(style, texts.iter().copied())?;
         texts.insert(" ");
-        let fonts = FontsFolder::make(&faces, scratch)?;
+        let fonts = FontsFolder::make(&faces.given, scratch)?;
         let widths = Widths::measure(&texts, &faces, style.bold, fonts.as_ref(), scratch)?;
         let width = |text: &str| widths.of(text);
         let cues = cues::cues(&scenes, style, draw::room(style, canvas), &width);
         Ok(Some(Self { cues, style: style.clone(), canvas, faces, widths }))
     }
 
+    fn paint(&self, sheet: &mut Sheet) -> Result<()> {
+        let width = |text: &str| self.widths.of(text);
+        Painter::new(&self.style, self.canvas, &self.faces, &width)
+            .and_then(|painter| painter.paint(sheet, &self.cues))
+            .map_err(Error::Setting)
+    }
+
     /// The ASS file; with its fonts in it where `embed` is set.
     pub fn ass(&self, embed: bool) -> Result<String> {
-        let width = |text: &str| self.widths.of(text);
         let mut sheet = Sheet::new(self.canvas);
-        Painter::new(&self.style, self.canvas, &self.faces, &width)
-            .and_then(|painter| painter.paint(&mut sheet, &self.cues))
-            .map_err(Error::Setting)?;
+        self.paint(&mut sheet)?;
         let fonts = if embed { embed::fonts_section(&self.faces.files)? } else { String::new() };
         Ok(sheet.finish(&fonts))
     }
@@ -94,19 +101,91 @@ impl Captions {
     pub fn language(&self) -> &str {
         srt::three_letters(self.style.language.as_deref().unwrap_or("und"))
     }
+}
 
-    /// The folder in which libass finds fonts that are not installed.
-    pub fn fonts(&self, scratch: &Path) -> Result<Option<FontsFolder>> {
-        FontsFolder::make(&self.faces, scratch)
+/// All texts that become part of the picture, ready for libass. Its files go when this does.
+pub struct Lettering {
+    file: PathBuf,
+    fonts: Option<FontsFolder>,
+}
+
+impl Lettering {
+    /// Writes captions (where they are burnt in), titles and the progress bar of a timeline; nothing when it has none.
+    pub fn write(
+        timeline: &Timeline,
+        captions: Option<&Captions>,
+        canvas: Canvas,
+        scratch: &Path,
+    ) -> Result<Option<Self>> {
+        let captions = captions.filter(|captions| captions.style.burnt());
+        if captions.is_none() && timeline.titles.is_empty() && timeline.progress.is_none() {
+            return Ok(None);
+        }
+        let mut sheet = Sheet::new(canvas);
+        let mut given: Vec<PathBuf> = Vec::new();
+        if let Some(captions) = captions {
+            captions.paint(&mut sheet)?;
+            given.extend(captions.faces.given.iter().cloned());
+        }
+        for (number, title) in timeline.titles.iter().enumerate() {
+            given.extend(add_title(&mut sheet, &format!("Title{number}"), title, canvas, scratch)?);
+        }
+        if let Some(bar) = &timeline.progress {
+            titles::progress(&mut sheet, "Default", bar, canvas, timeline.duration_ms())
+                .map_err(Error::Setting)?;
+        }
+        let lettering =
+            Self { file: scratch.join("lettering.ass"), fonts: FontsFolder::make(&given, scratch)? };
+        std::fs::write(&lettering.file, sheet.finish("")).map_err(|e| Error::Output {
+            path: lettering.file.clone(),
+            reason: e.to_string(),
+            log: Vec::new(),
+        })?;
+        Ok(Some(lettering))
     }
+
+    /// The filter of libav that draws it.
+    #[must_use]
+    pub fn filter(&self) -> String {
+        let fonts = FontsFolder::option(self.fonts.as_ref());
+        format!("ass=filename={}{fonts}", reelmill_media::escape(&self.file.to_string_lossy()))
+    }
+}
+
+impl Drop for Lettering {
+    fn drop(&mut self) {
+        // What stays lies in scratch and goes with it.
+        let _ = std::fs::remove_file(&self.file);
+    }
+}
+
+/// Adds a title; the answer is the font files that are not installed.
+fn add_title(
+    sheet: &mut Sheet,
+    name: &str,
+    title: &Title,
+    canvas: Canvas,
+    scratch: &Path,
+) -> Result<Vec<PathBuf>> {
+    let (text, small) = titles::says(title);
+    let style = titles::letters_of(title);
+    let faces = Faces::find(&style, [text.as_str(), small.as_str()])?;
+    let atoms = [cues::untimed(&text), cues::untimed(&small)].concat();
+    let mut texts: BTreeSet<&str> = atoms.iter().map(|atom| atom.text.as_str()).collect();
+    texts.insert(" ");
+    let fonts = FontsFolder::make(&faces.given, scratch)?;
+    let widths = Widths::measure(&texts, &faces, style.bold, fonts.as_ref(), scratch)?;
+    titles::paint(sheet, name, title, canvas, &faces, &|text: &str| widths.of(text))
+        .map_err(Error::Setting)?;
+    Ok(faces.given)
 }
 
 /// Given font files in a folder of their own, because libass reads all files of a folder. It goes when this does.
 pub struct FontsFolder(PathBuf);
 
 impl FontsFolder {
-    fn make(faces: &Faces, scratch: &Path) -> Result<Option<Self>> {
-        if faces.given.is_empty() {
+    fn make(given: &[PathBuf], scratch: &Path) -> Result<Option<Self>> {
+        if given.is_empty() {
             return Ok(None);
         }
         let folder = Self(scratch.join("fonts"));
@@ -116,7 +195,7 @@ impl FontsFolder {
             log: Vec::new(),
         };
         std::fs::create_dir_all(&folder.0).map_err(failed)?;
-        for (number, file) in faces.given.iter().enumerate() {
+        for (number, file) in given.iter().enumerate() {
             std::fs::copy(file, folder.0.join(format!("{number}.font"))).map_err(failed)?;
         }
         Ok(Some(folder))

@@ -1,13 +1,16 @@
 //! `video.clip`: one scene from footage and narration.
 
 use super::common::{Watch, canvas, default_aspect, default_fps, default_height, failure, mezzanine, traits};
+use super::cut::{Cut, Order, Piece, SHOT_MS_MIN, rounds, share};
 use super::source::{pictures, sound_ms};
+use crate::dice::Dice;
 use crate::render::render;
-use crate::timeline::{self, Fit, Media, Motion, Shot, Sound, Timeline, WhenShort, Word, black};
+use crate::timeline::{
+    self, Fit, Media, Motion, Shot, Sound, Timeline, Transition, TransitionKind, WhenShort, Word, black, one,
+};
+use crate::transition::Choice;
 use reelmill_sdk::prelude::*;
 
-/// A shot is not cut shorter than this to make room for more footage.
-const SHOT_MS_MIN: u64 = 1_500;
 /// The longest scene.
 const SCENE_MS_MAX: u64 = 4 * 3_600_000;
 
@@ -41,6 +44,32 @@ pub struct Input {
     /// What a clip does that is shorter than its share.
     #[serde(default)]
     when_short: WhenShort,
+    /// In which order footage is shown.
+    #[serde(default)]
+    order: Order,
+    /// What a random order follows from: the same seed, the same order. `run.seed` is another one in every run.
+    #[serde(default)]
+    seed: u64,
+    /// The longest a piece of footage is shown before the next one cuts in; all of it comes again where the scene is
+    /// longer, and clips go on where they were left. Without it each is shown once.
+    #[serde(default)]
+    #[schemars(range(min = 200, max = 600_000))]
+    max_shot_ms: Option<u64>,
+    /// How fast clips run; 2 is twice as fast.
+    #[serde(default = "one")]
+    #[schemars(range(min = 0.25, max = 4.0))]
+    speed: f64,
+    /// How one piece of footage becomes the next: the name of a transition, `random`, or a list of names.
+    #[serde(default = "cut")]
+    transition: Choice,
+    /// How long that takes.
+    #[serde(default = "default_transition")]
+    #[schemars(range(min = 30, max = 5000))]
+    transition_ms: u64,
+    /// Louder (above 0) or quieter narration, in decibels.
+    #[serde(default)]
+    #[schemars(range(min = -60.0, max = 20.0))]
+    audio_gain_db: f64,
     /// Colour of the bars of `fit: fit`.
     #[serde(default = "black")]
     background: String,
@@ -61,6 +90,14 @@ pub struct Input {
     #[serde(default = "default_fps")]
     #[schemars(range(min = 1, max = 120))]
     fps: u32,
+}
+
+pub(super) fn cut() -> Choice {
+    Choice::One(TransitionKind::Cut)
+}
+
+fn default_transition() -> u64 {
+    400
 }
 
 fn default_pad() -> u64 {
@@ -115,13 +152,7 @@ impl Stage for Clip {
             return Ok(Made { video: Video::Scene(Box::new(scene)), duration_ms, shots });
         }
         let canvas = canvas(&input.aspect, input.height, input.fps)?;
-        let timeline = Timeline {
-            clips: vec![scene],
-            transition: timeline::Transition::default(),
-            captions: None,
-            music: None,
-            loudness: None,
-        };
+        let timeline = Timeline::new(vec![scene]);
         let to = cx.output("clip.mp4");
         render(&timeline, &mezzanine(canvas), &to, cx.scratch(), &Watch(cx)).map_err(failure)?;
         let file = OutputFile::new(cx, &to, "video/mp4")?;
@@ -136,41 +167,63 @@ fn scene(input: &Input, cx: &Cx<'_>) -> Result<timeline::Clip, StageError> {
     }
     let narration_ms = input.audio.as_ref().map(sound_ms).transpose()?;
     let duration_ms = length(narration_ms.map(|ms| ms + input.pad_ms), input.seconds)?;
-    let mut lengths = Vec::new();
+    let mut pieces = Vec::new();
     for media in &input.footage {
         cx.check()?;
         let (info, video) = pictures(media)?;
         let length = if video.duration_ms > 0 { video.duration_ms } else { info.duration_ms };
-        lengths.push(Piece {
+        // As long as it is on screen.
+        let length = super::cut::slower(length, input.speed);
+        pieces.push(Piece {
             length: (!info.picture && length > 0).then_some(length),
+            speed: input.speed,
             sound: info.audio.is_some(),
         });
     }
-    let most = usize::try_from((duration_ms / SHOT_MS_MIN).max(1)).unwrap_or(usize::MAX);
-    if most < input.footage.len() {
-        cx.info(format!("the scene is too short for all footage: the first {most} are shown"));
-    }
-    let shares = share(&lengths[..most.min(lengths.len())], duration_ms);
-    let mut sounds: Vec<Sound> =
-        input.audio.iter().map(|m| Sound { media: m.clone(), at_ms: 0, in_ms: 0, gain_db: 0.0 }).collect();
-    let mut shots = Vec::new();
+    let mut dice = Dice::new(input.seed);
+    let cuts = match input.max_shot_ms {
+        Some(most_ms) => rounds(&pieces, duration_ms, most_ms, input.order, &mut dice),
+        None => once(&pieces, duration_ms, input.order, &mut dice, cx),
+    };
+    let joins = input.transition.kinds(cuts.len(), &mut dice);
+    let narration =
+        input.audio.iter().map(|m| Sound { gain_db: input.audio_gain_db, ..Sound::new(m.clone()) });
+    let mut clip =
+        timeline::Clip { duration_ms, words: input.words.clone(), ..timeline::Clip::silent(Vec::new()) };
+    clip.sounds = narration.collect();
     let mut at_ms = 0;
-    for ((media, piece), duration_ms) in input.footage.iter().zip(&lengths).zip(shares) {
-        if let (Some(gain_db), true) = (input.footage_gain_db, piece.sound) {
-            sounds.push(Sound { media: media.clone(), at_ms, in_ms: 0, gain_db });
+    for (cut, kind) in cuts.iter().zip(joins) {
+        let media = &input.footage[cut.piece];
+        if let (Some(gain_db), true) = (input.footage_gain_db, pieces[cut.piece].sound) {
+            let (in_ms, speed) = (cut.in_ms, input.speed);
+            clip.sounds.push(Sound { at_ms, in_ms, gain_db, speed, ..Sound::new(media.clone()) });
         }
-        shots.push(Shot {
-            media: media.clone(),
-            in_ms: 0,
-            duration_ms,
+        let moving = kind != TransitionKind::Cut;
+        clip.shots.push(Shot {
+            in_ms: cut.in_ms,
             fit: input.fit,
             background: input.background.clone(),
             motion: input.motion,
             when_short: input.when_short,
+            speed: input.speed,
+            transition: moving.then_some(Transition { kind, duration_ms: input.transition_ms }),
+            ..Shot::new(Some(media.clone()), cut.duration_ms)
         });
-        at_ms += duration_ms;
+        at_ms += cut.duration_ms;
     }
-    Ok(timeline::Clip { duration_ms, shots, sounds, words: input.words.clone() })
+    Ok(clip)
+}
+
+/// Every piece once, as far as the scene is long enough.
+fn once(pieces: &[Piece], duration_ms: u64, order: Order, dice: &mut Dice, cx: &Cx<'_>) -> Vec<Cut> {
+    let most = usize::try_from((duration_ms / SHOT_MS_MIN).max(1)).unwrap_or(usize::MAX);
+    if most < pieces.len() {
+        cx.info(format!("the scene is too short for all footage: {most} of it are shown"));
+    }
+    let shown: Vec<usize> = order.of(pieces.len(), dice).into_iter().take(most).collect();
+    let lengths: Vec<Option<u64>> = shown.iter().map(|piece| pieces[*piece].length).collect();
+    let shares = share(&lengths, duration_ms);
+    shown.into_iter().zip(shares).map(|(piece, duration_ms)| Cut { piece, in_ms: 0, duration_ms }).collect()
 }
 
 /// How long the scene is.
@@ -188,69 +241,4 @@ fn length(narration_ms: Option<u64>, seconds: Option<f64>) -> Result<u64, StageE
         return Err(StageError::invalid_input(format!("a scene of {ms} ms is not possible: 0.1 s to 4 h")));
     }
     Ok(ms)
-}
-
-/// A piece of footage as far as sharing time is concerned.
-struct Piece {
-    /// Length of a clip; nothing for a picture.
-    length: Option<u64>,
-    sound: bool,
-}
-
-/// Shares the scene's time: evenly, but clips that are too short for their share give the rest to the others.
-fn share(pieces: &[Piece], total_ms: u64) -> Vec<u64> {
-    let mut shares = vec![None; pieces.len()];
-    loop {
-        let taken: u64 = shares.iter().flatten().sum();
-        let open = shares.iter().filter(|s| s.is_none()).count() as u64;
-        if open == 0 {
-            break;
-        }
-        let even = total_ms.saturating_sub(taken) / open;
-        let short: Vec<usize> = (0..pieces.len())
-            .filter(|i| {
-                shares[*i].is_none() && pieces[*i].length.is_some_and(|l| l < even && l >= SHOT_MS_MIN)
-            })
-            .collect();
-        // When all that is left is too short, they repeat, in equal parts.
-        if short.is_empty() || short.len() as u64 == open {
-            shares.iter_mut().filter(|s| s.is_none()).for_each(|s| *s = Some(even));
-            break;
-        }
-        for index in short {
-            shares[index] = pieces[index].length;
-        }
-    }
-    let mut shares: Vec<u64> = shares.into_iter().flatten().collect();
-    let sum: u64 = shares.iter().sum();
-    if let Some(last) = shares.last_mut() {
-        *last += total_ms.saturating_sub(sum);
-    }
-    shares
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{Piece, share};
-
-    fn shares(lengths: &[Option<u64>], total: u64) -> Vec<u64> {
-        let pieces: Vec<Piece> = lengths.iter().map(|l| Piece { length: *l, sound: false }).collect();
-        share(&pieces, total)
-    }
-
-    #[test]
-    fn time_is_shared_evenly_and_to_the_last_millisecond() {
-        assert_eq!(shares(&[None, None, None], 10_000), [3_333, 3_333, 3_334]);
-        assert_eq!(shares(&[Some(60_000)], 4_200), [4_200]);
-    }
-
-    #[test]
-    fn a_short_clip_leaves_its_rest_to_the_others() {
-        assert_eq!(shares(&[Some(2_000), None, Some(60_000)], 12_000), [2_000, 5_000, 5_000]);
-    }
-
-    #[test]
-    fn clips_that_are_all_too_short_repeat_in_equal_parts() {
-        assert_eq!(shares(&[Some(2_000), Some(2_000)], 10_000), [5_000, 5_000]);
-    }
 }

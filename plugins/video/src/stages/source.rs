@@ -1,10 +1,12 @@
 //! What a stage may be given as a video: a timeline, one scene, or a file.
 
 use super::common::failure;
+use super::edl::{Edl, is_list};
 use crate::plan::Canvas;
-use crate::timeline::{self, Clip, Fit, Media, Motion, Shot, Sound, Timeline, WhenShort};
+use crate::timeline::{Clip, Fit, Media, Motion, Shot, Sound, Timeline, WhenShort};
 use reelmill_media::{MediaInfo, VideoInfo, probe};
 use reelmill_sdk::prelude::*;
+use std::collections::BTreeMap;
 
 /// A video that is to be worked on.
 #[derive(Clone, PartialEq, Debug, Deserialize, JsonSchema)]
@@ -17,7 +19,7 @@ pub enum Source {
     Timeline(Box<Timeline>),
     /// What `video.clip` put out.
     Clip(Box<Clip>),
-    /// A file.
+    /// A video file, or a JSON file of an edit decision list.
     File(Media),
 }
 
@@ -35,6 +37,10 @@ impl Source {
         match self {
             Self::Timeline(timeline) => Ok(Ready { timeline: *timeline, file: None }),
             Self::Clip(clip) => Ok(Ready { timeline: alone(*clip), file: None }),
+            Self::File(media) if is_list(&media) => {
+                let timeline = Edl::File(media).load(&BTreeMap::new(), None)?;
+                Ok(Ready { timeline, file: None })
+            }
             Self::File(media) => {
                 let (clip, info) = clip_of_file(&media, fit)?;
                 Ok(Ready { timeline: alone(clip), file: Some(info) })
@@ -77,13 +83,7 @@ fn even(side: f64) -> u32 {
 }
 
 fn alone(clip: Clip) -> Timeline {
-    Timeline {
-        clips: vec![clip],
-        transition: timeline::Transition::default(),
-        captions: None,
-        music: None,
-        loudness: None,
-    }
+    Timeline::new(vec![clip])
 }
 
 /// A file as a scene: all of its pictures with its own sound.
@@ -98,17 +98,14 @@ pub fn clip_of_file(media: &Media, fit: Fit) -> Result<(Clip, VideoInfo), StageE
         .code("no_length"));
     }
     let shot = Shot {
-        media: media.clone(),
-        in_ms: 0,
-        duration_ms,
         fit,
-        background: timeline::black(),
         motion: Motion::None,
         when_short: WhenShort::Freeze,
+        ..Shot::new(Some(media.clone()), duration_ms)
     };
-    let own = Sound { media: media.clone(), at_ms: 0, in_ms: 0, gain_db: 0.0 };
-    let sounds = info.audio.map(|_| own).into_iter().collect();
-    Ok((Clip { duration_ms, shots: vec![shot], sounds, words: Vec::new() }, video))
+    let mut clip = Clip::silent(vec![shot]);
+    clip.sounds = info.audio.map(|_| Sound::new(media.clone())).into_iter().collect();
+    Ok((clip, video))
 }
 
 /// Probes a file that has to have pictures.

@@ -34,6 +34,11 @@ impl World {
 
     /// A clip from a generator, 160 x 90.
     pub fn clip(&self, name: &str, source: &str, seconds: f64) -> String {
+        let (generator, filters) = source.split_once(',').unwrap_or((source, "null"));
+        self.encoded(name, &format!("{generator}:s=160x90:r=25:d={seconds},{filters}"))
+    }
+
+    fn encoded(&self, name: &str, spec: &str) -> String {
         let settings = VideoSettings {
             codec: VideoCodec::H264,
             width: 160,
@@ -45,10 +50,16 @@ impl World {
             keyframe_interval: 25,
             ten_bit: false,
         };
-        let spec = format!("{source}:s=160x90:r=25:d={seconds},setsar=1,format=yuv420p[out]");
+        let spec = format!("{spec},setsar=1,format=yuv420p[out]");
         let path = self.path(name);
         synth(&path, Some((&spec, &settings)), None, &Unwatched).unwrap();
         path.to_str().unwrap().to_owned()
+    }
+
+    /// A clip that grows brighter, 80 a second at first 40.
+    pub fn ramp(&self, name: &str, seconds: f64) -> String {
+        let spec = format!("color=c=black:s=160x90:r=25:d={seconds},geq=lum='40+80*T':cb=128:cr=128");
+        self.encoded(name, &spec)
     }
 
     /// A tone, a stand-in for speech: it comes and goes three times a second.
@@ -63,7 +74,8 @@ impl World {
     }
 
     pub fn picture(&self, name: &str, spec: &str) -> String {
-        let mut graph = Graph::video(&format!("{spec},format=yuvj420p[out]"), &[]).unwrap();
+        let pixel = if name.ends_with("png") { "rgb24" } else { "yuvj420p" };
+        let mut graph = Graph::video(&format!("{spec},format={pixel}[out]"), &[]).unwrap();
         let mut frame = VideoFrame::empty();
         assert_eq!(graph.pull(&mut frame).unwrap(), Pull::Frame);
         let path = self.path(name);
