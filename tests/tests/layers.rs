@@ -21,9 +21,11 @@ const FLOORS: &[(&str, u8)] = &[
     ("reelmill-sdk", 1),
     ("reelmill-media", 1),
     ("reelmill-text", 1),
+    ("reelmill-gpu", 1),
     ("reelmill-graph", 2),
     ("reelmill-runner", 2),
     ("reelmill-http", 2),
+    ("reelmill-content", 2),
     ("reelmill-plugin-*", 3),
     ("reelmill-lifecycle", 3),
     ("reelmill-host", 3),
@@ -133,7 +135,15 @@ fn a_crate_imports_only_lower_floors() {
 #[test]
 fn plugins_import_the_sdk_and_the_media_wrapper_only() {
     let metadata = metadata();
-    let allowed = ["reelmill-sdk", "reelmill-media", "reelmill-text", "reelmill-http", "reelmill-model"];
+    let allowed = [
+        "reelmill-sdk",
+        "reelmill-media",
+        "reelmill-text",
+        "reelmill-http",
+        "reelmill-model",
+        "reelmill-gpu",
+        "reelmill-content",
+    ];
     let mut strays = Vec::new();
     for package in metadata.workspace_packages() {
         if !package.name.starts_with("reelmill-plugin-") || package.name.as_str() == "reelmill-plugin-abi" {
