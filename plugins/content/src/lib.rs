@@ -1,0 +1,19 @@
+//! What a video shows, and what follows for its encoder.
+//!
+//! `analyse` looks at a video once, small and grey, and `classify` (pure) makes a class of the figures; `cuts` (pure)
+//! finds where scenes begin. `tuning` (pure) says what a class wants of an encoder, `search` (pure) which CRF reaches a
+//! goal, and `probe` tries that on samples. `testing` makes labelled clips.
+//!
+//! Nothing here knows of stages or timelines; a caller brings files or frames.
+
+mod analyse;
+mod classify;
+mod cuts;
+mod figures;
+pub mod testing;
+mod text;
+
+pub use analyse::{Analysis, Scene, analyse};
+pub use classify::{Class, classify, overall};
+pub use cuts::cuts;
+pub use figures::{Figures, Series, summary};
