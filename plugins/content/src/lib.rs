@@ -10,6 +10,7 @@ mod analyse;
 mod classify;
 mod cuts;
 mod figures;
+mod search;
 pub mod testing;
 mod text;
 
@@ -17,3 +18,4 @@ pub use analyse::{Analysis, Scene, analyse};
 pub use classify::{Class, classify, overall};
 pub use cuts::cuts;
 pub use figures::{Figures, Series, summary};
+pub use search::{Goal, Next, Range, Score, Tried, next};
