@@ -9,6 +9,10 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
 
+/// Says in a schema of `with` what its secrets are for.
+const SECRETS_MARK: &str = "x-secrets";
+/// Says in a schema of outputs which of them makes a result one for now only.
+const PROVISIONAL_MARK: &str = "x-provisional";
 /// Files of a folder that are looked at; a larger folder is not cached on.
 const LISTING_FILES_MAX: usize = 10_000;
 
@@ -22,8 +26,9 @@ pub fn parts(
     base_dir: &Path,
 ) -> Option<BTreeMap<String, String>> {
     let mut parts = canonical::cache_parts(lock, &stage.tools, with)?;
-    if contains_secret(with) {
-        // The result may depend on whose key it was; the value itself must not become part of a key.
+    if contains_secret(with) && stage.input.get(SECRETS_MARK) != Some(&Value::from("credentials")) {
+        // The result may depend on whose key it was; the value itself must not become part of a key. Where secrets only
+        // open doors, their names in `with` are as good as every other value.
         return None;
     }
     let properties = stage.input.get("properties").and_then(Value::as_object);
@@ -33,6 +38,17 @@ pub fn parts(
         }
     }
     Some(parts)
+}
+
+/// Whether a result may be used again: not when the output that the stage's schema names as provisional holds something.
+#[must_use]
+pub fn is_lasting(stage: &StageManifest, outputs: &Value) -> bool {
+    let mark = stage.output.get(PROVISIONAL_MARK).and_then(Value::as_str);
+    match mark.and_then(|name| outputs.get(name)) {
+        None | Some(Value::Null | Value::Bool(false)) => true,
+        Some(Value::Array(items)) => items.is_empty(),
+        Some(_) => false,
+    }
 }
 
 /// Whether a value under this schema may be a path that is read: itself, by reference, or as one of several choices.
@@ -148,6 +164,46 @@ mod tests {
         let reference = json!({"$artifact": digest, "size": 7});
         let outputs = json!({"a": [reference, {"b": reference}]});
         assert_eq!(artifacts_in(&outputs), vec![(digest, 7)]);
+    }
+
+    fn stage(input: Value, output: Value) -> StageManifest {
+        let manifest =
+            json!({ "id": "a", "version": "1.0.0", "summary": "", "input": input, "output": output });
+        serde_json::from_value(manifest).expect("a manifest")
+    }
+
+    #[test]
+    fn secrets_that_only_open_doors_do_not_keep_a_result_from_being_cached() {
+        let lock = PluginLock {
+            plugin: "p".into(),
+            stage: "a".into(),
+            version: "1.0.0".into(),
+            digest: Digest([2; 32]),
+            external: false,
+            idempotent: false,
+            inline: false,
+        };
+        let with = json!({ "voices": [{ "key": { "$secret": "one" } }] });
+        let keyed = |mark: Value| parts(&lock, &stage(mark, json!({})), &with, Path::new("/"));
+        assert!(keyed(json!({})).is_none() && keyed(json!({ "x-secrets": "content" })).is_none());
+        let parts = keyed(json!({ "x-secrets": "credentials" })).expect("it may be cached");
+        assert!(parts["with.voices"].contains("one"), "{parts:?}");
+    }
+
+    #[test]
+    fn a_result_for_now_is_not_kept() {
+        let marked = stage(json!({}), json!({ "x-provisional": "fallbacks" }));
+        for (outputs, lasting) in [
+            (json!({}), true),
+            (json!({ "fallbacks": [] }), true),
+            (json!({ "fallbacks": null }), true),
+            (json!({ "fallbacks": false }), true),
+            (json!({ "fallbacks": [{ "voice": "a" }] }), false),
+            (json!({ "fallbacks": true }), false),
+        ] {
+            assert_eq!(is_lasting(&marked, &outputs), lasting, "{outputs}");
+            assert!(is_lasting(&stage(json!({}), json!({})), &outputs));
+        }
     }
 
     #[test]

@@ -11,7 +11,7 @@ mod limit_key;
 mod stages;
 mod task;
 
-pub use cache_key::{artifacts_in, parts as cache_parts};
+pub use cache_key::{artifacts_in, is_lasting, parts as cache_parts};
 pub use compiled::{Compiled, Graphs};
 pub use facts::{RunFacts, Runs};
 pub use limit_key::limit_key;

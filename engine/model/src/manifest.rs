@@ -76,8 +76,11 @@ pub struct StageManifest {
     /// JSON Schema (2020-12) of `with`. A property with `"x-path": "read"` is a path on the worker's disk:
     /// it is resolved beside the pipeline file and the sandbox lets the stage read it. With `"x-path": "write"` it
     /// is a folder that outlives the attempt: it is made if it is missing, and the stage may write there.
+    /// `"x-secrets": "credentials"` at the top says that secrets only open doors: results are cached although `with` holds
+    /// some.
     pub input: Value,
-    /// JSON Schema of the outputs.
+    /// JSON Schema of the outputs. `"x-provisional": NAME` at the top names an output that makes a result one for now,
+    /// which is not cached, when it is neither empty nor false.
     pub output: Value,
     /// What it does to the world.
     #[serde(default = "Effects::none")]

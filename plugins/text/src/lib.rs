@@ -6,11 +6,13 @@ mod detect;
 mod language;
 mod sentence;
 mod stem;
+mod syllable;
 mod time;
 mod word;
 
 pub use language::Language;
 pub use sentence::{paragraphs, sentences, squeeze};
 pub use stem::{is_stop, stem};
+pub use syllable::syllables;
 pub use time::{Unit, speech_rate, spoken_seconds};
 pub use word::{Word, fold, is_cjk, push_spaced, unaccented, words};

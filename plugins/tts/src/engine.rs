@@ -5,7 +5,7 @@
 use crate::espeak::Espeak;
 use crate::flite::{self, Flite};
 use crate::timing::Mark;
-use crate::types::Input;
+use crate::types::AUTO;
 use libloading::Library;
 use reelmill_sdk::StageError;
 use reelmill_text::Language;
@@ -32,7 +32,7 @@ impl Kind {
 
 /// A chosen voice.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Voice {
+pub struct OfflineVoice {
     /// Its engine.
     pub kind: Kind,
     /// Its name within the engine.
@@ -97,15 +97,14 @@ fn opened<T>(
     }
 }
 
-/// Which voice speaks.
-pub fn choose(input: &Input) -> Result<Voice, StageError> {
-    let language = Language::of(&input.language);
-    let asked = input.voice.trim();
-    if asked.eq_ignore_ascii_case("auto") {
-        return Ok(if language.tag() == "en" {
-            Voice { kind: Kind::Flite, name: flite::DEFAULT_VOICE.to_owned() }
+/// Which voice a name means.
+pub fn choose(name: &str, tag: &str) -> Result<OfflineVoice, StageError> {
+    let asked = name.trim();
+    if asked.eq_ignore_ascii_case(AUTO) {
+        return Ok(if Language::of(tag).tag() == "en" {
+            OfflineVoice { kind: Kind::Flite, name: flite::DEFAULT_VOICE.to_owned() }
         } else {
-            Voice { kind: Kind::Espeak, name: espeak_language(&input.language) }
+            OfflineVoice { kind: Kind::Espeak, name: espeak_language(tag) }
         });
     }
     let (engine, name) = asked.split_once('/').unwrap_or(("", asked));
@@ -116,7 +115,8 @@ pub fn choose(input: &Input) -> Result<Voice, StageError> {
         "" | "espeak" | "espeak-ng" => Kind::Espeak,
         _ => {
             return Err(StageError::invalid_input(format!(
-                "there is no speech engine `{engine}`; voices are `auto`, `flite/NAME` and `espeak/NAME`"
+                "there is no speech engine `{engine}`; names are `auto`, `none`, `flite/NAME` and `espeak/NAME`, and \
+                 services are given as `{{ provider: {engine}, … }}`"
             ))
             .code("no_such_engine"));
         }
@@ -128,7 +128,7 @@ pub fn choose(input: &Input) -> Result<Voice, StageError> {
         ))
         .code("no_such_voice"));
     }
-    Ok(Voice { kind, name: name.to_owned() })
+    Ok(OfflineVoice { kind, name: name.to_owned() })
 }
 
 /// espeak-ng's name of a language where it differs from the tag.
@@ -166,15 +166,7 @@ mod tests {
     use super::*;
 
     fn chosen(language: &str, voice: &str) -> Result<(Kind, String), String> {
-        let input = Input {
-            text: "x".into(),
-            language: language.into(),
-            voice: voice.into(),
-            rate: 1.0,
-            pitch: 1.0,
-            volume: 1.0,
-        };
-        choose(&input).map(|voice| (voice.kind, voice.name)).map_err(|error| error.to_string())
+        choose(voice, language).map(|voice| (voice.kind, voice.name)).map_err(|error| error.to_string())
     }
 
     #[test]

@@ -1,20 +1,32 @@
-//! `tts.speak`: narration as a WAV file with the time of each word, by voices that need no network.
+//! `tts.speak`: narration as a sound file with the time of each word, by offline voices, by services, or from a
+//! recording.
 //!
-//! The engines are shared libraries of the system, opened when the first text needs them, within this plugin's own
-//! process. Their quality is that of a placeholder: clear, and plainly a machine.
+//! The offline engines are shared libraries of the system, opened when the first text needs them, within this plugin's
+//! own process. Their quality is that of a placeholder: clear, and plainly a machine. Services are in `remote/`.
 
+mod activity;
+mod align;
+mod chain;
+mod decode;
 mod engine;
 mod espeak;
 mod flite;
-mod speak;
+mod local;
+mod own;
+mod remote;
+mod shape;
+mod silent;
+mod speech;
 mod timing;
 mod token;
 mod types;
+mod voices;
 mod wav;
 
 use reelmill_sdk::prelude::*;
 
-pub use types::{Input, Output, SpokenWord, Timing};
+pub use types::{Fallback, Input, Output, SpokenWord, Timing};
+pub use voices::{Azure, ElevenLabs, GptSovits, OpenAi, Service, Voice};
 
 /// The stage `tts.speak`.
 pub struct Speak;
@@ -22,7 +34,7 @@ pub struct Speak;
 impl Stage for Speak {
     const ID: &'static str = "speak";
     const VERSION: &'static str = "1.0.0";
-    const SUMMARY: &'static str = "Speaks a text with an offline voice and says when each word is heard";
+    const SUMMARY: &'static str = "Speaks a text and says when each word is heard";
     type Input = Input;
     type Output = Output;
 
@@ -31,6 +43,8 @@ impl Stage for Speak {
             // Both engines keep phase and noise from one text to the next: only in a process of its own does the
             // same text give the same file, bit for bit. Loading a voice takes some 30 ms.
             reuse: Reuse::Fresh,
+            // Only services are reached over the network; the offline engines never open a connection.
+            needs: Needs { net: true, ..Needs::default() },
             tools: engine::versions(),
             examples: vec![
                 Example {
@@ -45,6 +59,30 @@ impl Stage for Speak {
                     note: "A voice by name".into(),
                     with: json!({ "text": "Good evening.", "voice": "flite/rms", "pitch": 0.95 }),
                 },
+                Example {
+                    note: "A service, and an offline voice where it does not answer".into(),
+                    with: json!({
+                        "text": "Tidevannet kommer.", "language": "no",
+                        "voices": [
+                            {
+                                "provider": "azure", "region": "westeurope", "key": "KEY",
+                                "voice": "nb-NO-PernilleNeural", "style": "cheerful"
+                            },
+                            "espeak/nb"
+                        ]
+                    }),
+                },
+                Example {
+                    note: "A server of one's own with OpenAI's interface".into(),
+                    with: json!({
+                        "text": "The tide is coming in.",
+                        "voice": { "provider": "openai", "base_url": "http://127.0.0.1:8880/v1", "voice": "af_sky" }
+                    }),
+                },
+                Example {
+                    note: "Captions without a voice".into(),
+                    with: json!({ "text": "The tide is coming in.", "voice": "none" }),
+                },
             ],
             ..StageTraits::default()
         }
@@ -56,8 +94,16 @@ impl Stage for Speak {
 
     fn run(&mut self, input: Input, cx: &Cx<'_>) -> Result<Output, StageError> {
         input.check()?;
-        let voice = engine::choose(&input)?;
-        engine::with(voice.kind, |engine| speak::speak(engine, &voice, &input, cx))
+        let tokens = token::Tokens::of(&input.text);
+        if tokens.ranges.is_empty() {
+            return Err(
+                StageError::invalid_input("the text holds nothing that can be said").code("nothing_to_say")
+            );
+        }
+        match &input.audio {
+            Some(recording) => own::speak(recording, &input, &tokens, cx),
+            None => chain::speak(&input, &tokens, cx),
+        }
     }
 }
 
@@ -65,6 +111,9 @@ reelmill_sdk::export_plugin! {
     name: "tts",
     version: "1.0.0",
     license: "MIT OR Apache-2.0",
-    description: "Speech from text, offline: flite for English, espeak-ng for some hundred languages",
+    description: "Speech from text: flite and espeak-ng offline, Azure, OpenAI-compatible, ElevenLabs and GPT-SoVITS",
     stages: [Speak],
 }
+
+#[cfg(test)]
+mod tests;

@@ -30,6 +30,31 @@ impl Tokens {
     pub fn token(&self, index: usize) -> &str {
         &self.text[self.ranges[index].clone()]
     }
+
+    /// The texts of some tokens.
+    pub fn texts(&self, tokens: Range<usize>) -> Vec<&str> {
+        tokens.map(|index| self.token(index)).collect()
+    }
+
+    /// The stretch of the text from the first of some tokens to the last.
+    pub fn stretch(&self, tokens: Range<usize>) -> &str {
+        let end = tokens.end.checked_sub(1).map_or(0, |last| self.ranges[last].end);
+        &self.text[self.ranges[tokens.start].start..end]
+    }
+
+    /// Whole pieces put together to parts of so many characters at the most; a piece that is longer is a part alone.
+    pub fn parts(&self, chars_max: usize) -> Vec<Range<usize>> {
+        let mut parts: Vec<Range<usize>> = Vec::new();
+        for piece in &self.pieces {
+            match parts.last_mut() {
+                Some(part) if self.stretch(part.start..piece.end).chars().count() <= chars_max => {
+                    part.end = piece.end;
+                }
+                _ => parts.push(piece.clone()),
+            }
+        }
+        parts
+    }
 }
 
 /// Runs between spaces; in scripts without spaces, single characters.
@@ -142,5 +167,12 @@ mod tests {
         assert_eq!(covered, (0..tokens.ranges.len()).collect::<Vec<_>>());
         assert!(tokens.pieces.iter().all(|piece| !piece.is_empty() && piece.len() <= PIECE_WORDS_MAX));
         assert_eq!(tokens.pieces[..3], [0..7, 7..14, 14..21]);
+        let parts = tokens.parts(80);
+        assert_eq!(parts[..2], [0..14, 14..21]);
+        assert_eq!(parts.iter().cloned().flatten().collect::<Vec<_>>(), covered);
+        assert_eq!(
+            tokens.stretch(0..14),
+            "One two three, four five six seven. One two three, four five six seven."
+        );
     }
 }

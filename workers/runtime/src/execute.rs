@@ -16,7 +16,9 @@ use crate::scratch::Scratch;
 use crate::secrets::{Redactor, Secrets};
 use crate::slots::Slots;
 use reelmill_artifacts::Artifacts;
-use reelmill_context::{CACHE_LINE, ContextError, RunFacts, Runs, artifacts_in, cache_parts, task_context};
+use reelmill_context::{
+    CACHE_LINE, ContextError, RunFacts, Runs, artifacts_in, cache_parts, is_lasting, task_context,
+};
 use reelmill_graph::expr::{self, Bindings, Context};
 use reelmill_graph::{CacheMode, Escalate, Node, NodeKind, PluginLock, Template, canonical};
 use reelmill_host::{Attempt, AttemptEnd, CallInfo, Host, Plugin};
@@ -222,7 +224,7 @@ impl Executor {
             Box::pin(self.run_in_runner(plugin, stage, work, with, usage)).await?
         };
         check_size(&outputs)?;
-        if let Some(mut entry) = entry {
+        if let Some(mut entry) = entry.filter(|_| is_lasting(stage, &outputs)) {
             entry.outputs = outputs.take();
             outputs = Box::pin(self.remember(entry, usage)).await;
         }

@@ -67,6 +67,7 @@ impl ArticleFile {
 /// text or an article only guides a model.
 #[derive(Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
+#[schemars(extend("x-secrets" = "credentials"))]
 pub struct Input {
     /// What the video is about.
     pub topic: Option<String>,

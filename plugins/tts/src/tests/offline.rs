@@ -1,45 +1,12 @@
-//! The stage with the real engines.
+//! The real offline engines.
 
+use super::{assert_times, loudness, speak, wave};
 use crate::{Input, Speak, engine};
 use reelmill_sdk::prelude::*;
 use reelmill_sdk::{FailureClass, testing};
-use std::path::Path;
 
 const TEXT: &str =
     "“Twice a day,” said Dr. Smith — in 1999 — the sea rises by 3.5 m & falls again. Then it rests.";
-
-fn speak(with: Value) -> (Result<Value, StageError>, tempfile::TempDir) {
-    let scratch = tempfile::tempdir().unwrap();
-    (testing::run::<Speak>(with, scratch.path()), scratch)
-}
-
-/// Sample rate and samples of a WAV file, read by its header.
-fn wave(path: &Path) -> (u32, Vec<i16>) {
-    let bytes = std::fs::read(path).unwrap();
-    assert_eq!((&bytes[..4], &bytes[8..16], &bytes[36..40]), (&b"RIFF"[..], &b"WAVEfmt "[..], &b"data"[..]));
-    let number = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap());
-    assert_eq!(number(4) as usize, bytes.len() - 8);
-    assert_eq!(number(40) as usize, bytes.len() - 44);
-    (number(24), bytes[44..].chunks_exact(2).map(|pair| i16::from_le_bytes([pair[0], pair[1]])).collect())
-}
-
-fn loudness(samples: &[i16]) -> f64 {
-    (samples.iter().map(|sample| f64::from(*sample).powi(2)).sum::<f64>() / samples.len().max(1) as f64)
-        .sqrt()
-}
-
-fn assert_times(output: &Value, text: &str) {
-    let duration = output["duration_ms"].as_u64().unwrap();
-    let mut before = 0;
-    let mut said = String::new();
-    for word in output["words"].as_array().unwrap() {
-        let (start, end) = (word["start_ms"].as_u64().unwrap(), word["end_ms"].as_u64().unwrap());
-        assert!(start >= before && end >= start && end <= duration, "{word} after {before}, of {duration}");
-        before = start;
-        reelmill_text::push_spaced(&mut said, word["text"].as_str().unwrap());
-    }
-    assert_eq!(said, text, "captions must show the text itself");
-}
 
 #[test]
 fn every_voice_speaks_and_times_every_word() {
@@ -57,7 +24,8 @@ fn every_voice_speaks_and_times_every_word() {
         let (output, scratch) = speak(json!({ "text": text, "voice": voice, "language": language }));
         let output = output.unwrap();
         assert_eq!(output["engine"], engine);
-        assert_eq!(output["timing"], "engine", "{voice} {language}");
+        assert_eq!(output["timing"], "provider", "{voice} {language}");
+        assert_eq!((&output["fallbacks"], &output["characters"]), (&json!([]), &json!(0)));
         assert_times(&output, text);
         let (rate, samples) = wave(&scratch.path().join("speech.wav"));
         assert_eq!(u64::from(rate), output["sample_rate"].as_u64().unwrap());
@@ -193,5 +161,5 @@ fn a_missing_library_names_its_package() {
 #[test]
 fn defaults_are_those_of_the_schema() {
     let input: Input = serde_json::from_value(json!({ "text": "x" })).unwrap();
-    assert_eq!((input.language.as_str(), input.voice.as_str()), ("en", "auto"));
+    assert_eq!((input.language.as_str(), input.voice.label().as_str()), ("en", "auto"));
 }

@@ -1,0 +1,52 @@
+//! A chain of voices: the first that can speaks the whole text.
+
+use crate::engine::{self, Manner};
+use crate::speech::Speech;
+use crate::token::Tokens;
+use crate::types::{Fallback, Input, Output};
+use crate::voices::Voice;
+use crate::{local, remote, silent};
+use reelmill_sdk::FailureClass;
+use reelmill_sdk::prelude::*;
+
+/// Lets the voices try in turn.
+pub fn speak(input: &Input, tokens: &Tokens, cx: &Cx<'_>) -> Result<Output, StageError> {
+    let chain = input.chain();
+    let mut failures: Vec<(Fallback, StageError)> = Vec::new();
+    for voice in chain {
+        match one(voice, input, tokens, cx) {
+            Ok(speech) => {
+                let fallbacks = failures.into_iter().map(|(fallback, _)| fallback).collect();
+                return speech.finish(input, fallbacks, cx);
+            }
+            Err(error) if error.class() == FailureClass::Cancelled || chain.len() == 1 => return Err(error),
+            Err(error) => {
+                let failure = error.failure();
+                let (code, reason) = (failure.code.clone(), failure.message.clone());
+                cx.warn(format!("the voice {} does not speak: {reason}", voice.label()));
+                failures.push((Fallback { voice: voice.label(), code, reason }, error));
+            }
+        }
+    }
+    Err(all_failed(failures))
+}
+
+/// The failure of a chain: of the first voice that may do better another time, else of the first.
+fn all_failed(mut failures: Vec<(Fallback, StageError)>) -> StageError {
+    let reasons: Vec<Fallback> = failures.iter().map(|(fallback, _)| fallback.clone()).collect();
+    let hopeful = failures.iter().position(|(_, error)| error.class().is_retryable()).unwrap_or(0);
+    let (_, error) = failures.swap_remove(hopeful);
+    error.context("none of the voices speaks").detail(json!({ "voices": reasons }))
+}
+
+fn one(voice: &Voice, input: &Input, tokens: &Tokens, cx: &Cx<'_>) -> Result<Speech, StageError> {
+    match voice {
+        Voice::Name(name) if name.trim().eq_ignore_ascii_case("none") => Ok(silent::speak(input, tokens)),
+        Voice::Name(name) => {
+            let voice = engine::choose(name, &input.language)?;
+            let manner = Manner { rate: input.rate, pitch: input.pitch };
+            engine::with(voice.kind, |engine| local::speak(engine, &voice, manner, tokens, cx))
+        }
+        Voice::Service(service) => remote::speak(service, input, tokens, cx),
+    }
+}
