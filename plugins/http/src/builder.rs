@@ -78,7 +78,7 @@ impl Builder {
         self
     }
 
-    /// A header of every request whose value is a key.
+    /// A header of every request whose value is a key; nothing for an empty key.
     #[must_use]
     pub fn secret_header(mut self, name: &str, key: &str) -> Self {
         let key = key.trim();
@@ -116,11 +116,15 @@ impl Builder {
         self
     }
 
-    /// A query parameter of every request whose value is a key.
+    /// A query parameter of every request whose value is a key; nothing for an empty key.
     #[must_use]
     pub fn secret_query(mut self, name: &str, key: &str) -> Self {
-        self.keys.push(key.trim().to_owned());
-        self.query(name, key.trim())
+        let key = key.trim();
+        if key.is_empty() {
+            return self;
+        }
+        self.keys.push(key.to_owned());
+        self.query(name, key)
     }
 
     /// Something else that must never be seen in a message: a key that stands in a body.

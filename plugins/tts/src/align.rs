@@ -59,7 +59,7 @@ struct Boundary {
     /// When it is expected, in milliseconds of voice.
     at_ms: f64,
     /// How likely they do: 1 after a clause, more after a sentence.
-    strength: f64,
+    strength: f32,
 }
 
 fn boundaries(words: &[&str], weights: &[f64], ms_per_weight: f64) -> Vec<Boundary> {
@@ -105,57 +105,76 @@ fn pauses(active: &[bool]) -> Vec<Pause> {
 }
 
 /// How well a stretch of text fits a stretch of voice: 0 is perfectly.
-fn misfit(expected_ms: f64, heard_ms: f64) -> f64 {
-    (expected_ms - heard_ms).abs() / (150.0 + 0.25 * expected_ms)
+#[expect(clippy::cast_possible_truncation, reason = "a small number")]
+fn misfit(expected_ms: f64, heard_ms: f64) -> f32 {
+    ((expected_ms - heard_ms).abs() / (150.0 + 0.25 * expected_ms)) as f32
 }
 
-/// The best way that led to a boundary at a pause.
+/// How much a pause tells: the longer the more, up to a length.
+#[expect(clippy::cast_possible_truncation, reason = "a small number")]
+fn weight(length_ms: f64) -> f32 {
+    (length_ms / 125.0).min(3.0) as f32
+}
+
+/// The best way that led to a boundary at a pause. Small, because a long recording has millions of pairs.
 #[derive(Clone, Copy)]
 struct Step {
-    score: f64,
-    /// Boundary and pause before it; none at the start.
-    before: Option<(usize, usize)>,
+    /// Infinitely bad where the two are no pair.
+    score: f32,
+    /// The pair before it, by its place among all pairs.
+    before: u32,
 }
+
+/// No pair.
+const NONE: u32 = u32::MAX;
 
 /// Boundaries with the pauses that are theirs, in order: word after it, and time of voice. Found by dynamic programming
 /// over pairs, each judged by the stretch since the pair before.
 fn matched(boundaries: &[Boundary], pauses: &[Pause], voiced_ms: f64) -> Vec<(usize, f64)> {
     let band = (0.15 * voiced_ms).max(2_000.0);
-    let mut best: Vec<Vec<Option<Step>>> = vec![vec![None; pauses.len()]; boundaries.len()];
-    let mut end: Option<(f64, (usize, usize))> = None;
+    let mut steps = vec![Step { score: f32::NEG_INFINITY, before: NONE }; boundaries.len() * pauses.len()];
+    // No pair at all is a way too, and the only one without boundaries or pauses.
+    let mut end = (0.0_f32, NONE);
     for (b, boundary) in boundaries.iter().enumerate() {
         for (p, pause) in pauses.iter().enumerate() {
             if (boundary.at_ms - pause.at_ms).abs() > band {
                 continue;
             }
-            let mut step = Step { score: -misfit(boundary.at_ms, pause.at_ms), before: None };
-            for before_b in b.saturating_sub(SKIPPED_MAX)..b {
-                for before_p in p.saturating_sub(PAUSES_SKIPPED_MAX)..p {
-                    let Some(before) = best[before_b][before_p] else { continue };
-                    let expected = boundary.at_ms - boundaries[before_b].at_ms;
-                    let score = before.score - misfit(expected, pause.at_ms - pauses[before_p].at_ms);
-                    if score > step.score {
-                        step = Step { score, before: Some((before_b, before_p)) };
-                    }
-                }
-            }
-            step.score += boundary.strength * (pause.length_ms / 125.0).min(3.0);
-            best[b][p] = Some(step);
+            let step = best_step(boundaries, pauses, &steps, (b, p));
+            let pair = b * pauses.len() + p;
+            steps[pair] = step;
             let score = step.score - misfit(voiced_ms - boundary.at_ms, voiced_ms - pause.at_ms);
-            if end.is_none_or(|(other, _)| score > other) {
-                end = Some((score, (b, p)));
+            if score > end.0 {
+                end = (score, u32::try_from(pair).unwrap_or(NONE));
             }
         }
     }
-    // No pair at all is a way too, and the only one without boundaries or pauses.
-    let mut at = end.filter(|(score, _)| *score > 0.0).map(|(_, pair)| pair);
     let mut anchors = Vec::new();
-    while let Some((b, p)) = at {
+    let mut at = end.1;
+    while at != NONE {
+        let (b, p) = (at as usize / pauses.len(), at as usize % pauses.len());
         anchors.push((boundaries[b].word, pauses[p].at_ms));
-        at = best[b][p].and_then(|step| step.before);
+        at = steps[at as usize].before;
     }
     anchors.reverse();
     anchors
+}
+
+fn best_step(boundaries: &[Boundary], pauses: &[Pause], steps: &[Step], (b, p): (usize, usize)) -> Step {
+    let (boundary, pause) = (&boundaries[b], &pauses[p]);
+    let mut best = Step { score: -misfit(boundary.at_ms, pause.at_ms), before: NONE };
+    for (before_b, before) in boundaries.iter().enumerate().take(b).skip(b.saturating_sub(SKIPPED_MAX)) {
+        let expected = boundary.at_ms - before.at_ms;
+        for before_p in p.saturating_sub(PAUSES_SKIPPED_MAX)..p {
+            let pair = before_b * pauses.len() + before_p;
+            let score = steps[pair].score - misfit(expected, pause.at_ms - pauses[before_p].at_ms);
+            if score > best.score {
+                best = Step { score, before: u32::try_from(pair).unwrap_or(NONE) };
+            }
+        }
+    }
+    best.score += boundary.strength * weight(pause.length_ms);
+    best
 }
 
 /// From time of voice to time of the sound.

@@ -1,5 +1,5 @@
 //! `tts.speak`: narration as a sound file with the time of each word, by offline voices, by services, or from a
-//! recording.
+//! recording; and `tts.split`, which cuts a recording into scenes.
 //!
 //! The offline engines are shared libraries of the system, opened when the first text needs them, within this plugin's
 //! own process. Their quality is that of a placeholder: clear, and plainly a machine. Services are in `remote/`.
@@ -17,6 +17,7 @@ mod remote;
 mod shape;
 mod silent;
 mod speech;
+mod split;
 mod timing;
 mod token;
 mod types;
@@ -25,6 +26,7 @@ mod wav;
 
 use reelmill_sdk::prelude::*;
 
+pub use split::{Split, SplitInput, SplitOutput, SplitScene};
 pub use types::{Fallback, Input, Output, SpokenWord, Timing};
 pub use voices::{Azure, ElevenLabs, GptSovits, OpenAi, Service, Voice};
 
@@ -112,7 +114,7 @@ reelmill_sdk::export_plugin! {
     version: "1.0.0",
     license: "MIT OR Apache-2.0",
     description: "Speech from text: flite and espeak-ng offline, Azure, OpenAI-compatible, ElevenLabs and GPT-SoVITS",
-    stages: [Speak],
+    stages: [Speak, Split],
 }
 
 #[cfg(test)]

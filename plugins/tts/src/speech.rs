@@ -79,7 +79,7 @@ impl Speech {
         shape::scale(&mut self.samples, input.volume);
         let duration_ms = self.millis();
         let path = cx.output("speech.wav");
-        wav::write(&path, self.sample_rate, &self.samples).context("write the speech")?;
+        wav::write(&path, self.sample_rate, 1, &self.samples).context("write the speech")?;
         let audio = OutputFile::new(cx, path, "audio/wav")?;
         Ok(self.output(audio, duration_ms, fallbacks))
     }

@@ -1,12 +1,12 @@
-//! WAV files: written as 16 bit PCM with one channel, read as what services send (the RIFF layout of Microsoft's 1991
+//! WAV files: written as 16 bit PCM, read as what services send (the RIFF layout of Microsoft's 1991
 //! specification).
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
-/// Writes samples to a new file.
-pub fn write(path: &Path, sample_rate: u32, samples: &[i16]) -> io::Result<()> {
+/// Writes samples, those of several channels in turn, to a new file.
+pub fn write(path: &Path, sample_rate: u32, channels: u16, samples: &[i16]) -> io::Result<()> {
     let too_long = || {
         io::Error::new(io::ErrorKind::InvalidInput, "speech of more than 4 GiB does not fit into a WAV file")
     };
@@ -17,13 +17,13 @@ pub fn write(path: &Path, sample_rate: u32, samples: &[i16]) -> io::Result<()> {
     file.write_all(&riff_bytes.to_le_bytes())?;
     file.write_all(b"WAVEfmt ")?;
     file.write_all(&16_u32.to_le_bytes())?;
-    // PCM, one channel.
+    // PCM.
     file.write_all(&1_u16.to_le_bytes())?;
-    file.write_all(&1_u16.to_le_bytes())?;
+    file.write_all(&channels.to_le_bytes())?;
     file.write_all(&sample_rate.to_le_bytes())?;
-    file.write_all(&(sample_rate * 2).to_le_bytes())?;
+    file.write_all(&(sample_rate * 2 * u32::from(channels)).to_le_bytes())?;
     // Bytes a frame, bits a sample.
-    file.write_all(&2_u16.to_le_bytes())?;
+    file.write_all(&(2 * channels).to_le_bytes())?;
     file.write_all(&16_u16.to_le_bytes())?;
     file.write_all(b"data")?;
     file.write_all(&data_bytes.to_le_bytes())?;
@@ -82,7 +82,7 @@ mod tests {
 
     fn file(samples: &[i16]) -> Vec<u8> {
         let file = tempfile::NamedTempFile::new().unwrap();
-        write(file.path(), 24_000, samples).unwrap();
+        write(file.path(), 24_000, 1, samples).unwrap();
         std::fs::read(file.path()).unwrap()
     }
 

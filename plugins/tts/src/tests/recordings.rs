@@ -2,7 +2,7 @@
 //! compared with the truth.
 
 use super::{assert_times, speak, wave};
-use crate::Speak;
+use crate::{Speak, Split};
 use reelmill_sdk::prelude::*;
 use reelmill_sdk::{FailureClass, testing};
 
@@ -122,4 +122,47 @@ fn no_voice_is_silence_with_the_times_that_words_would_have() {
     assert!((time(1, "start_ms") - time(0, "end_ms")).abs() <= 1.0);
     let (quick, _scratch) = speak(json!({ "text": text, "voice": "none", "rate": 2.0 }));
     assert!((quick.unwrap()["duration_ms"].as_f64().unwrap() * 2.0 - duration).abs() < 5.0);
+}
+
+#[test]
+fn a_recording_of_a_whole_script_is_cut_into_its_scenes() {
+    let scenes = [
+        "Twice a day the sea climbs the shore. Fishermen know it.",
+        "The moon is the cause of most of it, and the sun pulls as well.",
+        "In a narrow bay, the tide can climb higher than a house!",
+    ];
+    let (spoken, scratch) = speak(json!({ "text": scenes.join(" ") }));
+    let spoken = spoken.unwrap();
+    let recording = testing::artifact(&scratch.path().join("speech.wav"), "audio/wav");
+    let list: Vec<Value> = scenes
+        .iter()
+        .enumerate()
+        .map(|(at, text)| json!({ "id": format!("s{at}"), "narration": text }))
+        .collect();
+    let out = tempfile::tempdir().unwrap();
+    let output = testing::run::<Split>(json!({ "audio": recording, "scenes": list }), out.path()).unwrap();
+    let cut = output["scenes"].as_array().unwrap();
+    assert_eq!(cut.len(), 3);
+    let mut word = 0;
+    let mut start = 0;
+    let mut samples = 0;
+    for (scene, text) in cut.iter().zip(scenes) {
+        assert_times(scene, text);
+        // The scene's first word was said where it is found, and not cut into.
+        let truth = spoken["words"][word]["start_ms"].as_i64().unwrap();
+        let found = start + scene["words"][0]["start_ms"].as_i64().unwrap();
+        assert!((truth - found).abs() < 120 && truth >= start, "{truth} {found} {start}");
+        word += scene["words"].as_array().unwrap().len();
+        start += scene["duration_ms"].as_i64().unwrap();
+        let (rate, part) = wave(&out.path().join(scene["audio"]["$file"].as_str().unwrap()));
+        assert_eq!(rate, 48_000);
+        assert_eq!((part[0], part[part.len() - 1]), (0, 0), "no clicks where it was cut");
+        samples += part.len() / 2;
+    }
+    let whole = spoken["duration_ms"].as_f64().unwrap();
+    assert!((samples as f64 / 48.0 - whole).abs() < 50.0 && (start as f64 - whole).abs() < 5.0);
+    let twice = json!({ "audio": recording, "scenes": [list[0], list[0]] });
+    assert!(testing::run::<Split>(twice, out.path()).unwrap_err().failure().message.contains("`s0`"));
+    let silent = json!({ "audio": recording, "scenes": [{ "id": "x", "narration": "…" }] });
+    assert!(testing::run::<Split>(silent, out.path()).unwrap_err().failure().message.contains("`x`"));
 }

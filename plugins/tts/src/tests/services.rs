@@ -26,7 +26,7 @@ fn bytes(samples: &[i16]) -> Vec<u8> {
 
 fn wav(samples: &[i16]) -> Vec<u8> {
     let file = tempfile::NamedTempFile::new().unwrap();
-    crate::wav::write(file.path(), RATE, samples).unwrap();
+    crate::wav::write(file.path(), RATE, 1, samples).unwrap();
     std::fs::read(file.path()).unwrap()
 }
 
