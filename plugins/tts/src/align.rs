@@ -3,7 +3,8 @@
 //! Time is shared among words by their syllables, over the time in which a voice is heard. Pauses in the sound are
 //! matched with punctuation in the text, so that an error in one clause does not run on into the next.
 
-use crate::activity::{self, FRAME_MS};
+use crate::activity::{self, Activity};
+use crate::token::{Rest, rest_after};
 use reelmill_text::syllables;
 
 /// Pauses shorter than this are no pause of a speaker's, in milliseconds.
@@ -16,14 +17,14 @@ const PAUSES_SKIPPED_MAX: usize = 30;
 /// A span for each word, in milliseconds; ordered and within the sound.
 pub fn spans(samples: &[i16], rate: u32, words: &[&str]) -> Vec<(f64, f64)> {
     let active = activity::of(samples, rate);
-    let voiced = active.iter().filter(|one| **one).count();
+    let voiced = active.frames.iter().filter(|one| **one).count();
     let weights: Vec<f64> = words.iter().map(|word| syllables(word) as f64 + 0.3).collect();
     let whole: f64 = weights.iter().sum();
     if voiced == 0 || words.is_empty() {
         let duration = samples.len() as f64 * 1000.0 / f64::from(rate.max(1));
         return share(&weights, 0.0, duration);
     }
-    let voiced_ms = voiced as f64 * FRAME_MS;
+    let voiced_ms = voiced as f64 * active.frame_ms;
     let boundaries = boundaries(words, &weights, voiced_ms / whole);
     let anchors = matched(&boundaries, &pauses(&active), voiced_ms);
     let clock = Clock::new(&active);
@@ -67,11 +68,10 @@ fn boundaries(words: &[&str], weights: &[f64], ms_per_weight: f64) -> Vec<Bounda
     let mut at_ms = 0.0;
     for (place, word) in words.iter().enumerate() {
         at_ms += weights[place] * ms_per_weight;
-        let end = word.trim_end_matches(|mark: char| "\"'”’»)]」』）".contains(mark));
-        let strength = match end.chars().next_back() {
-            Some('.' | '!' | '?' | '…' | '。' | '！' | '？') => 1.6,
-            Some(',' | ';' | ':' | '—' | '–' | '，' | '、' | '；' | '：') => 1.0,
-            _ => continue,
+        let strength = match rest_after(word) {
+            Rest::Sentence => 1.6,
+            Rest::Clause => 1.0,
+            Rest::None => continue,
         };
         if place + 1 < words.len() {
             found.push(Boundary { word: place + 1, at_ms, strength });
@@ -87,14 +87,14 @@ struct Pause {
     length_ms: f64,
 }
 
-fn pauses(active: &[bool]) -> Vec<Pause> {
+fn pauses(active: &Activity) -> Vec<Pause> {
     let mut found = Vec::new();
     let (mut voiced, mut silent) = (0_usize, 0_usize);
-    for is_active in active {
+    for is_active in &active.frames {
         if *is_active {
-            let length_ms = silent as f64 * FRAME_MS;
+            let length_ms = silent as f64 * active.frame_ms;
             if voiced > 0 && length_ms >= PAUSE_MS {
-                found.push(Pause { at_ms: voiced as f64 * FRAME_MS, length_ms });
+                found.push(Pause { at_ms: voiced as f64 * active.frame_ms, length_ms });
             }
             (voiced, silent) = (voiced + 1, 0);
         } else {
@@ -180,13 +180,15 @@ fn best_step(boundaries: &[Boundary], pauses: &[Pause], steps: &[Step], (b, p): 
 /// From time of voice to time of the sound.
 struct Clock {
     /// When each voiced frame begins, in milliseconds.
-    frames: Vec<f64>,
+    begins: Vec<f64>,
+    frame_ms: f64,
 }
 
 impl Clock {
-    fn new(active: &[bool]) -> Self {
-        let voiced = active.iter().enumerate().filter(|(_, one)| **one);
-        Self { frames: voiced.map(|(at, _)| at as f64 * FRAME_MS).collect() }
+    fn new(active: &Activity) -> Self {
+        let voiced = active.frames.iter().enumerate().filter(|(_, one)| **one);
+        let frame_ms = active.frame_ms;
+        Self { begins: voiced.map(|(at, _)| at as f64 * frame_ms).collect(), frame_ms }
     }
 
     /// The time at which the voice goes on after so much of it: behind a pause that is just there.
@@ -201,9 +203,9 @@ impl Clock {
 
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to the frames")]
     fn at(&self, voiced_ms: f64, side: f64) -> f64 {
-        let last = self.frames.len().saturating_sub(1);
-        let frame = ((voiced_ms / FRAME_MS + side).floor().max(0.0) as usize).min(last);
-        self.frames[frame] + (voiced_ms - frame as f64 * FRAME_MS).clamp(0.0, FRAME_MS)
+        let last = self.begins.len().saturating_sub(1);
+        let frame = ((voiced_ms / self.frame_ms + side).floor().max(0.0) as usize).min(last);
+        self.begins[frame] + (voiced_ms - frame as f64 * self.frame_ms).clamp(0.0, self.frame_ms)
     }
 }
 
@@ -249,7 +251,7 @@ mod tests {
         for sound in
             [hush(500), tone(30), [tone(50), hush(900)].concat(), [tone(90), hush(200)].concat().repeat(40)]
         {
-            let length = sound.len() as f64 / 16.0 + FRAME_MS;
+            let length = sound.len() as f64 / 16.0 + 10.0;
             let mut before = 0.0;
             for (start, end) in spans(&sound, RATE, &words) {
                 assert!(

@@ -1,7 +1,7 @@
 //! No voice: silence as long as saying the text would take, for captions over music.
 
 use crate::speech::{Speech, samples_of};
-use crate::token::Tokens;
+use crate::token::{Rest, Tokens, rest_after};
 use crate::types::{Input, Timing};
 use reelmill_text::{Language, spoken_seconds, syllables};
 
@@ -34,9 +34,9 @@ pub fn speak(input: &Input, tokens: &Tokens) -> Speech {
 }
 
 fn rest(word: &str) -> f64 {
-    match word.trim_end_matches(|mark: char| "\"'”’»)]」』）".contains(mark)).chars().next_back() {
-        Some('.' | '!' | '?' | '…' | '。' | '！' | '？') => STOP,
-        Some(',' | ';' | ':' | '—' | '，' | '、' | '；' | '：') => COMMA,
-        _ => 0.0,
+    match rest_after(word) {
+        Rest::Sentence => STOP,
+        Rest::Clause => COMMA,
+        Rest::None => 0.0,
     }
 }

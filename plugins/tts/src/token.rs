@@ -75,6 +75,27 @@ fn raw_ranges(text: &str) -> Vec<Range<usize>> {
     ranges
 }
 
+/// Where a speaker rests.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Rest {
+    /// Not here.
+    None,
+    /// Shortly, as after a comma.
+    Clause,
+    /// As after a full stop.
+    Sentence,
+}
+
+/// How a speaker rests after a token.
+pub fn rest_after(token: &str) -> Rest {
+    let open = token.trim_end_matches(|mark: char| "\"'”’»)]」』） ".contains(mark));
+    match open.chars().next_back() {
+        Some('.' | '!' | '?' | '…' | '。' | '！' | '？' | '｡') => Rest::Sentence,
+        Some(',' | ';' | ':' | '—' | '–' | '，' | '、' | '；' | '：') => Rest::Clause,
+        _ => Rest::None,
+    }
+}
+
 /// Whether a token can be said at all.
 fn is_spoken(token: &str) -> bool {
     token.chars().any(|mark| mark.is_alphanumeric() || "&%+=$€£@#/°".contains(mark))
@@ -147,6 +168,21 @@ mod tests {
         );
         assert_eq!(tokens("- one & two"), ["- one", "&", "two"]);
         assert_eq!(tokens("潮水, AI。好"), ["潮", "水,", "AI。", "好"]);
+    }
+
+    #[test]
+    fn speakers_rest_where_punctuation_says() {
+        for (token, rest) in [
+            ("tide", Rest::None),
+            ("tide,", Rest::Clause),
+            ("said —", Rest::Clause),
+            ("“Well.”", Rest::Sentence),
+            ("水。", Rest::Sentence),
+            ("水，", Rest::Clause),
+            ("don't", Rest::None),
+        ] {
+            assert_eq!(rest_after(token), rest, "{token}");
+        }
     }
 
     #[test]
