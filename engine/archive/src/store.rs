@@ -2,6 +2,7 @@
 
 use crate::young::is_young;
 use async_trait::async_trait;
+use futures_util::future::BoxFuture;
 use reelmill_graph::Graph;
 use reelmill_lifecycle::{Edits, PauseRefused, RetryScope};
 use reelmill_model::limits::PAGE_ROWS_MAX;
@@ -80,6 +81,15 @@ impl<H: Store> TaskQueue for Archived<H> {
 
     async fn wait(&self, lanes: &[String], only: &Only, at_most: Duration) {
         self.hot.wait(lanes, only, at_most).await;
+    }
+
+    async fn step_when_ready(
+        &self,
+        request: StepRequest,
+        at_most: Duration,
+        withdrawn: BoxFuture<'static, ()>,
+    ) -> Result<Option<StepReply>, StoreError> {
+        self.hot.step_when_ready(request, at_most, withdrawn).await
     }
 
     async fn expire_leases(&self, limit: usize) -> Result<usize, StoreError> {

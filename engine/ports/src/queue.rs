@@ -2,6 +2,7 @@
 
 use crate::error::StoreError;
 use async_trait::async_trait;
+use futures_util::future::{BoxFuture, Either, select};
 pub use reelmill_lifecycle::{Edits, Lease, Leased, Only, PRIORITY, Rejected, RetryScope};
 use reelmill_model::{
     Decision, Digest, Outcome, RunId, RunState, TaskRef, TaskState, Token, Usage, WorkerId,
@@ -9,6 +10,7 @@ use reelmill_model::{
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::pin::pin;
 use std::time::Duration;
 
 /// A run to be started. Its graph was put into the store before.
@@ -137,6 +139,25 @@ pub trait TaskQueue: Send + Sync {
 
     /// Returns when such a task is ready, or may have become so, or after `at_most`.
     async fn wait(&self, lanes: &[String], only: &Only, at_most: Duration);
+
+    /// A step without ends, taken when there may be something for it to lease, or after `at_most`; none when it was
+    /// withdrawn before that. A store may take it without asking its caller again, so whoever drops this instead of
+    /// withdrawing may leave tasks leased that nobody works on.
+    async fn step_when_ready(
+        &self,
+        request: StepRequest,
+        at_most: Duration,
+        withdrawn: BoxFuture<'static, ()>,
+    ) -> Result<Option<StepReply>, StoreError> {
+        let lanes: Vec<String> =
+            request.leases.iter().flat_map(|lease| lease.lanes.iter().cloned()).collect();
+        let only = request.leases.first().map_or(Only::Any, |lease| lease.only.clone());
+        let ready = pin!(self.wait(&lanes, &only, at_most));
+        if let Either::Left(_) = select(withdrawn, ready).await {
+            return Ok(None);
+        }
+        self.step(request).await.map(Some)
+    }
 
     /// Settles with `LeaseExpired` up to `limit` leases that ran out; says how many.
     async fn expire_leases(&self, limit: usize) -> Result<usize, StoreError>;

@@ -1,5 +1,6 @@
 //! The thread of a partition. Requests gather while a step is under way and share the next one, as far as they can; and
-//! the next is decided while the server works on the one before.
+//! the next is decided while the server works on the one before. While it has nothing to do, others may do a step in its
+//! place.
 
 use crate::deed::{Deed, Done};
 use crate::error::Trouble;
@@ -7,8 +8,8 @@ use crate::link::{Flight, Link, Order, Outcome};
 use reelmill_model::WorkerId;
 use reelmill_model::limits::STEP_BATCH_MAX;
 use reelmill_ports::StoreError;
-use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use tokio::sync::oneshot;
 
@@ -28,22 +29,53 @@ enum Errand {
 pub struct Desk {
     errands: Option<Sender<Errand>>,
     thread: Option<JoinHandle<()>>,
+    counter: Counter,
     server: String,
+}
+
+/// Where steps are made. A clone is another handle on the same.
+#[derive(Clone)]
+pub struct Counter(Arc<Mutex<Clerk>>);
+
+impl std::fmt::Debug for Counter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Counter").finish_non_exhaustive()
+    }
+}
+
+impl Counter {
+    /// Does what is ordered on the caller's own thread, as soon as no other step is under way.
+    pub fn commit(&self, order: Arc<Order>, reply: Reply<Outcome>) {
+        let mut clerk = self.clerk();
+        clerk.start(&order, vec![(order.deeds.len(), reply)]);
+        clerk.clear_the_way();
+    }
+
+    fn clerk(&self) -> MutexGuard<'_, Clerk> {
+        // A thread that panicked in the middle of a step leaves a link that remembers too much: the server checks it.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Desk {
     /// Starts the thread.
     pub fn start(link: Link, server: String) -> Result<Self, StoreError> {
         let (errands, inbox) = channel();
-        let clerk = Clerk { link, server: server.clone(), under_way: None };
+        let counter = Counter(Arc::new(Mutex::new(Clerk { link, server: server.clone(), under_way: None })));
+        let behind = counter.clone();
         let thread = std::thread::Builder::new()
             .name("store-redis".into())
-            .spawn(move || clerk.serve(&inbox))
+            .spawn(move || serve(&behind, &inbox))
             .map_err(|error| StoreError::Unavailable {
                 message: "the store's thread did not start; too many threads or too little memory".into(),
                 source: Some(Box::new(error)),
             })?;
-        Ok(Self { errands: Some(errands), thread: Some(thread), server })
+        Ok(Self { errands: Some(errands), thread: Some(thread), counter, server })
+    }
+
+    /// Where its steps are made.
+    pub fn counter(&self) -> &Counter {
+        &self.counter
     }
 
     /// Does what is ordered, each deed whole or not at all.
@@ -119,7 +151,14 @@ struct Trip {
     callers: Vec<Caller>,
 }
 
-/// The thread.
+/// The thread: until nobody can ask any more.
+fn serve(counter: &Counter, inbox: &Receiver<Errand>) {
+    while let Ok(errand) = inbox.recv() {
+        counter.clerk().work(errand, inbox);
+    }
+}
+
+/// Who makes the steps.
 struct Clerk {
     link: Link,
     server: String,
@@ -127,8 +166,9 @@ struct Clerk {
 }
 
 impl Clerk {
-    fn serve(mut self, inbox: &Receiver<Errand>) {
-        let mut next = None;
+    /// Does an errand and all that come meanwhile.
+    fn work(&mut self, first: Errand, inbox: &Receiver<Errand>) {
+        let mut next = Some(first);
         loop {
             match next.take().map_or_else(|| inbox.try_recv(), Ok) {
                 Ok(Errand::Commit(order, reply)) => {
@@ -141,11 +181,7 @@ impl Clerk {
                     finish(self.twice(|link| work(link)).err());
                 }
                 Err(_) if self.under_way.is_some() => self.clear_the_way(),
-                Err(TryRecvError::Empty) => match inbox.recv() {
-                    Ok(errand) => next = Some(errand),
-                    Err(_) => return,
-                },
-                Err(TryRecvError::Disconnected) => return,
+                Err(_) => return,
             }
         }
     }

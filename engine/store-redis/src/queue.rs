@@ -3,7 +3,9 @@
 use crate::deed::{Deed, Done};
 use crate::link::{Link, Order, Outcome};
 use crate::store::RedisStore;
+use crate::wake::Woken;
 use async_trait::async_trait;
+use futures_util::future::BoxFuture;
 use reelmill_lifecycle::{Edits, RetryScope};
 use reelmill_model::limits::{RUN_INPUTS_BYTES_MAX, STEP_BATCH_MAX};
 use reelmill_model::{Decision, RunId, RunState, TaskRef, TaskState, Token, WorkerId};
@@ -137,6 +139,24 @@ impl TaskQueue for RedisStore {
 
     async fn wait(&self, lanes: &[String], _only: &Only, at_most: Duration) {
         self.wakes.wait(lanes, at_most).await;
+    }
+
+    async fn step_when_ready(
+        &self,
+        request: StepRequest,
+        at_most: Duration,
+        withdrawn: BoxFuture<'static, ()>,
+    ) -> Result<Option<StepReply>, StoreError> {
+        let order =
+            Order { deeds: Vec::new(), worker: request.worker.clone(), leases: request.leases.clone() };
+        match self.wakes.stand(order, at_most, withdrawn).await {
+            Woken::Withdrawn => Ok(None),
+            Woken::Ask => self.step(request).await.map(Some),
+            Woken::Told(outcome) => {
+                let leased = outcome?.leased.into_iter().map(|(_, leased)| leased).collect();
+                Ok(Some(StepReply { settled: Vec::new(), leased }))
+            }
+        }
     }
 
     async fn expire_leases(&self, limit: usize) -> Result<usize, StoreError> {

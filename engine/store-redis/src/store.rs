@@ -88,11 +88,12 @@ impl RedisStore {
             );
             desks.push(Desk::start(link, server.clone())?);
         }
+        let wakes = keys.iter().cloned().zip(desks.iter().map(|desk| desk.counter().clone())).collect();
         Ok(Self {
             desks,
             turn: AtomicUsize::new(0),
             readers: Readers::new(address.clone()),
-            wakes: Wakes::new(&address, &keys),
+            wakes: Wakes::new(&address, wakes),
             keys,
             graphs,
             leased,

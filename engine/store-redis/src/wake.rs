@@ -1,16 +1,20 @@
 //! Waiting for work without asking again and again: a thread a partition blocks on the markers that steps leave in the
-//! wake lists of lanes, while somebody waits.
+//! wake lists of lanes, while somebody waits. What a waiting worker wishes for it takes itself: between a marker and the
+//! step that leases, nobody else has to be woken.
 
 use crate::connect::Address;
+use crate::desk::Counter;
 use crate::error::Trouble;
 use crate::keys::Keys;
+use crate::link::{Order, Outcome};
 use crate::wire::Wire;
 use redis::cmd;
+use reelmill_ports::StoreError;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, oneshot};
 
 /// How long one look may block: also how long a thread outlives its store, and a marker taken in vain is not missed.
 const LOOK: f64 = 0.5;
@@ -29,12 +33,43 @@ struct Shared {
 struct State {
     waiting: usize,
     lanes: BTreeSet<String>,
+    standing: Vec<Standing>,
+    numbers: u64,
     closed: bool,
+}
+
+/// An order that waits for its moment.
+#[derive(Debug)]
+struct Standing {
+    number: u64,
+    order: Arc<Order>,
+    reply: oneshot::Sender<Result<Outcome, StoreError>>,
+}
+
+impl Standing {
+    fn is_for(&self, lane: &str) -> bool {
+        self.order.leases.iter().any(|lease| lease.lanes.iter().any(|other| other == lane))
+    }
 }
 
 impl Shared {
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The oldest order that wants tasks of a lane.
+    fn take_for(&self, lane: &str) -> Option<Standing> {
+        let mut state = self.lock();
+        let at = state.standing.iter().position(|standing| standing.is_for(lane))?;
+        Some(state.standing.remove(at))
+    }
+
+    /// Takes an order back; `false` when somebody carries it out already.
+    fn withdraw(&self, number: u64) -> bool {
+        let mut state = self.lock();
+        let count = state.standing.len();
+        state.standing.retain(|standing| standing.number != number);
+        state.standing.len() < count
     }
 }
 
@@ -43,7 +78,7 @@ impl Shared {
 pub struct Wakes {
     shared: Arc<Shared>,
     address: Address,
-    keys: Vec<Keys>,
+    places: Vec<(Keys, Counter)>,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -56,31 +91,72 @@ impl Drop for Waiting<'_> {
     }
 }
 
+/// How waiting ended.
+pub enum Woken {
+    /// There may be something, or the time is over: the caller asks.
+    Ask,
+    /// It was asked already.
+    Told(Result<Outcome, StoreError>),
+    /// The order was withdrawn.
+    Withdrawn,
+}
+
 impl Wakes {
     /// For these partitions.
-    pub fn new(address: &Address, keys: &[Keys]) -> Self {
-        Self {
-            shared: Arc::default(),
-            address: address.clone(),
-            keys: keys.to_vec(),
-            threads: Mutex::default(),
-        }
+    pub fn new(address: &Address, places: Vec<(Keys, Counter)>) -> Self {
+        Self { shared: Arc::default(), address: address.clone(), places, threads: Mutex::default() }
     }
 
     /// Returns when a marker was left for one of these lanes, or after `at_most`.
     pub async fn wait(&self, lanes: &[String], at_most: Duration) {
         self.start();
         let woken = self.shared.woken.notified();
-        let waiting = {
-            let mut state = self.shared.lock();
-            state.waiting += 1;
-            state.lanes.extend(lanes.iter().cloned());
-            Waiting(&self.shared)
-        };
-        self.shared.changed.notify_all();
+        let waiting = self.enter(lanes.iter().cloned(), None);
         // Running out of time is one of the two ways to end.
         let _ = tokio::time::timeout(at_most, woken).await;
         drop(waiting);
+    }
+
+    /// Leaves an order with whoever sees a marker first for one of the lanes it wishes for.
+    pub async fn stand(
+        &self,
+        order: Order,
+        at_most: Duration,
+        withdrawn: impl Future<Output = ()> + Send,
+    ) -> Woken {
+        self.start();
+        let lanes: Vec<String> = order.leases.iter().flat_map(|lease| lease.lanes.iter().cloned()).collect();
+        let (reply, mut answer) = oneshot::channel();
+        let woken = self.shared.woken.notified();
+        let number = self.number();
+        let _waiting = self.enter(lanes, Some(Standing { number, order: Arc::new(order), reply }));
+        let otherwise = tokio::select! {
+            biased;
+            told = &mut answer => return told.map_or(Woken::Ask, Woken::Told),
+            () = withdrawn => Woken::Withdrawn,
+            () = woken => Woken::Ask,
+            () = tokio::time::sleep(at_most) => Woken::Ask,
+        };
+        if self.shared.withdraw(number) {
+            return otherwise;
+        }
+        answer.await.map_or(Woken::Ask, Woken::Told)
+    }
+
+    fn number(&self) -> u64 {
+        let mut state = self.shared.lock();
+        state.numbers += 1;
+        state.numbers
+    }
+
+    fn enter(&self, lanes: impl IntoIterator<Item = String>, standing: Option<Standing>) -> Waiting<'_> {
+        let mut state = self.shared.lock();
+        state.waiting += 1;
+        state.lanes.extend(lanes);
+        state.standing.extend(standing);
+        drop(state);
+        self.shared.changed.notify_all();
+        Waiting(&self.shared)
     }
 
     fn start(&self) {
@@ -88,11 +164,11 @@ impl Wakes {
         if !threads.is_empty() {
             return;
         }
-        for keys in &self.keys {
-            let (shared, keys) = (Arc::clone(&self.shared), keys.clone());
+        for (keys, counter) in &self.places {
+            let (shared, keys, counter) = (Arc::clone(&self.shared), keys.clone(), counter.clone());
             let mut wire = Wire::to(self.address.clone());
             let thread = std::thread::Builder::new().name("store-wake".into());
-            match thread.spawn(move || listen(&shared, &keys, &mut wire)) {
+            match thread.spawn(move || listen(&shared, &keys, &counter, &mut wire)) {
                 Ok(thread) => threads.push(thread),
                 // Whoever waits has a limit of its own and asks again.
                 Err(error) => tracing::warn!(%error, "no thread waits for work; it is asked for instead"),
@@ -112,7 +188,7 @@ impl Drop for Wakes {
     }
 }
 
-fn listen(shared: &Shared, keys: &Keys, wire: &mut Wire) {
+fn listen(shared: &Shared, keys: &Keys, counter: &Counter, wire: &mut Wire) {
     loop {
         let lanes: Vec<String> = {
             let mut state = shared.lock();
@@ -122,12 +198,15 @@ fn listen(shared: &Shared, keys: &Keys, wire: &mut Wire) {
             if state.closed {
                 return;
             }
-            state.lanes.iter().map(|lane| keys.named(&format!("wake:{lane}"))).collect()
+            state.lanes.iter().cloned().collect()
         };
-        match look(wire, &lanes) {
-            // The permit stays for whoever waits next, should nobody wait any more.
-            Ok(true) => shared.woken.notify_one(),
-            Ok(false) => {}
+        match look(wire, keys, &lanes) {
+            Ok(Some(lane)) => match shared.take_for(&lane) {
+                Some(standing) => counter.commit(standing.order, standing.reply),
+                // The permit stays for whoever waits next, should nobody wait any more.
+                None => shared.woken.notify_one(),
+            },
+            Ok(None) => {}
             Err(_) => {
                 let state = shared.lock();
                 drop(shared.changed.wait_timeout(state, PAUSE));
@@ -136,7 +215,10 @@ fn listen(shared: &Shared, keys: &Keys, wire: &mut Wire) {
     }
 }
 
-fn look(wire: &mut Wire, lanes: &[String]) -> Result<bool, Trouble> {
-    let found: Option<(Vec<u8>, Vec<u8>)> = wire.query(cmd("BLPOP").arg(lanes).arg(LOOK))?;
-    Ok(found.is_some())
+/// Waits for a marker, and says for which lane it was.
+fn look(wire: &mut Wire, keys: &Keys, lanes: &[String]) -> Result<Option<String>, Trouble> {
+    let lists: Vec<String> = lanes.iter().map(|lane| keys.named(&format!("wake:{lane}"))).collect();
+    let found: Option<(String, Vec<u8>)> = wire.query(cmd("BLPOP").arg(&lists).arg(LOOK))?;
+    let at = found.and_then(|(list, _)| lists.iter().position(|other| *other == list));
+    Ok(at.map(|at| lanes[at].clone()))
 }

@@ -18,7 +18,7 @@ use reelmill_ports::{LeaseRequest, Only, Rejected, Settle, StepReply, StepReques
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
 /// What the pump works with.
 pub struct PumpConfig {
@@ -69,7 +69,7 @@ enum Event {
     Answered(Step),
     /// An attempt ended, or draining was asked for.
     Ended,
-    /// There may be more to lease, or more room.
+    /// There may be more room.
     Woken,
 }
 
@@ -223,15 +223,19 @@ impl Pump {
         light.into_iter().chain(heavy).collect()
     }
 
-    /// Sends a step on its way.
-    fn start(&mut self, settles: Vec<Settle>, leases: Vec<LeaseRequest>) {
-        let ends = self.count(&settles);
+    fn asked(&self, leases: &[LeaseRequest]) -> Count {
         let is_light = |request: &LeaseRequest| self.light_lanes.contains(&request.lanes[0]);
         let mut asked = Count::default();
-        for request in &leases {
+        for request in leases {
             let kind = if is_light(request) { &mut asked.light } else { &mut asked.heavy };
             *kind += request.want;
         }
+        asked
+    }
+
+    /// Sends a step on its way.
+    fn start(&mut self, settles: Vec<Settle>, leases: Vec<LeaseRequest>) {
+        let (ends, asked) = (self.count(&settles), self.asked(&leases));
         self.ending.add(ends);
         self.asked.add(asked);
         let queue = Arc::clone(&self.config.queue);
@@ -276,8 +280,8 @@ impl Pump {
         }
     }
 
-    /// Waits for an answer, for ends that are worth a step, for a wake-up (when there is room for more tasks) or for
-    /// the order to drain.
+    /// Waits for an answer, for ends that are worth a step, for tasks (when there is room for more) or for the order to
+    /// drain.
     async fn idle(&mut self, settles: &[Settle], draining: bool) -> Event {
         if !self.steps.is_empty() {
             let room = self.steps.len() < STEPS_MAX;
@@ -288,19 +292,53 @@ impl Pump {
                 _ = self.draining.changed() => Event::Ended,
             };
         }
-        let lanes = [self.heavy_lanes(), self.light_lanes.clone()].concat();
-        let queue = Arc::clone(&self.config.queue);
-        let only = self.config.only.clone();
-        let has_room = !draining && self.has_room(settles);
+        let leases = if draining { Vec::new() } else { self.wanted(settles) };
+        if !leases.is_empty() {
+            return self.wait_for_tasks(leases).await;
+        }
         tokio::select! {
             biased;
             () = self.ends.gather(1) => Event::Ended,
-            () = queue.wait(&lanes, &only, IDLE_WAIT), if has_room => Event::Woken,
             _ = self.draining.changed() => Event::Ended,
             // What was full or rested may have room again.
-            () = tokio::time::sleep(IDLE_WAIT), if !has_room => Event::Woken,
+            () = tokio::time::sleep(IDLE_WAIT) => Event::Woken,
         }
     }
+
+    /// Leaves an order for tasks with the queue, and takes it back when there is something else to do first.
+    async fn wait_for_tasks(&mut self, leases: Vec<LeaseRequest>) -> Event {
+        let asked = self.asked(&leases);
+        let (withdraw, withdrawn) = oneshot::channel::<()>();
+        let withdrawn = async { drop(withdrawn.await) }.boxed();
+        let queue = Arc::clone(&self.config.queue);
+        let (worker, metrics) = (self.config.worker.clone(), self.config.metrics.clone());
+        let mut reply = async {
+            let request = StepRequest { worker: worker.clone(), settles: Vec::new(), leases: leases.clone() };
+            match queue.step_when_ready(request, IDLE_WAIT, withdrawn).await {
+                Ok(reply) => reply,
+                Err(_) => Some(step(&*queue, &worker, &[], &leases, &metrics).await),
+            }
+        }
+        .boxed();
+        let reply = tokio::select! {
+            biased;
+            reply = &mut reply => reply,
+            () = self.ends.gather(1) => withdraw_and_hear(withdraw, reply).await,
+            _ = self.draining.changed() => withdraw_and_hear(withdraw, reply).await,
+        };
+        let Some(reply) = reply else { return Event::Ended };
+        self.asked.add(asked);
+        Event::Answered(Step { settles: Vec::new(), ends: Count::default(), asked, reply })
+    }
+}
+
+/// Takes an order back. What was leased for it before is heard.
+async fn withdraw_and_hear(
+    withdraw: oneshot::Sender<()>,
+    reply: BoxFuture<'_, Option<StepReply>>,
+) -> Option<StepReply> {
+    drop(withdraw);
+    reply.await
 }
 
 /// One step of the queue, repeated until it answers.
