@@ -51,6 +51,19 @@ impl Counter {
         clerk.clear_the_way();
     }
 
+    /// What was leased for a wish that stood since `newest` was the newest token.
+    pub fn take_handed(&self, order: &Arc<Order>, newest: u64, answer: &[u8]) -> Result<Outcome, StoreError> {
+        let mut clerk = self.clerk();
+        clerk.clear_the_way();
+        let outcome = clerk.link.take_handed(order, newest, answer);
+        outcome.map_err(|trouble| trouble.into_store_error(&clerk.server))
+    }
+
+    /// What was leased for a worker's wish may have got lost; `newest` was the newest token when it began to stand.
+    pub fn note_lost(&self, worker: &WorkerId, newest: u64) {
+        self.clerk().link.note_lost(worker, newest);
+    }
+
     fn clerk(&self) -> MutexGuard<'_, Clerk> {
         // A thread that panicked in the middle of a step leaves a link that remembers too much: the server checks it.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
@@ -87,8 +100,7 @@ impl Desk {
 
     /// Does deeds, each whole or not at all.
     pub async fn deeds(&self, deeds: Vec<Deed>) -> Result<Vec<Done>, StoreError> {
-        let order = Order { deeds, worker: WorkerId(String::new()), leases: Vec::new() };
-        Ok(self.commit(order).await?.done)
+        Ok(self.commit(Order::of(deeds)).await?.done)
     }
 
     /// Does one deed.
@@ -254,12 +266,12 @@ fn gather(
     inbox: &Receiver<Errand>,
 ) -> (Order, Vec<Caller>, Option<Errand>) {
     let mut callers = vec![(order.deeds.len(), reply)];
-    if !order.leases.is_empty() {
+    if order.is_alone() {
         return (order, callers, None);
     }
     while order.deeds.len() < STEP_BATCH_MAX {
         match inbox.try_recv() {
-            Ok(Errand::Commit(more, reply)) if more.leases.is_empty() => {
+            Ok(Errand::Commit(more, reply)) if !more.is_alone() => {
                 callers.push((more.deeds.len(), reply));
                 order.deeds.extend(more.deeds);
             }
@@ -272,11 +284,12 @@ fn gather(
 
 /// Tells everybody what came of their deeds. A caller that is gone needs no answer.
 fn answer(callers: Vec<Caller>, outcome: Outcome) {
-    let Outcome { done, leased } = outcome;
+    let Outcome { done, leased, stood, newest } = outcome;
     let (mut done, mut leased) = (done.into_iter(), Some(leased));
     for (count, reply) in callers {
         let part = done.by_ref().take(count).collect();
-        let _ = reply.send(Ok(Outcome { done: part, leased: leased.take().unwrap_or_default() }));
+        let leased = leased.take().unwrap_or_default();
+        let _ = reply.send(Ok(Outcome { done: part, leased, stood, newest }));
     }
 }
 

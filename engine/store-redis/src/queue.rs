@@ -1,7 +1,7 @@
 //! The queue: each method becomes deeds of runs, and those go to the partitions of their runs.
 
 use crate::deed::{Deed, Done};
-use crate::link::{Link, Order, Outcome};
+use crate::link::{Link, Order, Outcome, Stand};
 use crate::store::RedisStore;
 use crate::wake::Woken;
 use async_trait::async_trait;
@@ -37,7 +37,8 @@ impl RedisStore {
         let tasks: Vec<TaskRef> = settles.iter().map(|settle| settle.task).collect();
         let ends: Vec<(TaskRef, Token)> = settles.iter().map(|settle| (settle.task, settle.token)).collect();
         let deeds: Vec<Deed> = settles.into_iter().map(Deed::Settle).collect();
-        let Outcome { done, leased } = self.desks()[place].commit(Order { deeds, worker, leases }).await?;
+        let order = Order { deeds, worker, leases, stand: Stand::No };
+        let Outcome { done, leased, .. } = self.desks()[place].commit(order).await?;
         self.leave_limits(&ends).await;
         let settled = tasks.into_iter().zip(done).map(|(task, done)| match done {
             Done::Settled(result) => Ok(Settled { task, result }),
@@ -147,9 +148,16 @@ impl TaskQueue for RedisStore {
         at_most: Duration,
         withdrawn: BoxFuture<'static, ()>,
     ) -> Result<Option<StepReply>, StoreError> {
-        let order =
-            Order { deeds: Vec::new(), worker: request.worker.clone(), leases: request.leases.clone() };
-        match self.wakes.stand(order, at_most, withdrawn).await {
+        let (worker, leases) = (request.worker.clone(), request.leases.clone());
+        let order = Order { deeds: Vec::new(), worker, leases, stand: Stand::No };
+        let woken = match self.desks() {
+            // In several partitions as much would be handed as it wishes for in each.
+            [desk] if order.leases.iter().all(|lease| lease.only == Only::Any) => {
+                self.wakes.offer(desk, order, at_most, withdrawn).await
+            }
+            _ => self.wakes.stand(order, at_most, withdrawn).await,
+        };
+        match woken {
             Woken::Withdrawn => Ok(None),
             Woken::Ask => self.step(request).await.map(Some),
             Woken::Told(outcome) => {
@@ -183,6 +191,9 @@ impl TaskQueue for RedisStore {
     async fn release_worker(&self, worker: &WorkerId) -> Result<usize, StoreError> {
         let mut total = 0;
         for (place, desk) in self.desks().iter().enumerate() {
+            // It must not be handed any more.
+            let wish = Order { worker: worker.clone(), stand: Stand::Withdraw, ..Order::of(Vec::new()) };
+            desk.commit(wish).await?;
             let leased = desk.call(Link::all_leased).await?;
             let deeds = leased.into_iter().map(|task| Deed::Release(task, worker.clone())).collect();
             total += self.each(place, deeds).await?;

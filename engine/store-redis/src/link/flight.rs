@@ -24,6 +24,40 @@ pub struct Order {
     pub worker: WorkerId,
     /// What is wished for then.
     pub leases: Vec<LeaseRequest>,
+    /// What becomes of the wish when there is nothing.
+    pub stand: Stand,
+}
+
+impl Order {
+    /// Deeds, and no wishes.
+    pub fn of(deeds: Vec<Deed>) -> Self {
+        Self { deeds, worker: WorkerId(String::new()), leases: Vec::new(), stand: Stand::No }
+    }
+
+    /// Whether it cannot share a step with others.
+    pub fn is_alone(&self) -> bool {
+        !self.leases.is_empty() || self.stand != Stand::No
+    }
+}
+
+/// Whether a wish outlasts its step.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Stand {
+    /// It does not.
+    #[default]
+    No,
+    /// For so many milliseconds whoever readies such tasks leases them for the worker, and hands them into this list
+    /// with this number.
+    Offer {
+        /// For how long.
+        ms: u64,
+        /// Of the wish; never the same twice.
+        number: u64,
+        /// The key of the list.
+        list: String,
+    },
+    /// The worker's wish is taken back.
+    Withdraw,
 }
 
 /// What it came to.
@@ -33,6 +67,10 @@ pub struct Outcome {
     pub done: Vec<Done>,
     /// What was leased, each with the place of the request it answers.
     pub leased: Vec<(usize, Leased)>,
+    /// Whether a wish was taken back before anybody answered it.
+    pub stood: bool,
+    /// The newest token that was known before.
+    pub newest: u64,
 }
 
 /// What a run's block does, in the order of the blocks.
@@ -61,6 +99,7 @@ pub struct Flight {
     has_looked: bool,
     /// The newest token that was known when it was sent first.
     newest: u64,
+    stood: bool,
 }
 
 impl Flight {
@@ -77,6 +116,7 @@ impl Flight {
             found: Vec::new(),
             has_looked: false,
             newest: 0,
+            stood: false,
         }
     }
 
@@ -197,11 +237,12 @@ impl Link {
     /// The script's request; empty when there is nothing for it to do.
     fn pack(&mut self, flight: &Flight, blocks: &[Block], texts: Texts) -> Result<Vec<u8>, Trouble> {
         let leases = if flight.has_leased { &[] } else { &flight.order.leases[..] };
-        if blocks.is_empty() && leases.is_empty() {
+        let stand = if flight.has_leased { &Stand::No } else { &flight.order.stand };
+        if blocks.is_empty() && leases.is_empty() && *stand == Stand::No {
             return Ok(Vec::new());
         }
         let mut packer = Packer::default();
-        packer.list(7).number(self.time.for_script()).bytes(&flight.order.worker.0).list(blocks.len());
+        packer.list(8).number(self.time.for_script()).bytes(&flight.order.worker.0).list(blocks.len());
         for block in blocks {
             block.pack(&mut packer);
         }
@@ -211,6 +252,7 @@ impl Link {
             self.pack_lease(request, request.want.saturating_sub(found), &mut packer)?;
         }
         packer.number(EVENTS_KEPT_MAX).number(EVENTS_KEPT_BYTES_MAX).bytes(texts.done());
+        stand.pack(&mut packer);
         Ok(packer.done())
     }
 
@@ -260,7 +302,12 @@ impl Link {
 
     fn read_answer(&mut self, flight: &mut Flight) -> Result<Vec<u64>, Trouble> {
         let answer: Vec<u8> = self.wire.answer()?;
-        let mut answer = Unpacker::new(&answer);
+        self.unpack(&answer, flight)
+    }
+
+    /// What an answer says; verdicts are returned.
+    fn unpack(&mut self, answer: &[u8], flight: &mut Flight) -> Result<Vec<u64>, Trouble> {
+        let mut answer = Unpacker::new(answer);
         answer.list()?;
         let now_ms = answer.number()?;
         self.time.hear(now_ms);
@@ -270,7 +317,27 @@ impl Link {
             self.lost.saw(taken.token);
             flight.taken.push(taken);
         }
+        flight.stood = answer.number()? == 1;
         Ok(verdicts)
+    }
+
+    /// What was leased for a wish that stood since `newest` was the newest token.
+    pub fn take_handed(
+        &mut self,
+        order: &Arc<Order>,
+        newest: u64,
+        answer: &[u8],
+    ) -> Result<Outcome, Trouble> {
+        let mut flight = Flight::new(order);
+        flight.newest = newest;
+        let read = self.unpack(answer, &mut flight);
+        read.map_err(|trouble| self.give_up(&flight, trouble))?;
+        self.land(flight)
+    }
+
+    /// What was leased for a worker's wish may have got lost; `newest` was the newest token when it began to stand.
+    pub fn note_lost(&mut self, worker: &WorkerId, newest: u64) {
+        self.lost.note(worker, newest);
     }
 
     /// Whatever was taken for granted may be wrong, and tasks may have been leased that nobody was told of.
@@ -319,7 +386,7 @@ impl Link {
                 let done = flight.done.into_iter().flatten().collect();
                 let tokens = leased.iter().map(|(_, leased)| leased.token);
                 self.lost.told(&flight.order.worker, tokens, flight.has_looked);
-                Ok(Outcome { done, leased })
+                Ok(Outcome { done, leased, stood: flight.stood, newest: flight.newest })
             }
             Err(trouble) => Err(self.give_up(&flight, trouble)),
         }
@@ -337,6 +404,18 @@ impl Link {
             self.receive(flight)?;
         }
         Err(flight.too_often())
+    }
+}
+
+impl Stand {
+    fn pack(&self, packer: &mut Packer) {
+        match self {
+            Self::No => drop(packer.no()),
+            Self::Offer { ms, number, list } => {
+                packer.list(3).number(*ms).number(*number).bytes(list);
+            }
+            Self::Withdraw => drop(packer.list(3).number(0).number(0).bytes("")),
+        }
     }
 }
 

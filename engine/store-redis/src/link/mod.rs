@@ -22,7 +22,7 @@ use reelmill_model::{RunId, TaskRef};
 use reelmill_ports::Clock;
 use std::sync::Arc;
 
-pub use flight::{Flight, Order, Outcome};
+pub use flight::{Flight, Order, Outcome, Stand};
 use lost::Lost;
 use time::Time;
 

@@ -1,6 +1,6 @@
 -- step: applies decided changes, run by run, and leases what is next, in one round trip.
 --
--- ARGV[2]  MessagePack: { now, worker, blocks, leases, entries, bytes, texts }
+-- ARGV[2]  MessagePack: { now, worker, blocks, leases, entries, bytes, texts, stand }
 --   blocks   one for each run that changes:
 --            { id, version, row, seen, fields, tenant, ready, turn, events, logged, more, ended }
 --     version   the version the decision saw; 0 for a run that must not exist
@@ -17,15 +17,23 @@
 --   leases   { lanes, want, lease_ms, only }; only: false, or flat { lane, tenant, member } to choose from
 --   entries  how many entries of the event stream are kept, about; bytes: how many bytes
 --   texts    what the events of this step say, as `events.rs` writes it
+--   stand    false, or { ms, number, list }: where the worker leases nothing, it has what it wishes for handed into that
+--            list by whoever readies it first, for so long; ms 0: no more
 --   A task is the four bytes of its number; a member is those behind the 16 of its run's id.
--- returns  MessagePack: { now, verdicts, leased }
+-- returns  MessagePack: { now, verdicts, leased, stood }
 --   verdicts one a block: 0 applied, 1 the run changed meanwhile, 2 a run of that id exists
 --   leased   { request, member, run, new, task, instance, main }; main: the main body's instance
+--   stood    1 where `stand` ended a wish that nobody had answered
+-- hands out { number, answer }: the number of a wish, and what its worker would have been returned
 -- O((changes + leases) log N), and for a run that is removed or goes on again the runs that ended before or after it. A
 -- block is checked whole before anything of it is written.
 
 local worker = req[2]
 local HEAD = '>I4I4I6'
+-- How long handed leases lie there: longer than any lease of a worker that does not take them.
+local HANDED_MS = 60000
+-- Workers that only seem to wait which one look for one passes over.
+local IDLE_PASSED_MAX = 100
 local ENDED, AGAIN, REMOVED, DELETED = 1, 2, 3, 4
 
 local released, undue, due, not_ready, readied, touched = {}, {}, {}, {}, {}, {}
@@ -156,13 +164,12 @@ for _, queue in pairs(readied) do
   ready(queue.lane, queue.tenant, queue)
 end
 
-local leases, seized, out = {}, {}, {}
+local leases = {}
 local token = 0
 local IS_LEASED = string.char(LEASED)
-local grip_tail = pack('>I2', #worker) .. worker
 
--- Leases a task, if it is still ready.
-local function lease(member, ends, request)
+-- Leases a task for somebody, if it is still ready.
+local function lease(to, member, ends, request)
   local id, no = sub(member, 1, 16), sub(member, 17)
   local key, name = P .. 'r:' .. id, field(no)
   local f = call('HMGET', key, 'r', 'n', name, 'i0')
@@ -175,85 +182,149 @@ local function lease(member, ends, request)
   token = token + 1
   local run = pack(HEAD, version, held + 1, started) .. sub(f[1], 15)
   task = sub(task, 1, 1) .. IS_LEASED .. sub(task, 3, 6)
-    .. pack('>I4BI8I8', attempts + 1, 0, token, now) .. grip_tail .. sub(task, 11)
+    .. pack('>I4BI8I8', attempts + 1, 0, token, now) .. to.grip .. sub(task, 11)
   call('HSET', key, 'r', run, name, task)
   leases[#leases + 1] = ends
   leases[#leases + 1] = member
-  seized[#seized + 1] = member .. pack('>I4', attempts + 1)
-  out[#out + 1] = { request, member, run, f[2], task, row or '', f[4] or '' }
+  to.seized[#to.seized + 1] = member .. pack('>I4', attempts + 1)
+  to.out[#to.out + 1] = { request, member, run, f[2], task, row or '', f[4] or '' }
   return true
 end
 
 -- Leases out of flat { lane, tenant, member }, as far as they are still ready and their lanes open.
-local function choose(only, open, want, ends, request)
+local function choose(to, only, open, want, ends, request)
   for i = 1, #only, 3 do
     if want == 0 then return end
     if open[only[i]] then
       local queued = call('ZREM', heap_of(only[i], only[i + 1]), only[i + 2])
-      local taken = lease(only[i + 2], ends, request)
+      local taken = lease(to, only[i + 2], ends, request)
       if taken then want = want - 1 end
       stale(only[i], only[i + 1], (taken and 1 or 0) - queued)
     end
   end
 end
 
-local wanted = 0
-for _, r in ipairs(req[4]) do wanted = wanted + r[2] end
-if wanted > 0 then
-  token = call('INCRBY', P .. 'tokens', wanted) - wanted
+-- Whether tasks of a lane may be leased. A lane with needs rests with its queue.
+local function is_open(lane)
+  local queue = string.match(lane, '^[^;]*')
+  return call('SISMEMBER', P .. 'paused', lane) == 0
+    and (queue == lane or call('SISMEMBER', P .. 'paused', queue) == 0)
 end
-for request, r in ipairs(req[4]) do
-  local lanes, open, left, ends = {}, {}, r[2], num(now + r[3])
-  for _, lane in ipairs(r[1]) do
-    touched[lane] = true
-    -- A lane with needs rests with its queue.
-    local queue = string.match(lane, '^[^;]*')
-    if call('SISMEMBER', P .. 'paused', lane) == 0
-      and (queue == lane or call('SISMEMBER', P .. 'paused', queue) == 0) then
-      lanes[#lanes + 1] = lane
-      open[lane] = true
+
+-- Leases for a worker what it wishes for.
+local function serve(name, requests)
+  local to = { name = name, grip = pack('>I2', #name) .. name, seized = {}, out = {} }
+  local wanted = 0
+  for _, r in ipairs(requests) do wanted = wanted + r[2] end
+  if wanted > 0 then token = call('INCRBY', P .. 'tokens', wanted) - wanted end
+  for request, r in ipairs(requests) do
+    local lanes, open, left, ends = {}, {}, r[2], num(now + r[3])
+    for _, lane in ipairs(r[1]) do
+      if is_open(lane) then
+        lanes[#lanes + 1] = lane
+        open[lane] = true
+      end
+    end
+    if r[4] then
+      choose(to, r[4], open, left, ends, request)
+      left = 0
+    end
+    while left > 0 and passed < PASSED_MAX do
+      local lane, tenant, members = pop(lanes, left)
+      if not lane then break end
+      local skipped = 0
+      for _, member in ipairs(members) do
+        if lease(to, member, ends, request) then left = left - 1 else skipped = skipped + 1 end
+      end
+      passed = passed + skipped
+      stale(lane, tenant, -skipped)
     end
   end
-  if r[4] then
-    choose(r[4], open, left, ends, request)
-    left = 0
-  end
-  while left > 0 and passed < PASSED_MAX do
-    local lane, tenant, members = pop(lanes, left)
-    if not lane then break end
-    local skipped = 0
-    for _, member in ipairs(members) do
-      if lease(member, ends, request) then left = left - 1 else skipped = skipped + 1 end
+  return to
+end
+
+local own = serve(worker, req[4])
+for _, r in ipairs(req[4]) do
+  for _, lane in ipairs(r[1]) do touched[lane] = true end
+end
+
+local stood, stand = 0, req[8]
+if stand then
+  local key = P .. 'stand:' .. worker
+  if stand[1] == 0 then
+    stood = call('DEL', key)
+  elseif #own.out == 0 then
+    call('SET', key, cmsgpack.pack({ stand[2], stand[3], req[4] }), 'PX', stand[1])
+    for _, r in ipairs(req[4]) do
+      for _, lane in ipairs(r[1]) do
+        call('ZADD', P .. 'idle:' .. lane, now + stand[1], worker)
+        call('PEXPIRE', P .. 'idle:' .. lane, stand[1])
+      end
     end
-    passed = passed + skipped
-    stale(lane, tenant, -skipped)
+  end
+end
+
+-- A worker that waits for a lane, and its wish: the one that began to wait last is the readiest.
+local function idle(lane)
+  for _ = 1, IDLE_PASSED_MAX do
+    local name = call('ZPOPMAX', P .. 'idle:' .. lane)[1]
+    if not name then return nil end
+    local wish = call('GET', P .. 'stand:' .. name)
+    if wish then
+      call('DEL', P .. 'stand:' .. name)
+      return name, cmsgpack.unpack(wish)
+    end
+  end
+end
+
+-- What is ready in a lane is handed to those that wait for it; says whether some is left.
+local served = { own }
+local function hand_out(lane)
+  if call('EXISTS', P .. 'lane:' .. lane) == 0 or not is_open(lane) then return false end
+  while head(lane) do
+    local name, wish = idle(lane)
+    if not name then return true end
+    local to = serve(name, wish[3])
+    served[#served + 1] = to
+    call('RPUSH', wish[2], cmsgpack.pack({ wish[1], cmsgpack.pack({ now, {}, to.out, 0 }) }))
+    call('PEXPIRE', wish[2], HANDED_MS)
+  end
+  return false
+end
+
+-- Where nobody waits in that way, whoever waits for a marker is woken: one is enough, each step renews it.
+for lane in pairs(touched) do
+  if hand_out(lane) and call('LLEN', P .. 'wake:' .. lane) == 0 then
+    call('LPUSH', P .. 'wake:' .. lane, 1)
   end
 end
 many('ZADD', P .. 'leases', leases)
-if #seized > 0 and call('EXISTS', P .. 'due') == 1 then
+if #leases > 0 and call('EXISTS', P .. 'due') == 1 then
   -- A ready task with `timeout.queue` stands among the due ones until it is leased.
   local members = {}
   for i = 2, #leases, 2 do members[#members + 1] = leases[i] end
   many('ZREM', P .. 'due', members)
 end
 
--- Whoever waits for a lane with work left is woken: one marker is enough, each step renews it.
-for lane in pairs(touched) do
-  if call('EXISTS', P .. 'lane:' .. lane) == 1 and call('LLEN', P .. 'wake:' .. lane) == 0 and head(lane) then
-    call('LPUSH', P .. 'wake:' .. lane, 1)
-  end
-end
-
-if logged + #seized > 0 then
+if logged + #leases > 0 then
   local first = math.max(tonumber(call('GET', P .. 'cursor') or 0) + 1, now * 1000)
-  call('SET', P .. 'cursor', num(first + logged + #seized - 1))
-  local said, held = table.concat(logs), table.concat(seized)
-  call('XADD', P .. 'events', 'MAXLEN', '~', req[5], num(first) .. '-0',
-    't', num(now), 'd', req[7], 'e', said, 'l', held, 'w', worker)
-  local kept = call('INCRBY', P .. 'events_bytes', #req[7] + #said + #held)
+  call('SET', P .. 'cursor', num(first + logged + #leases / 2 - 1))
+  local grown, said, texts = #req[7], table.concat(logs), req[7]
+  for _, to in ipairs(served) do
+    local held = table.concat(to.seized)
+    if #said + #held > 0 then
+      call('XADD', P .. 'events', 'MAXLEN', '~', req[5], num(first) .. '-0',
+        't', num(now), 'd', texts, 'e', said, 'l', held, 'w', to.name)
+      first = first + logged + #to.seized
+      grown = grown + #said + #held
+    end
+    -- The others only lease.
+    said, texts, logged = '', '', 0
+  end
+  local kept = call('INCRBY', P .. 'events_bytes', grown)
   if kept > req[6] then
     call('XTRIM', P .. 'events', 'MAXLEN', math.floor(call('XLEN', P .. 'events') * 0.75))
     call('SET', P .. 'events_bytes', num(kept * 0.75))
   end
 end
-return cmsgpack.pack({ now, verdicts, out })
+return cmsgpack.pack({ now, verdicts, own.out, stood })
