@@ -51,17 +51,17 @@ impl Counter {
         clerk.clear_the_way();
     }
 
-    /// What was leased for a wish that stood since `newest` was the newest token.
-    pub fn take_handed(&self, order: &Arc<Order>, newest: u64, answer: &[u8]) -> Result<Outcome, StoreError> {
+    /// What was leased for a wish that stood.
+    pub fn take_handed(&self, order: &Arc<Order>, answer: &[u8]) -> Result<Outcome, StoreError> {
         let mut clerk = self.clerk();
         clerk.clear_the_way();
-        let outcome = clerk.link.take_handed(order, newest, answer);
+        let outcome = clerk.link.take_handed(order, answer);
         outcome.map_err(|trouble| trouble.into_store_error(&clerk.server))
     }
 
-    /// What was leased for a worker's wish may have got lost; `newest` was the newest token when it began to stand.
-    pub fn note_lost(&self, worker: &WorkerId, newest: u64) {
-        self.clerk().link.note_lost(worker, newest);
+    /// What was leased for a worker's wish may have got lost.
+    pub fn give_up_wish(&self, worker: &WorkerId) {
+        self.clerk().link.give_up_wish(worker);
     }
 
     fn clerk(&self) -> MutexGuard<'_, Clerk> {
@@ -284,12 +284,12 @@ fn gather(
 
 /// Tells everybody what came of their deeds. A caller that is gone needs no answer.
 fn answer(callers: Vec<Caller>, outcome: Outcome) {
-    let Outcome { done, leased, stood, newest } = outcome;
+    let Outcome { done, leased, stood } = outcome;
     let (mut done, mut leased) = (done.into_iter(), Some(leased));
     for (count, reply) in callers {
         let part = done.by_ref().take(count).collect();
         let leased = leased.take().unwrap_or_default();
-        let _ = reply.send(Ok(Outcome { done: part, leased, stood, newest }));
+        let _ = reply.send(Ok(Outcome { done: part, leased, stood }));
     }
 }
 

@@ -16,6 +16,9 @@
 //! | `rm:{p}:lane:<lane>` | zset | tenants with ready tasks by what they were served |
 //! | `rm:{p}:floor` | hash | by lane: what the tenant served last had been served |
 //! | `rm:{p}:wake:<lane>` | list | at most one marker, read with `BLPOP` |
+//! | `rm:{p}:stand:<worker>` | string | what a worker that waits wishes for, for some seconds |
+//! | `rm:{p}:idle:<lane>` | zset | workers that wait for a lane by the end of their wish |
+//! | `rm:{p}:hand:<process>` | list | leases handed to workers of a process, read with `BLPOP` |
 //! | `rm:{p}:leases` | zset | leased tasks by the end of their lease |
 //! | `rm:{p}:due` | zset | delayed tasks, and ready ones with `timeout.queue`, by their time |
 //! | `rm:{p}:runs`, `rm:{p}:runs:<bound>` | zset | lower bounds of chunks of run ids; a chunk |

@@ -50,14 +50,24 @@ struct State {
 struct Standing {
     number: u64,
     order: Arc<Order>,
-    /// The newest token when it was left in the store; none when it stands here only.
-    offered: Option<u64>,
+    place: Place,
     reply: oneshot::Sender<Result<Outcome, StoreError>>,
+}
+
+/// Where an order stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    /// Here: a marker is for it.
+    Here,
+    /// On its way into the store.
+    Offering,
+    /// In the store.
+    Store,
 }
 
 impl Standing {
     fn is_for(&self, lane: &str) -> bool {
-        self.offered.is_none()
+        self.place == Place::Here
             && self.order.leases.iter().any(|lease| lease.lanes.iter().any(|other| other == lane))
     }
 }
@@ -83,14 +93,13 @@ impl Shared {
 
     /// All orders that stand in the store.
     fn take_offered(&self) -> Vec<Standing> {
-        self.lock().standing.extract_if(.., |standing| standing.offered.is_some()).collect()
+        self.lock().standing.extract_if(.., |standing| standing.place == Place::Store).collect()
     }
 
-    /// Since when an order stands in the store.
-    fn note_offered(&self, number: u64, newest: u64) {
+    fn note_offered(&self, number: u64) {
         let mut state = self.lock();
         if let Some(standing) = state.standing.iter_mut().find(|standing| standing.number == number) {
-            standing.offered = Some(newest);
+            standing.place = Place::Store;
         }
     }
 }
@@ -107,11 +116,16 @@ pub struct Wakes {
 }
 
 /// Somebody waits, until this is dropped.
-struct Waiting<'a>(&'a Shared);
+struct Waiting<'a> {
+    shared: &'a Shared,
+    number: Option<u64>,
+}
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        self.0.lock().waiting -= 1;
+        let mut state = self.shared.lock();
+        state.waiting -= 1;
+        state.standing.retain(|standing| Some(standing.number) != self.number);
     }
 }
 
@@ -154,7 +168,7 @@ impl Wakes {
         let (reply, mut answer) = oneshot::channel();
         let woken = self.shared.woken.notified();
         let number = self.number();
-        let standing = Standing { number, order: Arc::new(order), offered: None, reply };
+        let standing = Standing { number, order: Arc::new(order), place: Place::Here, reply };
         let _waiting = self.enter(lanes, Some(standing));
         let otherwise = tokio::select! {
             biased;
@@ -182,13 +196,13 @@ impl Wakes {
         let (reply, mut answer) = oneshot::channel();
         let woken = self.shared.woken.notified();
         let (number, order) = (self.number(), Arc::new(order));
-        let standing = Standing { number, order: Arc::clone(&order), offered: Some(u64::MAX), reply };
+        let standing = Standing { number, order: Arc::clone(&order), place: Place::Offering, reply };
         let _waiting = self.enter(lanes, Some(standing));
         let list = self.places[0].0.named(&self.hand);
         let stand = Stand::Offer { ms: OFFER_MS, number, list };
         let (worker, leases) = (order.worker.clone(), order.leases.clone());
         match desk.commit(Order { deeds: Vec::new(), worker, leases, stand }).await {
-            Ok(outcome) if outcome.leased.is_empty() => self.shared.note_offered(number, outcome.newest),
+            Ok(outcome) if outcome.leased.is_empty() => self.shared.note_offered(number),
             told => {
                 self.shared.take(number);
                 return Woken::Told(told);
@@ -225,9 +239,9 @@ impl Wakes {
             return told.map_or(Woken::Ask, Woken::Told);
         }
         // It ran out, or what was handed got lost.
-        let newest = self.shared.take(number).and_then(|standing| standing.offered).unwrap_or(0);
+        self.shared.take(number);
         let noted = desk.call(move |link| {
-            link.note_lost(&worker, newest);
+            link.give_up_wish(&worker);
             Ok(())
         });
         match noted.await {
@@ -246,10 +260,11 @@ impl Wakes {
         let mut state = self.shared.lock();
         state.waiting += 1;
         state.lanes.extend(lanes);
+        let number = standing.as_ref().map(|standing| standing.number);
         state.standing.extend(standing);
         drop(state);
         self.shared.changed.notify_all();
-        Waiting(&self.shared)
+        Waiting { shared: &self.shared, number }
     }
 
     fn start(&self) {
@@ -335,7 +350,7 @@ fn look(wire: &mut Wire, keys: &Keys, hand: &str, lanes: &[String]) -> Result<Op
 /// Tells a worker what was leased for its wish. A wish that is here no more was given up, and so are its leases.
 fn deliver(shared: &Shared, counter: &Counter, number: u64, answer: &[u8]) {
     let Some(standing) = shared.take(number) else { return };
-    let outcome = counter.take_handed(&standing.order, standing.offered.unwrap_or(0), answer);
+    let outcome = counter.take_handed(&standing.order, answer);
     // Whoever is gone needs no answer.
     let _ = standing.reply.send(outcome);
 }
@@ -343,7 +358,7 @@ fn deliver(shared: &Shared, counter: &Counter, number: u64, answer: &[u8]) {
 /// What was on its way may have got lost with the connection.
 fn give_up(shared: &Shared, counter: &Counter) {
     for standing in shared.take_offered() {
-        counter.note_lost(&standing.order.worker, standing.offered.unwrap_or(0));
+        counter.give_up_wish(&standing.order.worker);
         let message = "the connection on which work is waited for broke".to_owned();
         let _ = standing.reply.send(Err(StoreError::Unavailable { message, source: None }));
     }

@@ -23,6 +23,8 @@ const LEASE: Duration = Duration::from_hours(1);
 /// Times that the work is disturbed, and the time in between.
 const DISTURBANCES: u32 = 30;
 const LULL: Duration = Duration::from_millis(20);
+/// How long a worker waits for tasks.
+const PATIENCE: Duration = Duration::from_millis(30);
 /// Stages between the first and the last.
 const WIDTH: usize = 8;
 
@@ -60,7 +62,14 @@ async fn work(store: Arc<RedisStore>, name: String) -> HashMap<TaskRef, u32> {
         };
         let request =
             StepRequest { worker: WorkerId(name.clone()), settles: settles.clone(), leases: vec![lease] };
-        let Ok(reply) = store.step(request).await else { continue };
+        // Who has nothing waits for tasks, for a moment.
+        let reply = if settles.is_empty() {
+            let withdrawn = Box::pin(std::future::pending());
+            store.step_when_ready(request, PATIENCE, withdrawn).await.map(Option::unwrap_or_default)
+        } else {
+            store.step(request).await
+        };
+        let Ok(reply) = reply else { continue };
         settles.clear();
         for leased in reply.leased {
             *came.entry(leased.task).or_default() += 1;

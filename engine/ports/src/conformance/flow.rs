@@ -3,10 +3,12 @@
 use super::bed::Bed;
 use super::rig::{LEASE, Rig, broken, done, lanes, new_run};
 use crate::{LeaseRequest, NewRun, Only, StepRequest, StoreError};
+use futures_util::future::BoxFuture;
 use reelmill_graph::sketch::Sketch;
 use reelmill_graph::{DepKind, Graph, ScopeKind, light_lane};
 use reelmill_model::{Digest, FailureClass, Phase, Requirements, RunState, TaskState, WorkerId};
 use serde_json::json;
+use std::future::{pending, ready};
 use std::time::Duration;
 
 /// Two stages, the second reads the first.
@@ -212,6 +214,28 @@ pub async fn waiting_ends_when_a_task_becomes_ready(bed: &impl Bed) {
     let lanes = lanes();
     let waiting = rig.store.wait(&lanes, &Only::Any, long);
     let ((), ()) = tokio::join!(waiting, rig.succeed(&first));
+}
+
+/// A step that waits for tasks leases them when they come, and nothing when it is withdrawn before.
+pub async fn a_step_may_wait_for_its_tasks(bed: &impl Bed) {
+    let long = Duration::from_hours(1);
+    let rig = Rig::new(bed, chain()).await;
+    let first = rig.lease_one("first").await;
+    let lease = LeaseRequest { lanes: lanes(), want: 5, lease: LEASE, only: Only::Any };
+    let request = StepRequest { worker: WorkerId("w2".into()), settles: Vec::new(), leases: vec![lease] };
+    let waits = async |withdrawn: bool| {
+        let withdrawn: BoxFuture<'static, ()> =
+            if withdrawn { Box::pin(ready(())) } else { Box::pin(pending()) };
+        let reply = rig.store.step_when_ready(request.clone(), long, withdrawn).await;
+        reply.expect("the step is made").map(|reply| rig.names(&reply.leased))
+    };
+    assert_eq!(waits(true).await, None);
+    let (leased, ()) = tokio::join!(waits(false), rig.succeed(&first));
+    assert_eq!(leased, Some(vec!["second".to_owned()]));
+    assert_eq!(rig.task("second").await.worker, Some(WorkerId("w2".into())));
+    let more = new_run(2, Digest([1; 32]), None);
+    let (leased, submitted) = tokio::join!(waits(false), rig.store.submit(more));
+    assert_eq!((leased, submitted.expect("it is submitted")), (Some(vec!["first".to_owned()]), true));
 }
 
 /// A task that needs something stands in a lane that says so, and a worker that does not serve it never gets it.

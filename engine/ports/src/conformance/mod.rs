@@ -33,7 +33,7 @@ macro_rules! conformance_suite {
             flow: a_chain_runs_in_order, a_run_is_submitted_once, an_unknown_graph_is_refused,
                 higher_priority_then_age, a_more_urgent_run_goes_first, only_what_was_asked_for_is_leased, light_work_has_its_own_lane, needs_have_lanes_of_their_own,
                 parts_follow_one_another, a_failing_finally_fails_the_run, an_allowed_failure_is_allowed,
-                waiting_ends_when_a_task_becomes_ready;
+                waiting_ends_when_a_task_becomes_ready, a_step_may_wait_for_its_tasks;
             fans: items_keep_their_order, no_items_is_a_success, max_parallel_holds, fail_fast_stops_the_others,
                 continue_is_judged_at_the_end, bodies_within_bodies, a_group_and_a_matrix_have_paths,
                 what_does_not_fit_is_refused;

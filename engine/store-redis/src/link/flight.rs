@@ -69,8 +69,6 @@ pub struct Outcome {
     pub leased: Vec<(usize, Leased)>,
     /// Whether a wish was taken back before anybody answered it.
     pub stood: bool,
-    /// The newest token that was known before.
-    pub newest: u64,
 }
 
 /// What a run's block does, in the order of the blocks.
@@ -237,7 +235,9 @@ impl Link {
     /// The script's request; empty when there is nothing for it to do.
     fn pack(&mut self, flight: &Flight, blocks: &[Block], texts: Texts) -> Result<Vec<u8>, Trouble> {
         let leases = if flight.has_leased { &[] } else { &flight.order.leases[..] };
-        let stand = if flight.has_leased { &Stand::No } else { &flight.order.stand };
+        // What was found answers the wish.
+        let is_answered = flight.has_leased || !flight.found.is_empty();
+        let stand = if is_answered { &Stand::No } else { &flight.order.stand };
         if blocks.is_empty() && leases.is_empty() && *stand == Stand::No {
             return Ok(Vec::new());
         }
@@ -321,23 +321,13 @@ impl Link {
         Ok(verdicts)
     }
 
-    /// What was leased for a wish that stood since `newest` was the newest token.
-    pub fn take_handed(
-        &mut self,
-        order: &Arc<Order>,
-        newest: u64,
-        answer: &[u8],
-    ) -> Result<Outcome, Trouble> {
+    /// What was leased for a wish that stood.
+    pub fn take_handed(&mut self, order: &Arc<Order>, answer: &[u8]) -> Result<Outcome, Trouble> {
         let mut flight = Flight::new(order);
-        flight.newest = newest;
+        flight.newest = self.lost.wish_ends(&order.worker).unwrap_or(self.lost.newest());
         let read = self.unpack(answer, &mut flight);
         read.map_err(|trouble| self.give_up(&flight, trouble))?;
         self.land(flight)
-    }
-
-    /// What was leased for a worker's wish may have got lost; `newest` was the newest token when it began to stand.
-    pub fn note_lost(&mut self, worker: &WorkerId, newest: u64) {
-        self.lost.note(worker, newest);
     }
 
     /// Whatever was taken for granted may be wrong, and tasks may have been leased that nobody was told of.
@@ -386,7 +376,14 @@ impl Link {
                 let done = flight.done.into_iter().flatten().collect();
                 let tokens = leased.iter().map(|(_, leased)| leased.token);
                 self.lost.told(&flight.order.worker, tokens, flight.has_looked);
-                Ok(Outcome { done, leased, stood: flight.stood, newest: flight.newest })
+                match flight.order.stand {
+                    Stand::Offer { .. } if leased.is_empty() => {
+                        self.lost.wish_stands(&flight.order.worker, flight.newest);
+                    }
+                    Stand::Withdraw if flight.stood => drop(self.lost.wish_ends(&flight.order.worker)),
+                    _ => {}
+                }
+                Ok(Outcome { done, leased, stood: flight.stood })
             }
             Err(trouble) => Err(self.give_up(&flight, trouble)),
         }

@@ -5,7 +5,7 @@ use super::Link;
 use super::flight::Order;
 use crate::codec;
 use crate::error::Trouble;
-use redis::Pipeline;
+use redis::{Pipeline, cmd};
 use reelmill_lifecycle::Leased;
 use reelmill_model::{TaskRef, TaskState, Token, WorkerId};
 use reelmill_ports::LeaseRequest;
@@ -17,6 +17,8 @@ pub struct Lost {
     /// The newest token that any answer told of.
     newest: u64,
     workers: HashMap<WorkerId, Missing>,
+    /// Whose wishes stand, with the newest token when they began to.
+    wishes: HashMap<WorkerId, u64>,
 }
 
 /// What one worker may lack.
@@ -37,6 +39,16 @@ impl Lost {
     /// An answer tells of this token.
     pub fn saw(&mut self, token: u64) {
         self.newest = self.newest.max(token);
+    }
+
+    /// A worker's wish stands; `newest` was the newest token then.
+    pub fn wish_stands(&mut self, worker: &WorkerId, newest: u64) {
+        self.wishes.insert(worker.clone(), newest);
+    }
+
+    /// It does not any more; says since which token it did.
+    pub fn wish_ends(&mut self, worker: &WorkerId) -> Option<u64> {
+        self.wishes.remove(worker)
     }
 
     /// A worker may lack leases with newer tokens than this one.
@@ -68,8 +80,17 @@ impl Link {
         !order.leases.is_empty() && !self.wire.is_busy() && self.lost.may_lack(&order.worker)
     }
 
+    /// What was leased for a worker's wish may have got lost.
+    pub fn give_up_wish(&mut self, worker: &WorkerId) {
+        if let Some(newest) = self.lost.wish_ends(worker) {
+            self.lost.note(worker, newest);
+        }
+    }
+
     /// The leases that the worker of an order was not told of, each with the place of the request that it answers.
     pub(super) fn find_lost(&mut self, order: &Order) -> Result<Vec<(usize, Leased)>, Trouble> {
+        // A wish that still stands would be answered behind this look.
+        self.wire.query::<()>(cmd("DEL").arg(self.keys.named(&format!("stand:{}", order.worker.0))))?;
         let tasks = self.held_by(&order.worker)?;
         let Some(missing) = self.lost.workers.get(&order.worker) else { return Ok(Vec::new()) };
         let untold = |token: &u64| *token > missing.after && !missing.told.contains(token);
@@ -79,6 +100,7 @@ impl Link {
         for task in lost {
             self.rows().read_again(task.run)?;
             if let Some(leased) = self.describe_one(task)? {
+                self.lost.saw(leased.token.0);
                 let lane = self.book.page(task.run).map(|page| page.graph.node(leased.node).lane());
                 let answers =
                     |request: &LeaseRequest| lane.as_ref().is_some_and(|lane| request.lanes.contains(lane));

@@ -165,7 +165,9 @@ for _, queue in pairs(readied) do
 end
 
 local leases = {}
-local token = 0
+-- The last token, when it is known: one more than any that was ever given, and no less than the microseconds of the clock,
+-- so that a replica that took over without the last writes does not give the same again.
+local token
 local IS_LEASED = string.char(LEASED)
 
 -- Leases a task for somebody, if it is still ready.
@@ -179,7 +181,7 @@ local function lease(to, member, ends, request)
   local row = instance == 0 and f[4] or call('HGET', key, 'i' .. num(instance))
   local version, held, started = read(HEAD, f[1])
   if started == 0 then started = now end
-  token = token + 1
+  token = (token or math.max(tonumber(call('GET', P .. 'tokens') or 0), now * 1000)) + 1
   local run = pack(HEAD, version, held + 1, started) .. sub(f[1], 15)
   task = sub(task, 1, 1) .. IS_LEASED .. sub(task, 3, 6)
     .. pack('>I4BI8I8', attempts + 1, 0, token, now) .. to.grip .. sub(task, 11)
@@ -214,9 +216,6 @@ end
 -- Leases for a worker what it wishes for.
 local function serve(name, requests)
   local to = { name = name, grip = pack('>I2', #name) .. name, seized = {}, out = {} }
-  local wanted = 0
-  for _, r in ipairs(requests) do wanted = wanted + r[2] end
-  if wanted > 0 then token = call('INCRBY', P .. 'tokens', wanted) - wanted end
   for request, r in ipairs(requests) do
     local lanes, open, left, ends = {}, {}, r[2], num(now + r[3])
     for _, lane in ipairs(r[1]) do
@@ -299,6 +298,7 @@ for lane in pairs(touched) do
   end
 end
 many('ZADD', P .. 'leases', leases)
+if token then call('SET', P .. 'tokens', num(token)) end
 if #leases > 0 and call('EXISTS', P .. 'due') == 1 then
   -- A ready task with `timeout.queue` stands among the due ones until it is leased.
   local members = {}
