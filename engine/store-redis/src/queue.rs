@@ -1,9 +1,14 @@
 //! The queue: each method becomes deeds of runs, and those go to the partitions of their runs.
 
 use crate::deed::{Deed, Done};
+use crate::error::Trouble;
+use crate::keys::{Keys, member};
 use crate::link::{Link, Order, Outcome, Stand};
+use crate::pack::Packer;
+use crate::scripts::Scripts;
 use crate::store::RedisStore;
 use crate::wake::Woken;
+use crate::wire::Wire;
 use async_trait::async_trait;
 use futures_util::future::BoxFuture;
 use reelmill_lifecycle::{Edits, RetryScope};
@@ -19,6 +24,26 @@ use std::time::Duration;
 /// Something that cannot be: a deed answered for another.
 fn mixed_up() -> StoreError {
     StoreError::Corrupt("the store gave an answer to another question".into())
+}
+
+/// Extends leases; says of each 0 kept, 1 no longer wanted, 2 lost.
+fn beat(
+    wire: &mut Wire,
+    keys: &Keys,
+    beats: &[Beat],
+    lease_ms: u64,
+    now_ms: u64,
+) -> Result<Vec<u8>, Trouble> {
+    let mut packer = Packer::default();
+    packer.list(3).number(now_ms).number(lease_ms).list(2 * beats.len());
+    for Beat { task, token } in beats {
+        packer.bytes(member(task.run, task.task)).number(token.0);
+    }
+    wire.run(&Scripts::shared().beat, keys, &packer.done())
+}
+
+fn late(after: Duration) -> StoreError {
+    StoreError::Unavailable { message: format!("a heartbeat had no answer after {after:?}"), source: None }
 }
 
 fn count(done: &[Done]) -> usize {
@@ -116,18 +141,18 @@ impl TaskQueue for RedisStore {
     ) -> Result<HeartbeatReply, StoreError> {
         let lease_ms = u64::try_from(lease.as_millis()).unwrap_or(u64::MAX);
         let mut reply = HeartbeatReply::default();
-        for (place, desk) in self.desks().iter().enumerate() {
-            let part: Vec<(TaskRef, u64)> = beats
-                .iter()
-                .filter(|beat| self.place(beat.task.run) == place)
-                .map(|beat| (beat.task, beat.token.0))
-                .collect();
+        let now_ms = self.clock.as_ref().map_or(0, |clock| clock.now_ms());
+        for (place, keys) in self.keys.iter().enumerate() {
+            let part: Vec<Beat> =
+                beats.iter().filter(|beat| self.place(beat.task.run) == place).copied().collect();
             if part.is_empty() {
                 continue;
             }
-            let tasks: Vec<TaskRef> = part.iter().map(|(task, _)| *task).collect();
-            let codes = desk.call(move |link| link.beat(&part, lease_ms)).await?;
-            for (task, code) in tasks.into_iter().zip(codes) {
+            // On a connection of its own: one that no longer answers must not hold up the others until leases end.
+            let (keys, sent) = (keys.clone(), part.clone());
+            let beat = self.readers.read(move |wire| beat(wire, &keys, &sent, lease_ms, now_ms));
+            let codes = tokio::time::timeout(lease / 4, beat).await.map_err(|_| late(lease / 4))??;
+            for (Beat { task, .. }, code) in part.into_iter().zip(codes) {
                 match code {
                     0 => {}
                     1 => reply.cancelled.push(task),

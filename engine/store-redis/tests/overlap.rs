@@ -7,7 +7,8 @@ use reelmill_graph::{DepKind, Graph};
 use reelmill_model::{Digest, EventKind, Outcome, RunId, TaskRef, Usage, WorkerId};
 use reelmill_ports::conformance::new_run;
 use reelmill_ports::{
-    EventLog as _, EventQuery, LeaseRequest, Only, RunStore as _, Settle, StepRequest, TaskQueue as _,
+    Beat, EventLog as _, EventQuery, LeaseRequest, Only, RunStore as _, Settle, StepRequest, StoreError,
+    TaskQueue as _,
 };
 use reelmill_store_redis::{Config, RedisStore};
 use reelmill_test_redis::{Proxy, RedisServer};
@@ -172,4 +173,27 @@ async fn lost_answers_lose_no_lease() {
     let twice = play([line.url(), server.url()], || line.lose_answer_to("EVALSHA")).await;
     assert!(line.lost() > 0, "no answer was lost");
     assert_eq!(twice, 0, "a lease that was found again is the one that was lost");
+}
+
+/// Heartbeats have connections of their own, and wait for one that is dumb no longer than a part of the lease.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dumb_connection_does_not_end_leases() {
+    let server = RedisServer::in_memory();
+    let proxy = Proxy::to(&server.place());
+    let (store, other) = (open(&proxy.url()), open(&server.url()));
+    store.put_graph(GRAPH, Arc::new(diamond())).await.expect("the graph is put");
+    assert!(store.submit(new_run(0, GRAPH, None)).await.expect("submitted"));
+    let lease = Duration::from_secs(2);
+    let (lanes, only) = (vec!["default".into()], Only::Any);
+    let worker = WorkerId("w".into());
+    let leases = vec![LeaseRequest { lanes, want: 1, lease, only }];
+    let request = StepRequest { worker: worker.clone(), settles: Vec::new(), leases };
+    let leased = store.step(request).await.expect("a step").leased.remove(0);
+    let beats = [Beat { task: leased.task, token: leased.token }];
+    store.heartbeat(&worker, &beats, LEASE).await.expect("it beats");
+    proxy.go_dumb();
+    let error = store.heartbeat(&worker, &beats, lease).await.expect_err("nobody answers");
+    assert!(matches!(error, StoreError::Unavailable { .. }), "{error}");
+    store.heartbeat(&worker, &beats, LEASE).await.expect("the next has another connection");
+    assert_eq!(other.expire_leases(9).await.expect("looked through"), 0);
 }

@@ -1,4 +1,4 @@
-//! A line to a server that can be slow, be cut, or lose an answer.
+//! A line to a server that can be slow, be cut, lose an answer, or go dumb.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -23,6 +23,9 @@ struct Line {
     delay_ms: AtomicU64,
     losing: Mutex<Option<Vec<u8>>>,
     lost: AtomicU64,
+    /// Connections that there were, and up to which of them nothing is answered any more.
+    count: AtomicU64,
+    dumb: AtomicU64,
     open: Mutex<Vec<TcpStream>>,
 }
 
@@ -68,6 +71,11 @@ impl Proxy {
         }
     }
 
+    /// No answer comes any more on the connections there are, and they stay open.
+    pub fn go_dumb(&self) {
+        self.line.dumb.store(self.line.count.load(Ordering::Acquire), Ordering::Release);
+    }
+
     /// The next request with this word in it reaches the server, and its answer is lost with the connection.
     pub fn lose_answer_to(&self, word: &str) {
         *lock(&self.line.losing) = Some(word.as_bytes().to_vec());
@@ -97,6 +105,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 fn connect(line: &Arc<Line>, client: TcpStream, server: TcpStream) {
     let both = |stream: &TcpStream| stream.try_clone().expect("a socket has two names");
     lock(&line.open).extend([both(&client), both(&server)]);
+    let number = line.count.fetch_add(1, Ordering::AcqRel) + 1;
     let losing = Arc::new(AtomicBool::new(false));
     let (requests, answers) = ((both(&client), both(&server)), (server, client));
     let (shared, flag) = (Arc::clone(line), Arc::clone(&losing));
@@ -107,7 +116,7 @@ fn connect(line: &Arc<Line>, client: TcpStream, server: TcpStream) {
                 *wanted = None;
                 flag.store(true, Ordering::Release);
             }
-            true
+            Fate::Carried
         });
     });
     let shared = Arc::clone(line);
@@ -116,19 +125,29 @@ fn connect(line: &Arc<Line>, client: TcpStream, server: TcpStream) {
             thread::sleep(Duration::from_millis(shared.delay_ms.load(Ordering::Acquire)));
             if losing.load(Ordering::Acquire) {
                 shared.lost.fetch_add(1, Ordering::AcqRel);
-                return false;
+                return Fate::Cut;
             }
-            true
+            if number <= shared.dumb.load(Ordering::Acquire) { Fate::Kept } else { Fate::Carried }
         });
     });
 }
 
-/// Carries one way, for as long as `pass` lets it; then both are closed.
-fn carry(mut from: TcpStream, mut to: TcpStream, mut pass: impl FnMut(&[u8]) -> bool) {
+/// What becomes of a piece.
+enum Fate {
+    Carried,
+    Kept,
+    /// Both ends are closed.
+    Cut,
+}
+
+/// Carries one way, for as long as `fate` lets it; then both are closed.
+fn carry(mut from: TcpStream, mut to: TcpStream, mut fate: impl FnMut(&[u8]) -> Fate) {
     let mut chunk = vec![0; CHUNK];
     while let Ok(read @ 1..) = from.read(&mut chunk) {
-        if !pass(&chunk[..read]) || to.write_all(&chunk[..read]).is_err() {
-            break;
+        match fate(&chunk[..read]) {
+            Fate::Carried if to.write_all(&chunk[..read]).is_ok() => {}
+            Fate::Kept => {}
+            _ => break,
         }
     }
     for end in [from, to] {

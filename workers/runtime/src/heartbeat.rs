@@ -23,7 +23,11 @@ pub fn start(
     std::thread::Builder::new().name("heartbeat".to_owned()).spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
         match runtime {
-            Ok(runtime) => runtime.block_on(beat(&*queue, &worker, &held, lease, &end)),
+            Ok(runtime) => {
+                runtime.block_on(beat(&*queue, &worker, &held, lease, &end));
+                // A beat that nobody answers is not waited for.
+                runtime.shutdown_background();
+            }
             Err(error) => tracing::error!(%error, "no heartbeat: leases will run out"),
         }
     })

@@ -12,7 +12,6 @@ use crate::error::Trouble;
 use crate::graphs::Graphs;
 use crate::keys::{Keys, member, task_of};
 use crate::leased::LeasedRuns;
-use crate::pack::Packer;
 use crate::scripts::Scripts;
 use crate::source::{READ_WHOLE_MAX, Rows};
 use crate::wire::Wire;
@@ -103,16 +102,6 @@ impl Link {
         let sizes: Vec<u32> = self.wire.all(&pipe)?;
         let small = runs.iter().zip(sizes).filter(|(_, size)| (1..=READ_WHOLE_MAX).contains(size));
         Ok(small.map(|(run, _)| *run).collect())
-    }
-
-    /// Extends leases; says of each 0 kept, 1 no longer wanted, 2 lost.
-    pub fn beat(&mut self, beats: &[(TaskRef, u64)], lease_ms: u64) -> Result<Vec<u8>, Trouble> {
-        let mut packer = Packer::default();
-        packer.list(3).number(self.time.for_script()).number(lease_ms).list(2 * beats.len());
-        for (task, token) in beats {
-            packer.bytes(member(task.run, task.task)).number(*token);
-        }
-        self.wire.run(&self.scripts.beat, &self.keys, &packer.done())
     }
 
     /// Every leased task. There are at most as many as the fleet has slots.
