@@ -45,9 +45,9 @@ impl std::fmt::Debug for Counter {
 
 impl Counter {
     /// Does what is ordered on the caller's own thread, as soon as no other step is under way.
-    pub fn commit(&self, order: Arc<Order>, reply: Reply<Outcome>) {
+    pub fn commit(&self, order: &Arc<Order>, reply: Reply<Outcome>) {
         let mut clerk = self.clerk();
-        clerk.start(&order, vec![(order.deeds.len(), reply)]);
+        clerk.start(order, vec![(order.deeds.len(), reply)]);
         clerk.clear_the_way();
     }
 

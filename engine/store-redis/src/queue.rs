@@ -186,8 +186,8 @@ impl TaskQueue for RedisStore {
             Woken::Withdrawn => Ok(None),
             Woken::Ask => self.step(request).await.map(Some),
             Woken::Told(outcome) => {
-                let leased = outcome?.leased.into_iter().map(|(_, leased)| leased).collect();
-                Ok(Some(StepReply { settled: Vec::new(), leased }))
+                let tasks = outcome?.leased.into_iter().map(|(_, task)| task).collect();
+                Ok(Some(StepReply { settled: Vec::new(), leased: tasks }))
             }
         }
     }

@@ -311,7 +311,7 @@ fn listen(shared: &Shared, keys: &Keys, hand: &str, counter: &Counter, wire: &mu
         match look(wire, keys, hand, &lanes) {
             Ok(Some(Found::Handed { number, answer })) => deliver(shared, counter, number, &answer),
             Ok(Some(Found::Marker(lane))) => match shared.take_for(&lane) {
-                Some(standing) => counter.commit(standing.order, standing.reply),
+                Some(standing) => counter.commit(&standing.order, standing.reply),
                 // The permit stays for whoever waits next, should nobody wait any more.
                 None => shared.woken.notify_one(),
             },
