@@ -188,8 +188,8 @@ async fn a_dumb_connection_does_not_end_leases() {
     let worker = WorkerId("w".into());
     let leases = vec![LeaseRequest { lanes, want: 1, lease, only }];
     let request = StepRequest { worker: worker.clone(), settles: Vec::new(), leases };
-    let leased = store.step(request).await.expect("a step").leased.remove(0);
-    let beats = [Beat { task: leased.task, token: leased.token }];
+    let task = store.step(request).await.expect("a step").leased.remove(0);
+    let beats = [Beat { task: task.task, token: task.token }];
     store.heartbeat(&worker, &beats, LEASE).await.expect("it beats");
     proxy.go_dumb();
     let error = store.heartbeat(&worker, &beats, lease).await.expect_err("nobody answers");
