@@ -273,7 +273,7 @@ impl Library {
                 }
                 let path = file.path.clone();
                 *downloaded = Some(file);
-                (path, remote.bounds())
+                (path, remote.bounds(candidate))
             }
         };
         let seen = look(&path).and_then(|look| {
@@ -285,7 +285,13 @@ impl Library {
                 )
             })
         });
-        Ok(seen.inspect_err(|why| cx.warn(format!("{} is not used: {why}", entry.name))).ok())
+        let refused = seen.as_ref().err().map(|why| format!("{} is not used: {why}", entry.name));
+        match (&entry.origin, &mut self.remote, refused) {
+            (Origin::Elsewhere(..), Some(remote), Some(why)) => remote.note(why, cx),
+            (_, _, Some(why)) => cx.warn(why),
+            _ => {}
+        }
+        Ok(seen.ok())
     }
 
     /// What a file was found to be.

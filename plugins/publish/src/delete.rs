@@ -2,6 +2,7 @@
 
 use crate::account::Auth;
 use crate::api::is_unauthorized;
+use crate::ledger::Ledger;
 use crate::traits;
 use crate::youtube::{api, refusal::refusal};
 use reelmill_http::Service;
@@ -74,10 +75,18 @@ impl Stage for YoutubeDelete {
                 .query("id", id.as_str())
                 .exchange(cx)
         })?;
-        match answer.status() {
-            200 | 204 => Ok(Deleted { id, was_there: true }),
-            404 => Ok(Deleted { id, was_there: false }),
-            _ => Err(refusal(&answer, SystemTime::now())),
-        }
+        let was_there = match answer.status() {
+            200 | 204 => true,
+            404 => false,
+            _ => return Err(refusal(&answer, SystemTime::now())),
+        };
+        gone(&input.state, &id, cx)?.set(true)?;
+        Ok(Deleted { id, was_there })
     }
+}
+
+/// Whether a video was taken back. Whoever has uploaded it remembers that it is done, and would find it so when the run
+/// is retried after its compensation.
+pub fn gone(state: &WritePath, id: &str, cx: &Cx<'_>) -> Result<Ledger<bool>, StageError> {
+    Ledger::wait(state.as_path(), "upload-gone", id, cx)
 }

@@ -101,6 +101,11 @@ impl Candidate {
         bounds.admit(self.kind, self.width, self.height, self.duration_ms) && self.best_file(bounds).is_some()
     }
 
+    /// Whether somebody named it by its address, and no service by its words.
+    pub fn is_named(&self) -> bool {
+        self.name.contains("://")
+    }
+
     /// Whether its shape is the preferred one; what is not known may be.
     pub const fn fits(&self, orientation: Orientation) -> bool {
         self.width == 0 || self.height == 0 || orientation.is_of(self.width, self.height)

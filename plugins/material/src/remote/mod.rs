@@ -47,6 +47,8 @@ pub struct Remote {
     shelf: Shelf,
     downloads: Downloads,
     bounds: Bounds,
+    /// Of files that are named by their address: they are only held to what was asked for.
+    bounds_of_named: Bounds,
     requests: u32,
     /// What was asked already, by address.
     answers: HashMap<String, Vec<Candidate>>,
@@ -65,6 +67,7 @@ impl Remote {
             downloads: Downloads::open(wishes, &shelf, cx)?,
             shelf,
             bounds: wishes.bounds(SIDE_OF_SERVICES),
+            bounds_of_named: wishes.bounds(0),
             requests: 0,
             answers: HashMap::new(),
             trouble: None,
@@ -157,15 +160,16 @@ impl Remote {
 
     /// Downloads something; nothing when it cannot be had, which is said.
     pub fn download(&mut self, candidate: &Candidate, cx: &Cx<'_>) -> Result<Option<Downloaded>, StageError> {
-        match self.downloads.get(candidate, &self.bounds, &self.shelf, cx) {
+        let bounds = self.bounds(candidate);
+        match self.downloads.get(candidate, &bounds, &self.shelf, cx) {
             Ok(downloaded) => Ok(Some(downloaded)),
             Err(error) => self.stumbled(error, cx).map(|()| None),
         }
     }
 
-    /// What files of services have to be.
-    pub const fn bounds(&self) -> Bounds {
-        self.bounds
+    /// What a file has to be.
+    pub fn bounds(&self, candidate: &Candidate) -> Bounds {
+        if candidate.is_named() { self.bounds_of_named } else { self.bounds }
     }
 
     /// Goes on without what failed, and remembers the failure for the case that nothing else is found.
@@ -181,7 +185,8 @@ impl Remote {
         Ok(())
     }
 
-    fn note(&mut self, text: String, cx: &Cx<'_>) {
+    /// Says what is not as it was asked for, once.
+    pub fn note(&mut self, text: String, cx: &Cx<'_>) {
         if !self.notes.contains(&text) {
             cx.warn(&text);
             self.notes.push(text);

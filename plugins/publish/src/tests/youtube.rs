@@ -296,3 +296,27 @@ fn a_video_is_taken_back_and_one_that_is_gone_is_no_error() {
     assert_eq!(delete(Reply::status(404)).unwrap()["was_there"], false);
     assert_eq!(delete(Reply::status(500)).unwrap_err().class(), FailureClass::Dependency);
 }
+
+#[test]
+fn what_was_taken_back_is_uploaded_anew_when_its_run_is_retried() {
+    let (place, count) = (Place::new(), shared(0));
+    let server = serve(move |seen, base| {
+        let mut count = count.lock().unwrap();
+        match seen.method.as_str() {
+            "POST" => opened(base, 1),
+            "DELETE" => Reply::status(204),
+            _ => {
+                *count += 1;
+                Reply::json(200, json!({ "id": format!("vid-{count}") }))
+            }
+        }
+    });
+    let with = with(&place, &server.base(), &bytes(9));
+    let upload = || place.run::<Youtube>(with.clone()).unwrap()["id"].clone();
+    assert_eq!((upload(), upload()), (json!("vid-1"), json!("vid-1")));
+    let delete = json!({
+        "id": "vid-1", "state": place.state(), "auth": { "access_token": TOKEN }, "base_url": server.base()
+    });
+    place.run::<YoutubeDelete>(delete).unwrap();
+    assert_eq!((upload(), upload()), (json!("vid-2"), json!("vid-2")));
+}

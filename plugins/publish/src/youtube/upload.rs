@@ -5,6 +5,7 @@ use super::refusal::refusal;
 use super::session::{Next, next, part};
 use crate::Post;
 use crate::api::{Api, is_unauthorized};
+use crate::delete::gone;
 use crate::ledger::Ledger;
 use reelmill_http::{Answer, Body};
 use reelmill_sdk::prelude::*;
@@ -61,8 +62,11 @@ impl<'a> Upload<'a> {
     /// Goes to the end.
     pub fn run(mut self, cx: &Cx<'_>) -> Result<Post, StageError> {
         if let Some(post) = self.ledger.get().post.clone() {
-            cx.info(format!("the video {} was uploaded by an earlier attempt", post.id));
-            return Ok(Post { resumed: true, ..post });
+            if !*gone(&self.input.state, &post.id, cx)?.get() {
+                cx.info(format!("the video {} was uploaded by an earlier attempt", post.id));
+                return Ok(Post { resumed: true, ..post });
+            }
+            cx.info(format!("the video {} was deleted since; it is uploaded anew", post.id));
         }
         if self.size == 0 {
             return Err(StageError::invalid_input("`video` is empty"));

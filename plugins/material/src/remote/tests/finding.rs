@@ -133,7 +133,7 @@ fn a_link_is_used_with_what_is_known_of_it() {
     let host = server.base().replace("http://", "");
     let url = format!("{}/file/9?token=link-secret-77", server.base());
     let with = json!({
-        "query": "wave", "allow_hosts": [host], "min_side": 16,
+        "query": "wave", "allow_hosts": [host],
         "urls": [{ "url": url, "keywords": ["wave"], "author": "G. H.", "licence": "CC0" }]
     });
     let run = run::<Fetch>(with);
@@ -162,4 +162,15 @@ fn chance_is_the_run_s_and_takes_only_what_fits() {
     assert_eq!(drawn, order(&with));
     with["order"] = json!("best");
     assert_ne!(drawn, order(&with));
+}
+
+#[test]
+fn what_is_not_as_wanted_when_it_is_there_is_said() {
+    let server = Server::answering(file);
+    let url = format!("{}/file/9", server.base());
+    let host = server.base().replace("http://", "");
+    let with = json!({ "query": "wave", "allow_hosts": [host], "urls": [url], "min_side": 100 });
+    let output = run::<Fetch>(with).result.unwrap();
+    assert_eq!(output["generated"], true);
+    assert!(output["notes"][0].as_str().unwrap().contains("64x48 pixels"), "{output}");
 }
