@@ -59,7 +59,7 @@ fn walk(
             if depth < DEPTH_MAX {
                 walk(&entry.path(), &format!("{name}/"), depth + 1, kinds, found)?;
             }
-        } else if let Some(kind) = kind_of(&own).filter(|kind| is_wanted(*kind, kinds))
+        } else if let Some(kind) = kind_of(&own).filter(|kind| kinds.admit(*kind))
             && entry.path().is_file()
         {
             found.push(Found { path: entry.path(), name, kind });
@@ -72,14 +72,6 @@ fn walk(
         }
     }
     Ok(())
-}
-
-const fn is_wanted(kind: Kind, kinds: Kinds) -> bool {
-    match kinds {
-        Kinds::Any => true,
-        Kinds::Clips => matches!(kind, Kind::Clip),
-        Kinds::Pictures => matches!(kind, Kind::Picture),
-    }
 }
 
 /// What the name of a file says it is.

@@ -72,8 +72,9 @@ impl Stage for Fetch {
 
     fn run(&mut self, input: FetchInput, cx: &Cx<'_>) -> Result<Footage, StageError> {
         let wishes = input.wishes.checked()?;
-        let queries = [input.query.words()];
-        let mut library = Library::open(&wishes, &queries, &input.exclude, cx)?;
+        let wanted = [input.query.wanted()];
+        let queries = [wanted[0].all()];
+        let mut library = Library::open(&wishes, &wanted, &input.exclude, cx)?;
         let mut chosen = assign::assign(&mut library, &queries, &wishes, input.place as usize, cx)?;
         deliver::footage(&library, &queries[0], &chosen.remove(0), &wishes, "", cx)
     }
@@ -116,8 +117,9 @@ impl Stage for Plan {
     fn run(&mut self, input: PlanInput, cx: &Cx<'_>) -> Result<Planned, StageError> {
         let wishes = input.wishes.checked()?;
         types::check_scenes(&input.scenes)?;
-        let queries: Vec<Vec<String>> = input.scenes.iter().map(types::SceneWanted::words).collect();
-        let mut library = Library::open(&wishes, &queries, &[], cx)?;
+        let wanted: Vec<types::Wanted> = input.scenes.iter().map(types::SceneWanted::wanted).collect();
+        let queries: Vec<Vec<String>> = wanted.iter().map(types::Wanted::all).collect();
+        let mut library = Library::open(&wishes, &wanted, &[], cx)?;
         let chosen = assign::assign(&mut library, &queries, &wishes, 0, cx)?;
         deliver::planned(&library, &input.scenes, &queries, &chosen, &wishes, cx)
     }

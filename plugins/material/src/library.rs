@@ -7,7 +7,7 @@ use crate::remote::candidate::{Bounds, Candidate};
 use crate::remote::{Downloaded, Remote};
 use crate::sidecar::{self, Sidecar};
 use crate::similar;
-use crate::types::{Credit, MatchedBy, Order, Orientation, Wishes};
+use crate::types::{Credit, Kinds, MatchedBy, Order, Orientation, Wanted, Wishes};
 use reelmill_sdk::prelude::*;
 use reelmill_text::Language;
 use std::collections::HashMap;
@@ -55,15 +55,16 @@ pub struct Library {
     language: Language,
     remote: Option<Remote>,
     bounds: Bounds,
+    kinds: Kinds,
     /// By what files are found.
     pub matched_by: MatchedBy,
 }
 
 impl Library {
-    /// Reads names and sidecar files of the folder, and asks services what they have for each query.
+    /// Reads names and sidecar files of the folder, and asks services what they have for what is wanted.
     pub fn open(
         wishes: &Wishes,
-        queries: &[Vec<String>],
+        wanted: &[Wanted],
         exclude: &[String],
         cx: &Cx<'_>,
     ) -> Result<Self, StageError> {
@@ -74,6 +75,7 @@ impl Library {
             language: Language::of(&wishes.language),
             remote: if wishes.is_remote() { Some(Remote::open(wishes, cx)?) } else { None },
             bounds: wishes.bounds(0),
+            kinds: wishes.kinds,
             matched_by: MatchedBy::Keywords,
         };
         if let Some(folder) = &wishes.folder {
@@ -82,7 +84,7 @@ impl Library {
         for link in &wishes.urls {
             library.add_elsewhere(link.candidate(), exclude);
         }
-        library.search(wishes, queries, exclude, cx)?;
+        library.search(wishes, wanted, exclude, cx)?;
         Ok(library)
     }
 
@@ -164,14 +166,14 @@ impl Library {
     fn search(
         &mut self,
         wishes: &Wishes,
-        queries: &[Vec<String>],
+        wanted: &[Wanted],
         exclude: &[String],
         cx: &Cx<'_>,
     ) -> Result<(), StageError> {
         let enough = wishes.count as usize * 2 + SPARE;
-        for (query, keywords) in queries.iter().enumerate() {
+        for (query, wanted) in wanted.iter().enumerate() {
             let Some(remote) = &mut self.remote else { break };
-            for found in remote.search(keywords, enough, wishes, cx)? {
+            for found in remote.search(wanted, enough, wishes, cx)? {
                 if let Some(entry) = self.add_elsewhere(found.candidate, exclude) {
                     self.entries[entry].found_for.insert(query, found.fit);
                 }
@@ -276,8 +278,12 @@ impl Library {
                 (path, remote.bounds(candidate))
             }
         };
+        let kinds = self.kinds;
         let seen = look(&path).and_then(|look| {
             let Look { kind, width, height, duration_ms } = look;
+            if !kinds.admit(kind) {
+                return Err("it is not of the kind that was asked for".to_owned());
+            }
             let is_admitted = bounds.admit(kind, width, height, duration_ms);
             is_admitted.then_some(look).ok_or_else(|| {
                 format!(

@@ -55,6 +55,17 @@ pub enum Kinds {
     Pictures,
 }
 
+impl Kinds {
+    /// Whether files of a kind may be used.
+    pub const fn admit(self, kind: Kind) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Clips => matches!(kind, Kind::Clip),
+            Self::Pictures => matches!(kind, Kind::Picture),
+        }
+    }
+}
+
 /// What happens to a scene that no file's words fit.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -121,6 +132,10 @@ pub struct Wishes {
     /// is a list anyway.
     #[serde(default)]
     pub synonyms: BTreeMap<String, Vec<String>>,
+    /// Language of search terms, when it is not that of the words: `terms_language` of script.write.
+    #[serde(default)]
+    #[schemars(length(min = 2, max = 35))]
+    pub terms_language: Option<String>,
     /// A folder that keeps downloads, and for a day the answers of services. Attempts and runs share it.
     #[serde(default)]
     pub cache: Option<WritePath>,
@@ -230,11 +245,12 @@ pub enum Query {
 
 impl Query {
     /// The words as a list.
-    pub(crate) fn words(&self) -> Vec<String> {
-        match self {
+    pub(crate) fn wanted(&self) -> Wanted {
+        let words = match self {
             Self::Text(text) => vec![text.clone()],
             Self::List(list) => list.clone(),
-        }
+        };
+        Wanted { words, terms: Vec::new() }
     }
 }
 
@@ -267,6 +283,9 @@ pub struct SceneWanted {
     /// Words to look for, the most telling first.
     #[serde(default)]
     pub keywords: Vec<String>,
+    /// What services are asked for first, each by itself, the best first; keywords when left out.
+    #[serde(default)]
+    pub search_terms: Vec<String>,
     /// What is said; its words are looked for when there are no keywords.
     #[serde(default)]
     pub narration: String,
@@ -274,8 +293,28 @@ pub struct SceneWanted {
 
 impl SceneWanted {
     /// The words to look for.
-    pub(crate) fn words(&self) -> Vec<String> {
-        if self.keywords.is_empty() { vec![self.narration.clone()] } else { self.keywords.clone() }
+    pub(crate) fn wanted(&self) -> Wanted {
+        let words =
+            if self.keywords.is_empty() { vec![self.narration.clone()] } else { self.keywords.clone() };
+        // A script without a model repeats its keywords there.
+        let terms = if self.search_terms == self.keywords { Vec::new() } else { self.search_terms.clone() };
+        Wanted { words, terms }
+    }
+}
+
+/// What is looked for.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Wanted {
+    /// Words, the most telling first.
+    pub words: Vec<String>,
+    /// What somebody would type into the search of a service, the best first; may be in another language.
+    pub terms: Vec<String>,
+}
+
+impl Wanted {
+    /// All of it, for comparing with what is known of files.
+    pub(crate) fn all(&self) -> Vec<String> {
+        self.words.iter().chain(&self.terms).cloned().collect()
     }
 }
 

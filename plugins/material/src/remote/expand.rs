@@ -1,12 +1,16 @@
-//! What to ask a service for: the words of a scene, then fewer, then words that mean the same, then broader ones.
+//! What to ask a service for: the search terms of a scene, or its words, then fewer, then words that mean the same, then
+//! broader ones.
 
 use reelmill_text::{Language, is_stop, words};
 use std::collections::BTreeMap;
 
 /// Questions about one scene at the most.
 const QUESTIONS_MAX: usize = 8;
-/// Words of one question at the most: services match fewer things the more words there are.
+/// Words of one question at the most, unless somebody wrote it as one: services match fewer things the more words there
+/// are.
 const WORDS_MAX: usize = 3;
+/// Search terms that are asked for as they are.
+const TERMS_MAX: usize = 3;
 /// Characters of one question at the most (Pixabay takes 100).
 const CHARS_MAX: usize = 100;
 
@@ -81,14 +85,19 @@ const BROADER: &[(&str, &[&str])] = &[
 
 /// The questions for a scene, most telling first and never the same twice.
 pub fn questions(
+    terms: &[String],
     keywords: &[String],
     language: &Language,
     synonyms: &BTreeMap<String, Vec<String>>,
 ) -> Vec<String> {
-    let phrases: Vec<Vec<String>> =
-        keywords.iter().map(|part| content(part, language)).filter(|words| !words.is_empty()).collect();
-    let single: Vec<&String> = phrases.iter().flatten().collect();
     let mut found = Questions::default();
+    for term in terms.iter().take(TERMS_MAX) {
+        found.add(term);
+    }
+    let parts = if terms.is_empty() { keywords } else { terms };
+    let phrases: Vec<Vec<String>> =
+        parts.iter().map(|part| content(part, language)).filter(|words| !words.is_empty()).collect();
+    let single: Vec<&String> = phrases.iter().flatten().collect();
     found.add(&single.iter().take(WORDS_MAX).map(|word| word.as_str()).collect::<Vec<_>>().join(" "));
     // What somebody wrote as one keyword (`night sky`) means more together than its words alone.
     for phrase in phrases.iter().take(2) {
@@ -146,7 +155,18 @@ mod tests {
         let keywords: Vec<String> = keywords.iter().map(|word| (*word).to_owned()).collect();
         let own = |list: &[&str]| list.iter().map(|word| (*word).to_owned()).collect();
         let synonyms = synonyms.iter().map(|(word, list)| ((*word).to_owned(), own(list))).collect();
-        questions(&keywords, &Language::of("en"), &synonyms)
+        questions(&[], &keywords, &Language::of("en"), &synonyms)
+    }
+
+    #[test]
+    fn search_terms_are_asked_for_as_they_are_before_their_words() {
+        let terms = ["lighthouse in a winter storm", "rough sea"].map(str::to_owned);
+        let asked = questions(&terms, &["fyr".to_owned()], &Language::of("en"), &BTreeMap::new());
+        assert_eq!(
+            asked[..4],
+            ["lighthouse in a winter storm", "rough sea", "lighthouse winter storm", "lighthouse"]
+        );
+        assert!(!asked.contains(&"fyr".to_owned()), "another language's words find nothing");
     }
 
     #[test]

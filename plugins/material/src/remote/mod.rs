@@ -14,7 +14,7 @@ mod shelf;
 #[cfg(test)]
 mod tests;
 
-use crate::types::Wishes;
+use crate::types::{Wanted, Wishes};
 use candidate::{Bounds, Candidate};
 use desk::Desk;
 use download::Downloads;
@@ -79,12 +79,17 @@ impl Remote {
     /// after the other.
     pub fn search(
         &mut self,
-        keywords: &[String],
+        wanted: &Wanted,
         enough: usize,
         wishes: &Wishes,
         cx: &Cx<'_>,
     ) -> Result<Vec<Found>, StageError> {
-        let questions = expand::questions(keywords, &Language::of(&wishes.language), &wishes.synonyms);
+        let language = match &wishes.terms_language {
+            Some(language) if !wanted.terms.is_empty() => language,
+            _ => &wishes.language,
+        };
+        let questions =
+            expand::questions(&wanted.terms, &wanted.words, &Language::of(language), &wishes.synonyms);
         let mut found: Vec<Found> = Vec::new();
         // Broader words come in when there are too few of the right shape too, but others are kept.
         let is_enough = |found: &[Found]| {
@@ -99,7 +104,7 @@ impl Remote {
                     text,
                     orientation: wishes.orientation,
                     kinds: wishes.kinds,
-                    language: &wishes.language,
+                    language,
                     min_side: self.bounds.min_side,
                 };
                 let results = self.ask(desk, &question, wishes, cx)?;

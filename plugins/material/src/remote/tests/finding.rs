@@ -174,3 +174,32 @@ fn what_is_not_as_wanted_when_it_is_there_is_said() {
     assert_eq!(output["generated"], true);
     assert!(output["notes"][0].as_str().unwrap().contains("64x48 pixels"), "{output}");
 }
+
+#[test]
+fn services_are_asked_for_search_terms_in_their_language() {
+    let server =
+        serve(
+            |seen, base| {
+                if seen.path() == "/v1/search" { photos(base, &[1, 2, 3, 4, 5, 6, 7, 8]) } else { file(seen) }
+            },
+        );
+    let mut with = pictures("pexels", &server.base());
+    with.as_object_mut().unwrap().remove("query");
+    with["language"] = json!("no");
+    with["terms_language"] = json!("en");
+    with["scenes"] =
+        json!([{ "id": "a", "keywords": ["fyr"], "search_terms": ["lighthouse at night", "sea"] }]);
+    run::<Plan>(with).result.unwrap();
+    let asked = &server.requests()[0].target;
+    assert!(asked.contains("query=lighthouse%20at%20night&") && asked.contains("locale=en-US"), "{asked}");
+}
+
+#[test]
+fn a_picture_in_the_place_of_a_clip_is_not_used() {
+    let server = Server::answering(file);
+    let host = server.base().replace("http://", "");
+    let urls = json!([format!("{}/file/9", server.base())]);
+    let with = json!({ "query": "wave", "allow_hosts": [host], "urls": urls, "kinds": "clips" });
+    let output = run::<Fetch>(with).result.unwrap();
+    assert!(output["notes"][0].as_str().unwrap().contains("not of the kind"), "{output}");
+}
