@@ -148,9 +148,11 @@ fn body(head: &str, description: &str, input: &Input, rules: &Rules, texts: &mut
         let parts = [head, description, hashtags, links, credits];
         parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("\n\n")
     };
-    // What comes beside the description has to fit with a title at least.
+    // A title leaves room for the rest.
+    let (head, is_cut) = fit(head, rules.text / 2, count);
+    note(&mut texts.cut, "title", is_cut);
     for place in 0..tail.len() {
-        if count(&joined(head, "", &tail)) <= rules.text {
+        if count(&joined(&head, "", &tail)) <= rules.text {
             break;
         }
         if !tail[place].1.is_empty() {
@@ -161,8 +163,6 @@ fn body(head: &str, description: &str, input: &Input, rules: &Rules, texts: &mut
     if tail[2].1.is_empty() {
         texts.hashtags.clear();
     }
-    let (head, is_cut) = fit(head, rules.text - count(&joined("", "", &tail)).min(rules.text), count);
-    note(&mut texts.cut, "title", is_cut);
     let without = count(&joined(&head, "", &tail));
     // Two line breaks go between it and the rest.
     let room = rules.text.saturating_sub(if without == 0 { 0 } else { without + 2 });

@@ -210,19 +210,20 @@ impl<'a> Upload<'a> {
             post.notes.push(format!("the video is {privacy}, not {}", wanted.as_str().unwrap_or_default()));
         }
         // From here on a repetition finds it, whatever becomes of the thumbnail.
-        let remember =
-            |post: &Post| Kept { subject: self.subject.clone(), session: None, post: Some(post.clone()) };
-        self.ledger.set(remember(&post))?;
+        self.ledger.set(self.kept(&post))?;
         if let Err(error) = set_thumbnail(&mut self.api, self.input, &post.id, cx) {
             cx.warn(format!("the thumbnail was not set: {error}"));
             post.notes.push(format!("the thumbnail was not set: {}", error.failure().message));
-            let kept = Kept { subject: self.subject.clone(), session: None, post: Some(post.clone()) };
-            self.ledger.set(kept)?;
+            self.ledger.set(self.kept(&post))?;
         }
         for note in &post.notes {
             cx.warn(note);
         }
         Ok(post)
+    }
+
+    fn kept(&self, post: &Post) -> Kept {
+        Kept { subject: self.subject.clone(), session: None, post: Some(post.clone()) }
     }
 }
 
