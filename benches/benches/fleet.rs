@@ -12,7 +12,7 @@ use reelmill_host::{Host, HostConfig, Plugin};
 use reelmill_model::{InstanceNo, NodeNo, WorkerCapacity, WorkerId};
 use reelmill_ports::{Only, RunStore, TaskQueue};
 use reelmill_runtime::{
-    Capacity, Executor, Lanes, Learning, Metrics, Paces, Plugins, Scratch, Secrets, Slots, Worker,
+    Capacity, Executor, Gpus, Lanes, Learning, Metrics, Paces, Plugins, Scratch, Secrets, Slots, Worker,
     WorkerConfig,
 };
 use reelmill_store_redis::{Config, RedisStore};
@@ -85,6 +85,7 @@ impl Bench<'_> {
             plugins: Plugins::new([Arc::clone(&self.plugin)]),
             secrets: Secrets::default(),
             slots: Slots::new(Capacity { slots: 2, memory_mib: 1_024, gpus: 0 }),
+            gpus: Gpus::default(),
             fleet: store.clone(),
             lanes: Lanes::default(),
             paces: Paces::default(),

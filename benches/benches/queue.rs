@@ -12,7 +12,7 @@ use reelmill_host::{Host, HostConfig, Plugin, catalog};
 use reelmill_model::{RunId, RunState, WorkerCapacity, WorkerId};
 use reelmill_ports::{EventQuery, Only, RunStore};
 use reelmill_runtime::{
-    Capacity, Executor, Lanes, Learning, Metrics, Paces, Plugins, Scratch, Secrets, Slots, Worker,
+    Capacity, Executor, Gpus, Lanes, Learning, Metrics, Paces, Plugins, Scratch, Secrets, Slots, Worker,
     WorkerConfig,
 };
 use reelmill_store_sqlite::SqliteStore;
@@ -111,6 +111,7 @@ fn engine(
         plugins: Plugins::new([plugin]),
         secrets: Secrets::default(),
         slots: Slots::new(Capacity { slots: 2, memory_mib: 1_024, gpus: 0 }),
+        gpus: Gpus::default(),
         fleet: store.clone(),
         lanes: Lanes::default(),
         paces: Paces::default(),

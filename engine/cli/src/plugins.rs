@@ -8,11 +8,12 @@ use reelmill_graph::compile::Catalog;
 use reelmill_host::catalog::{runner_path, search_path};
 use reelmill_host::{Plugin, discover};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// The plugins that were found.
 pub struct Found {
     /// The plugins.
-    pub plugins: Vec<Plugin>,
+    pub plugins: Vec<Arc<Plugin>>,
     /// What was found and could not be used, in sentences.
     pub problems: Vec<String>,
 }
@@ -38,7 +39,10 @@ pub fn look(cx: &Context, pipeline_folder: &Path) -> Result<Found, CliError> {
     let folders = folders(cx, pipeline_folder);
     engine::block_on(async {
         let (plugins, problems) = discover(&folders, &cx.home.plugin_cache(), &runner).await;
-        Ok(Found { plugins, problems: problems.iter().map(ToString::to_string).collect() })
+        Ok(Found {
+            plugins: plugins.into_iter().map(Arc::new).collect(),
+            problems: problems.iter().map(ToString::to_string).collect(),
+        })
     })
 }
 

@@ -1,19 +1,21 @@
 //! A state with plugins and a worker.
 
+use crate::encoders::{ENCODERS_FILE, Prober};
 use crate::hooks::Hooks;
 use crate::state::{FleetStores, State};
-use crate::{OpenError, capacity, identity, scratch};
+use crate::{OpenError, capacity, gpus, identity, scratch};
 use prometheus::Registry;
 use reelmill_archive::{Figures, Keeper, Kept, Mover};
 use reelmill_context::Runs;
 use reelmill_control::schedule::{self, Calls, Scheduler, StoreLauncher, SystemTimer, follow};
 use reelmill_graph::compile::Catalog;
 use reelmill_graph::{Node, placement};
+use reelmill_hardware::candidates;
 use reelmill_host::{Host, HostConfig, Plugin, discover};
 use reelmill_model::{Requirements, RunState, WorkerCapacity, limits};
 use reelmill_ports::{Adaptive, Only, ResultCache, RunFilter, RunStore, StoreError};
 use reelmill_runtime::{
-    Adapt, Capacity, Executor, Lanes, Learning, Metrics, Paces, Plugins, Secrets, Slots, Worker,
+    Adapt, Capacity, Executor, Gpus, Lanes, Learning, Metrics, Paces, Plugins, Secrets, Slots, Worker,
     WorkerConfig, bury,
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,7 +23,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// How the engine is put together.
 #[derive(Clone, Debug)]
@@ -40,7 +42,7 @@ pub struct Options {
     pub keep_scratch: bool,
     /// Labels of this machine, for stages that ask for them.
     pub labels: BTreeMap<String, String>,
-    /// Hardware encoders of this machine.
+    /// Encoders that this machine is said to have; those of hardware are tried.
     pub encoders: Vec<String>,
     /// Folder with one file a secret; `secrets` in the home folder when none.
     pub secrets_dir: Option<PathBuf>,
@@ -73,6 +75,9 @@ pub struct Engine {
     host: Arc<Host>,
     executor: Arc<Executor>,
     adapt: Option<Adapt>,
+    /// Ends the looks at GPUs.
+    #[expect(dead_code, reason = "it is dropped with the engine")]
+    looks: DropGuard,
 }
 
 impl Engine {
@@ -88,7 +93,17 @@ impl Engine {
             discover(&options.plugin_dirs, &state.home.join("plugins"), &options.runner).await;
         let plugins: Vec<Arc<Plugin>> = plugins.into_iter().map(Arc::new).collect();
         let builds = plugins.iter().map(|plugin| plugin.build()).collect();
-        let mut machine = capacity::of_this_machine(&state.home, options.labels, options.encoders, builds);
+        let gpus = reelmill_hardware::gpus();
+        let probed = Prober {
+            runner: &options.runner,
+            plugins: &plugins,
+            scratch: &scratch.root().join("probes"),
+            file: &state.home.join(ENCODERS_FILE),
+        };
+        let probed = probed.probe(candidates(&gpus, &options.encoders)).await;
+        let broken = capacity::broken_promises(&options.encoders, &probed);
+        let encoders = capacity::encoders(&options.encoders, &probed);
+        let mut machine = capacity::of_this_machine(&state.home, &gpus, options.labels, encoders, builds);
         let (slots, adapt) = slots(options.slots, options.memory_bytes, &machine);
         machine.memory_bytes = given(options.memory_bytes, &machine);
         let learning = match &adapt {
@@ -115,6 +130,7 @@ impl Engine {
                 folder: Some(options.secrets_dir.unwrap_or_else(|| state.home.join("secrets"))),
             },
             slots,
+            gpus: Gpus::new(gpus, probed),
             fleet: store.clone(),
             lanes: Lanes::default(),
             paces: Paces::default(),
@@ -122,8 +138,11 @@ impl Engine {
             scratch,
             metrics: Metrics::register(&registry)?,
         };
-        let problems = problems.iter().map(ToString::to_string).collect();
-        Ok(Self { state, plugins, problems, registry, machine, host, executor: Arc::new(executor), adapt })
+        let problems = problems.iter().map(ToString::to_string).chain(broken).collect();
+        let looks = CancellationToken::new();
+        gpus::watch(executor.gpus.clone(), &registry, looks.clone())?;
+        let (executor, looks) = (Arc::new(executor), looks.drop_guard());
+        Ok(Self { state, plugins, problems, registry, machine, host, executor, adapt, looks })
     }
 
     /// What pipelines are compiled against.

@@ -5,8 +5,10 @@
 
 mod answer;
 mod capacity;
+mod encoders;
 mod engine;
 mod exposition;
+mod gpus;
 mod hooks;
 mod identity;
 mod lane_gauges;
@@ -14,10 +16,12 @@ mod scratch;
 mod server;
 mod state;
 
+pub use encoders::{ENCODERS_FILE, Prober};
 pub use engine::{Engine, Options, SlotsChoice};
 pub use hooks::Hooks;
 pub use identity::worker_id;
 pub use reelmill_archive::Kept;
+pub use reelmill_runtime::Probed as ProbedEncoder;
 pub use server::serve;
 pub use state::{Place, State};
 

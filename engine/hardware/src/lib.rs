@@ -5,6 +5,9 @@
 //! `None`, not a guess.
 
 mod cgroup;
+mod choose;
+mod drm;
+mod encoders;
 mod figures;
 mod gpu;
 mod libraries;
@@ -13,8 +16,10 @@ mod nvml;
 mod sampler;
 mod slots;
 
+pub use choose::{GpuTask, Held, SESSIONS_MAX, best_gpu_for};
+pub use encoders::{Candidate, candidates, is_hardware_encoder};
 pub use figures::{Figures, Load};
-pub use gpu::{Gpu, GpuDriver, gpus};
+pub use gpu::{Gpu, GpuDriver, GpuWatch, Reading, Vendor, gpus};
 pub use libraries::{Encoder, LIBAV_ENCODERS, Libav, is_loadable, libav};
 pub use machine::{Disk, Machine, disk_of};
 pub use sampler::{Look, Sampler};

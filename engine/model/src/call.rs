@@ -23,6 +23,28 @@ pub struct CallInfo {
     /// The only source of chance a stage may use: the same for every attempt of the task.
     #[serde(default)]
     pub seed: u64,
+    /// The GPUs it may use, by the number their driver gives them; the best first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gpus: Vec<u32>,
+    /// The hardware encoders that were tried on this machine, those of its GPUs first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub encoders: Vec<EncoderSeen>,
+}
+
+/// A hardware encoder that was tried with a real frame.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct EncoderSeen {
+    /// Its name in libav: `h264_nvenc`.
+    pub encoder: String,
+    /// The GPU as the encoder names it: a number for NVENC, a render node for VA-API. None where it has no choice.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<String>,
+    /// What the GPU is, in a word: `ada`, `arc`. Empty when it is not known.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub generation: String,
+    /// Why it does not work; none where it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<String>,
 }
 
 /// How far an attempt is. The engine derives percent, speed and remaining time from it.

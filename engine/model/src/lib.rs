@@ -17,7 +17,7 @@ pub mod pipeline;
 pub mod state;
 
 pub use artifact::{ArtifactRef, Digest};
-pub use call::{CallInfo, Progress};
+pub use call::{CallInfo, EncoderSeen, Progress};
 pub use capacity::{Requirements, WorkerCapacity};
 pub use event::{Event, EventKind, Severity};
 pub use ids::{InstanceNo, NodeNo, RunId, ScopeNo, TaskNo, TaskRef, Token, WorkerId};

@@ -1,6 +1,6 @@
 //! Adding up: from tasks and videos to the report. Pure.
 
-use crate::types::{Input, Summary, Task, Video};
+use crate::types::{Attempted, Input, Summary, Task, Video};
 use reelmill_sdk::prelude::*;
 use std::collections::BTreeMap;
 
@@ -92,6 +92,12 @@ pub struct VideoFigures {
     pub kbit_per_second: f64,
     /// Codec of the pictures.
     pub codec: String,
+    /// The encoder that made them; empty where it was not said.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub encoder: String,
+    /// How it went with each encoder that could have made them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub encoders: Vec<Attempted>,
     /// Integrated loudness, in LUFS.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub loudness_lufs: Option<f64>,
@@ -158,6 +164,8 @@ impl VideoFigures {
             bytes,
             kbit_per_second,
             codec: video.codec,
+            encoder: video.encoder,
+            encoders: video.encoders,
             loudness_lufs: video.loudness_lufs,
             true_peak_dbtp: video.true_peak_dbtp,
         }

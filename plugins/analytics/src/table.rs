@@ -1,6 +1,7 @@
 //! The report as text for people: plain lines and columns, no colours.
 
-use crate::figures::{Report, StageFigures};
+use crate::figures::{Report, StageFigures, VideoFigures};
+use crate::types::Attempted;
 use reelmill_sdk::prelude::*;
 use std::fmt::Write as _;
 
@@ -9,6 +10,7 @@ pub fn render(report: &Report) -> String {
     let mut text = String::new();
     heading(&mut text, report);
     videos(&mut text, report);
+    encoders(&mut text, report);
     stages(&mut text, report);
     slowest(&mut text, report);
     if !report.failed.is_empty() {
@@ -56,7 +58,11 @@ fn videos(text: &mut String, report: &Report) {
             format!("{:.1}", video.seconds),
             size(video.bytes),
             format!("{:.0}", video.kbit_per_second),
-            video.codec.clone(),
+            if video.encoder.is_empty() {
+                video.codec.clone()
+            } else {
+                format!("{} by {}", video.codec, video.encoder)
+            },
             or_dash(video.loudness_lufs),
             or_dash(video.true_peak_dbtp),
         ]
@@ -67,6 +73,25 @@ fn videos(text: &mut String, report: &Report) {
         &["video", "size", "fps", "seconds", "bytes", "kbit/s", "codec", "LUFS", "dBTP"],
         rows.collect(),
     );
+}
+
+/// Encoders that did not make a video that they could have made, and why.
+fn encoders(text: &mut String, report: &Report) {
+    let failed = |video: &VideoFigures| -> Vec<String> {
+        let name = &video.name;
+        let others = video.encoders.iter().filter(|one| one.outcome != "used");
+        others
+            .map(|Attempted { encoder, outcome, frame, reason }| match (outcome.as_str(), frame) {
+                ("failed", Some(frame)) => format!("  {name}: {encoder} failed at frame {frame}: {reason}"),
+                ("failed", None) => format!("  {name}: {encoder} could not be opened: {reason}"),
+                _ => format!("  {name}: {encoder} was left out: {reason}"),
+            })
+            .collect()
+    };
+    let lines: Vec<String> = report.videos.iter().flat_map(failed).collect();
+    if !lines.is_empty() {
+        let _ = writeln!(text, "\nEncoders\n{}", lines.join("\n"));
+    }
 }
 
 fn stages(text: &mut String, report: &Report) {

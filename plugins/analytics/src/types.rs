@@ -52,7 +52,7 @@ pub enum Videos {
     /// Many, with nulls for those that were not made.
     Many(Vec<Option<Video>>),
     /// One or none.
-    One(Option<Video>),
+    One(Option<Box<Video>>),
 }
 
 impl Default for Videos {
@@ -66,7 +66,7 @@ impl Videos {
     pub(crate) fn into_list(self) -> Vec<Video> {
         match self {
             Self::Many(list) => list.into_iter().flatten().collect(),
-            Self::One(video) => video.into_iter().collect(),
+            Self::One(video) => video.into_iter().map(|video| *video).collect(),
         }
     }
 }
@@ -90,10 +90,29 @@ pub struct Video {
     pub bytes: u64,
     /// Codec of the pictures.
     pub codec: String,
+    /// The encoder that made the pictures.
+    pub encoder: String,
+    /// How it went with each encoder that could have made them.
+    pub encoders: Vec<Attempted>,
     /// Integrated loudness, in LUFS.
     pub loudness_lufs: Option<f64>,
     /// True peak, in dBTP.
     pub true_peak_dbtp: Option<f64>,
+}
+
+/// How it went with an encoder.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct Attempted {
+    /// Its name in libav.
+    pub encoder: String,
+    /// `used`, `failed` or `left_out`.
+    pub outcome: String,
+    /// The frame at which it failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub frame: Option<u64>,
+    /// Why.
+    pub reason: String,
 }
 
 /// The run in a few figures.

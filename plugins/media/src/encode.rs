@@ -1,77 +1,13 @@
 //! Encoders that take only what they were opened for, and keep the defaults that matter.
 #![expect(unsafe_code, reason = "flags, options and audio layouts of a codec context have no safe door")]
 
+use crate::codec::{Choice, PRESETS, Vendor, VideoCodec, Wish, chain};
 use crate::error::{Error, Result};
-use crate::graph::VideoFormat;
+use crate::fault::{self, Fault};
+use crate::graph::{Graph, Pull, VideoFormat};
+use crate::upload::Uploader;
 use ffmpeg_next::{self as av, ffi, format::Pixel, frame};
 use std::ffi::{CString, c_int};
-
-/// Names of presets, from fast to slow; the same for all codecs here.
-const PRESETS: [&str; 10] = [
-    "ultrafast",
-    "superfast",
-    "veryfast",
-    "faster",
-    "fast",
-    "medium",
-    "slow",
-    "slower",
-    "veryslow",
-    "placebo",
-];
-
-/// The codecs videos are written in.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum VideoCodec {
-    /// H.264 by libx264.
-    H264,
-    /// H.265 by libx265.
-    H265,
-    /// AV1 by SVT-AV1.
-    Av1,
-}
-
-impl VideoCodec {
-    /// libav's name of the encoder.
-    #[must_use]
-    pub const fn encoder(self) -> &'static str {
-        match self {
-            Self::H264 => "libx264",
-            Self::H265 => "libx265",
-            Self::Av1 => "libsvtav1",
-        }
-    }
-
-    /// The constant rate factor that looks like x264's 23.
-    #[must_use]
-    pub const fn default_crf(self) -> f32 {
-        match self {
-            Self::H264 => 23.0,
-            Self::H265 => 26.0,
-            Self::Av1 => 32.0,
-        }
-    }
-
-    /// The encoder's own word for a preset named as x264 names them.
-    fn preset(self, name: &str) -> String {
-        if self != Self::Av1 {
-            return name.to_owned();
-        }
-        let number = match name {
-            "ultrafast" => "12",
-            "superfast" => "11",
-            "veryfast" => "10",
-            "faster" => "9",
-            "fast" => "8",
-            "medium" => "7",
-            "slow" => "5",
-            "slower" => "4",
-            "veryslow" | "placebo" => "3",
-            other => other,
-        };
-        number.to_owned()
-    }
-}
 
 /// How pictures are encoded.
 #[derive(Clone, PartialEq, Debug)]
@@ -111,7 +47,8 @@ impl VideoSettings {
         }
     }
 
-    fn check(&self) -> Result<()> {
+    /// Whether they make sense, whichever encoder takes them.
+    pub fn check(&self) -> Result<()> {
         if self.width < 16 || self.height < 16 || self.width % 2 == 1 || self.height % 2 == 1 {
             let size = format!("{}x{}", self.width, self.height);
             return Err(Error::Setting(format!(
@@ -173,39 +110,92 @@ fn drain(
     }
 }
 
+/// Tells an encoder what was chosen. What only makes it better may be unknown to this libav; what it is told must not be.
+fn set_parameters(context: &mut av::codec::Context, choice: &Choice) -> Result<()> {
+    for parameter in &choice.parameters {
+        match set_option(context, &choice.encoder, parameter.name, &parameter.value) {
+            // A person said it of software; of hardware a table did.
+            Err(Error::Setting(text)) if parameter.needed && choice.vendor() != Vendor::Software => {
+                return Err(Error::encoder(&choice.encoder, text));
+            }
+            Err(error) if parameter.needed => return Err(error),
+            Ok(()) | Err(_) => {}
+        }
+    }
+    Ok(())
+}
+
+/// The format an encoder takes pictures in. Where it is another than that of the renderer, they are converted without loss.
+fn native(vendor: Vendor, ten_bit: bool) -> Pixel {
+    match (vendor, ten_bit) {
+        (Vendor::Software, true) => Pixel::YUV420P10LE,
+        (Vendor::Software | Vendor::Nvenc, false) => Pixel::YUV420P,
+        (_, true) => Pixel::P010LE,
+        (_, false) => Pixel::NV12,
+    }
+}
+
 /// Encodes pictures at a constant frame rate, BT.709 limited range, with closed GOPs.
 pub struct VideoEncoder {
     inner: av::codec::encoder::video::Encoder,
-    name: &'static str,
+    name: String,
     format: VideoFormat,
+    /// Brings pictures into the encoder's own format, and onto its GPU.
+    convert: Option<Graph>,
+    upload: Option<Uploader>,
+    fault: Option<Fault>,
     frames: u64,
+    packets: u64,
 }
 
 impl VideoEncoder {
-    /// Opens the encoder.
+    /// Opens the codec's software encoder.
     pub fn open(settings: &VideoSettings) -> Result<Self> {
+        settings.check()?;
+        let chain = chain(settings, &Wish::Software, false, &[]);
+        let choice =
+            chain.choices.first().ok_or_else(|| Error::Missing { what: "software encoder".into() })?;
+        Self::open_choice(settings, choice)
+    }
+
+    /// Opens one encoder of a chain.
+    pub fn open_choice(settings: &VideoSettings, choice: &Choice) -> Result<Self> {
+        Self::open_for(settings, choice, false)
+    }
+
+    /// Opens an encoder to see whether it works.
+    pub(crate) fn open_for(settings: &VideoSettings, choice: &Choice, probing: bool) -> Result<Self> {
         crate::log::clear();
         settings.check()?;
-        let name = settings.codec.encoder();
-        let codec = av::encoder::find_by_name(name)
+        let fault = fault::of(&choice.encoder);
+        let stand_in = fault.map(|_| stand_in(settings));
+        if let Some(fault) = fault {
+            fault.at_open(&choice.encoder, probing)?;
+        }
+        let (choice, name) = (stand_in.as_ref().unwrap_or(choice), choice.encoder.clone());
+        let codec = av::encoder::find_by_name(&choice.encoder)
             .ok_or_else(|| Error::Missing { what: format!("encoder {name}") })?;
         let mut context = av::codec::Context::new_with_codec(codec);
         want_global_header(&mut context);
-        set_option(&mut context, name, "preset", &settings.codec.preset(&settings.preset))?;
-        set_option(&mut context, name, "crf", &settings.crf.to_string())?;
-        if settings.codec == VideoCodec::H265 {
-            // Its own log goes to stderr past libav's.
-            set_option(&mut context, name, "x265-params", "log-level=error:open-gop=0")?;
+        set_parameters(&mut context, choice)?;
+        let format = settings.format();
+        let pixel = native(choice.vendor(), settings.ten_bit);
+        let size = (settings.width, settings.height);
+        let upload = (choice.vendor() == Vendor::Vaapi)
+            .then(|| Uploader::open(&name, choice.device.as_deref(), size, pixel.into()))
+            .transpose()?;
+        if let Some(upload) = &upload {
+            upload.attach(&mut context);
         }
+        let convert = (pixel != format.pixel).then(|| conversion(&format, pixel)).transpose()?;
         // SAFETY: the context is owned and not open yet; `thread_count` is a plain field to be set before.
         unsafe {
             (*context.as_mut_ptr()).thread_count = c_int::try_from(settings.threads).unwrap_or(0);
         }
-        let format = settings.format();
-        let mut video = context.encoder().video().map_err(|e| Error::encoder(name, e))?;
+        let mut video = context.encoder().video().map_err(|e| Error::encoder(&name, e))?;
         video.set_width(format.width);
         video.set_height(format.height);
-        video.set_format(format.pixel);
+        video.set_format(if upload.is_some() { Pixel::VAAPI } else { pixel });
         video.set_time_base(format.time_base);
         video.set_frame_rate(Some(format.time_base.invert()));
         video.set_aspect_ratio(format.sar);
@@ -214,14 +204,20 @@ impl VideoEncoder {
         video.set_color_range(av::color::Range::MPEG);
         video.set_color_primaries(av::color::Primaries::BT709);
         video.set_color_transfer_characteristic(av::color::TransferCharacteristic::BT709);
-        let inner = video.open_as(codec).map_err(|e| Error::encoder(name, e))?;
-        Ok(Self { inner, name, format, frames: 0 })
+        let inner = video.open_as(codec).map_err(|e| Error::encoder(&name, e))?;
+        Ok(Self { inner, name, format, convert, upload, fault, frames: 0, packets: 0 })
     }
 
     /// What a frame has to be.
     #[must_use]
     pub fn format(&self) -> &VideoFormat {
         &self.format
+    }
+
+    /// Its name in libav.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// Frames taken so far.
@@ -245,19 +241,66 @@ impl VideoEncoder {
         {
             let got = format!("{}x{} {:?}", frame.width(), frame.height(), frame.format());
             let wanted = format!("{}x{} {:?}", self.format.width, self.format.height, self.format.pixel);
-            return Err(Error::mismatch(self.name, wanted, got));
+            return Err(Error::mismatch(&self.name, wanted, got));
         }
         crate::frames::prepare_for_encoder(frame);
         frame.set_pts(Some(i64::try_from(self.frames).unwrap_or(i64::MAX)));
+        let number = self.frames;
         self.frames += 1;
-        self.inner.send_frame(frame).map_err(|e| Error::encoder(self.name, e))?;
-        drain(&mut self.inner, self.name, take)
+        self.send(frame, number).and_then(|()| self.drain(take)).map_err(|error| error.at_frame(number))
     }
 
-    /// Hands out what the encoder still holds.
+    fn send(&mut self, frame: &frame::Video, number: u64) -> Result<()> {
+        if let Some(fault) = self.fault {
+            fault.at_frame(&self.name, number)?;
+        }
+        let converted = self.convert.as_mut().map(|graph| convert(graph, frame)).transpose()?;
+        let frame = converted.as_ref().unwrap_or(frame);
+        let uploaded = self.upload.as_ref().map(|upload| upload.upload(frame)).transpose()?;
+        let frame = uploaded.as_ref().unwrap_or(frame);
+        self.inner.send_frame(frame).map_err(|e| Error::encoder(&self.name, e))
+    }
+
+    fn drain(&mut self, mut take: impl FnMut(av::Packet) -> Result<()>) -> Result<()> {
+        let packets = &mut self.packets;
+        drain(&mut self.inner, &self.name, |packet| {
+            *packets += 1;
+            take(packet)
+        })
+    }
+
+    /// Hands out what the encoder still holds. A packet for every frame, or it is the encoder's fault: devices that are lost
+    /// have been seen to end as if all was well.
     pub fn finish(&mut self, take: impl FnMut(av::Packet) -> Result<()>) -> Result<()> {
-        self.inner.send_eof().map_err(|e| Error::encoder(self.name, e))?;
-        drain(&mut self.inner, self.name, take)
+        let last = self.frames;
+        let sent = self.inner.send_eof().map_err(|e| Error::encoder(&self.name, e));
+        sent.and_then(|()| self.drain(take)).map_err(|error| error.at_frame(last))?;
+        if self.packets != self.frames {
+            let reason = format!("it gave {} packets for {} frames", self.packets, self.frames);
+            return Err(Error::encoder_at(&self.name, Some(last), reason));
+        }
+        Ok(())
+    }
+}
+
+/// Who takes the place of an encoder that is made to fail.
+fn stand_in(settings: &VideoSettings) -> Choice {
+    let settings = VideoSettings { codec: VideoCodec::H264, crf: 23.0, ..settings.clone() };
+    let mut chain = chain(&settings, &Wish::Named(fault::STAND_IN.into()), false, &[]);
+    chain.choices.remove(0)
+}
+
+fn conversion(format: &VideoFormat, pixel: Pixel) -> Result<Graph> {
+    let name = pixel.descriptor().map_or("nv12", |descriptor| descriptor.name());
+    Graph::video(&format!("[in0]setsar=1,format={name}[out]"), std::slice::from_ref(format))
+}
+
+fn convert(graph: &mut Graph, frame: &frame::Video) -> Result<frame::Video> {
+    graph.send_video(0, crate::frames::share(frame))?;
+    let mut converted = frame::Video::empty();
+    match graph.pull(&mut converted)? {
+        Pull::Frame => Ok(converted),
+        _ => Err(Error::mismatch("the encoder", "a frame for a frame", "none")),
     }
 }
 
@@ -342,7 +385,8 @@ impl AudioEncoder {
 
 #[cfg(test)]
 mod tests {
-    use super::{VideoCodec, VideoEncoder, VideoSettings};
+    use super::{VideoEncoder, VideoSettings};
+    use crate::codec::VideoCodec;
     use ffmpeg_next::ffi;
 
     #[test]

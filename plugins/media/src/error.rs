@@ -1,5 +1,6 @@
 //! What can go wrong with media, in words for the person who gave the file.
 
+use crate::codec::Tried;
 use std::path::{Path, PathBuf};
 
 /// The result of this crate.
@@ -44,14 +45,22 @@ pub enum Error {
         log: Vec<String>,
     },
     /// An encoder could not be opened or failed.
-    #[error("encoder {encoder}: {reason}{}", tail(log))]
+    #[error("encoder {encoder}{}: {reason}{}", place(*frame), tail(log))]
     Encoder {
         /// Its name in libav.
         encoder: String,
+        /// The frame it was given when it failed; nothing where it could not be opened.
+        frame: Option<u64>,
         /// Why, in a few words.
         reason: String,
         /// What libav logged meanwhile.
         log: Vec<String>,
+    },
+    /// Every encoder of a chain failed.
+    #[error("no encoder could make the video: {}", sentences(tried))]
+    Encoders {
+        /// How it went with each.
+        tried: Vec<Tried>,
     },
     /// libav on this machine has no such part.
     #[error("libav on this machine has no {what}; install Debian's libavcodec-extra or choose another")]
@@ -91,6 +100,17 @@ fn tail(log: &[String]) -> String {
     if log.is_empty() { String::new() } else { format!(" ({})", log.join("; ")) }
 }
 
+fn place(frame: Option<u64>) -> String {
+    frame.map_or_else(String::new, |frame| format!(" at frame {frame}"))
+}
+
+fn sentences(tried: &[Tried]) -> String {
+    if tried.is_empty() {
+        return "none of those that were asked for makes this codec".to_owned();
+    }
+    tried.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}
+
 impl Error {
     /// Whom it concerns.
     #[must_use]
@@ -98,10 +118,20 @@ impl Error {
         match self {
             Self::Input { .. } | Self::Setting(_) => ErrorKind::Input,
             Self::Output { .. } => ErrorKind::Resource,
-            Self::Missing { .. } => ErrorKind::Setup,
+            Self::Missing { .. } | Self::Encoders { .. } => ErrorKind::Setup,
             Self::Graph { .. } | Self::Encoder { .. } | Self::Mismatch { .. } => ErrorKind::Internal,
             Self::Cancelled => ErrorKind::Cancelled,
         }
+    }
+}
+
+impl Error {
+    /// The same, of an encoder that had been given so many frames.
+    pub(crate) fn at_frame(mut self, number: u64) -> Self {
+        if let Self::Encoder { frame, .. } = &mut self {
+            frame.get_or_insert(number);
+        }
+        self
     }
 }
 
@@ -120,7 +150,11 @@ impl Error {
     }
 
     pub(crate) fn encoder(name: &str, reason: impl ToString) -> Self {
-        Self::Encoder { encoder: name.to_owned(), reason: reason.to_string(), log: crate::log::take() }
+        Self::encoder_at(name, None, reason)
+    }
+
+    pub(crate) fn encoder_at(name: &str, frame: Option<u64>, reason: impl ToString) -> Self {
+        Self::Encoder { encoder: name.to_owned(), frame, reason: reason.to_string(), log: crate::log::take() }
     }
 
     pub(crate) fn mismatch(place: &str, wanted: impl ToString, got: impl ToString) -> Self {

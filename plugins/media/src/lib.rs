@@ -7,13 +7,16 @@
 //!
 //! Architecture invariant: no process is started here, and nothing opens a network connection.
 
+mod codec;
 mod compare;
 mod control;
 mod encode;
 mod error;
+mod fault;
 mod fonts;
 mod frames;
 mod graph;
+mod join;
 mod limiter;
 mod log;
 mod loudness;
@@ -23,17 +26,24 @@ mod probe;
 mod reader;
 mod stereo;
 mod synth;
+mod tryout;
+mod upload;
 mod version;
 
+pub use codec::{
+    Chain, Choice, Generation, LeftOut, Outcome, Parameter, Probed, Tried, Vendor, VideoCodec, Wish, chain,
+    hardware_encoders, walk,
+};
 pub use compare::{Ssim, ssim};
 pub use control::{Control, Progress, Unwatched};
-pub use encode::{AudioEncoder, AudioSettings, VideoCodec, VideoEncoder, VideoSettings};
+pub use encode::{AudioEncoder, AudioSettings, VideoEncoder, VideoSettings};
 pub use error::{Error, ErrorKind, Result};
 pub use fonts::{Font, font_families, font_of_family, font_of_file, font_with, usual_font};
 pub use frames::{
     Plane, audio_frame, copy_samples, gray_mean, interleaved, plane, planes_mut, prepare_for_encoder, share,
 };
 pub use graph::{AudioFormat, Graph, Pull, VideoFormat, escape};
+pub use join::{Part, join};
 pub use limiter::Limiter;
 pub use loudness::{Loudness, Meter, Target, normalise};
 pub use mux::Muxer;
@@ -42,6 +52,7 @@ pub use probe::{AudioInfo, ColourInfo, MediaInfo, Rotation, VideoInfo, probe};
 pub use reader::{AudioReader, VideoReader};
 pub use stereo::StereoReader;
 pub use synth::{save_picture, synth};
+pub use tryout::try_encoder;
 pub use version::{tools, video_encoders};
 
 /// libav's frame and pixel format types, so that callers need not name the crate below.

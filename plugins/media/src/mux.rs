@@ -36,6 +36,44 @@ impl Muxer {
         self.add(encoder.context(), None)
     }
 
+    /// Adds a stream whose packets come from another file, with their unit of time and an ISO 639-2 language.
+    pub(crate) fn add_copy(
+        &mut self,
+        parameters: &av::codec::Parameters,
+        time_base: av::Rational,
+        language: Option<&str>,
+    ) -> Result<usize> {
+        let output = self.output.as_mut().ok_or_else(|| Error::output(&self.path, "it is closed"))?;
+        let h265 = parameters.id() == av::codec::Id::HEVC;
+        let video = parameters.medium() == av::media::Type::Video;
+        // SAFETY: the context is open and borrowed mutably; the new stream belongs to it, and its parameters become a copy
+        // of those given. A tag belongs to the container it came from: the muxer chooses, but for the one that all players
+        // know.
+        let index = unsafe {
+            let stream = ffi::avformat_new_stream(output.as_mut_ptr(), std::ptr::null());
+            if stream.is_null() || ffi::avcodec_parameters_copy((*stream).codecpar, parameters.as_ptr()) < 0 {
+                return Err(Error::output(&self.path, "no memory for a stream"));
+            }
+            (*(*stream).codecpar).codec_tag = if h265 { u32::from_le_bytes(*b"hvc1") } else { 0 };
+            (*stream).index
+        };
+        let index = usize::try_from(index).unwrap_or(0);
+        if let Some(mut stream) = output.stream_mut(index) {
+            stream.set_time_base(time_base);
+            if video {
+                stream.set_avg_frame_rate(time_base.invert());
+                stream.set_rate(time_base.invert());
+            }
+            if let Some(language) = language {
+                let mut metadata = av::Dictionary::new();
+                metadata.set("language", language);
+                stream.set_metadata(metadata);
+            }
+        }
+        self.streams.push((time_base, None));
+        Ok(self.streams.len() - 1)
+    }
+
     fn add(&mut self, context: &av::codec::Context, tag: Option<u32>) -> Result<usize> {
         let output = self.output.as_mut().ok_or_else(|| Error::output(&self.path, "it is closed"))?;
         let time_base = context.time_base();

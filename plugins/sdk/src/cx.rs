@@ -1,6 +1,6 @@
 //! What a stage can ask of, and say to, the world around it while it runs.
 
-use crate::{CallInfo, Progress, Severity, StageError};
+use crate::{CallInfo, EncoderSeen, Progress, Severity, StageError};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
@@ -113,6 +113,18 @@ impl<'a> Cx<'a> {
     #[must_use]
     pub fn task(&self) -> &str {
         &self.call.task
+    }
+
+    /// The GPUs that this attempt may use, by the number their driver gives them.
+    #[must_use]
+    pub fn gpus(&self) -> &[u32] {
+        &self.call.gpus
+    }
+
+    /// The hardware encoders that were tried on this machine, those that failed too.
+    #[must_use]
+    pub fn encoders(&self) -> &[EncoderSeen] {
+        &self.call.encoders
     }
 
     /// Which attempt this is, from 1.

@@ -65,7 +65,7 @@ pub use cx::Cx;
 pub use error::{Context, StageError};
 pub use reelmill_model as model;
 pub use reelmill_model::manifest::Example;
-pub use reelmill_model::{CallInfo, Effects, FailureClass, Needs, Progress, Reuse, Severity};
+pub use reelmill_model::{CallInfo, Effects, EncoderSeen, FailureClass, Needs, Progress, Reuse, Severity};
 pub use reelmill_plugin_abi as abi;
 pub use schemars;
 pub use serde;

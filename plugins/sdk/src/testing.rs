@@ -52,6 +52,7 @@ impl Bench {
             attempt: 1,
             idempotency_token: "test-token".into(),
             seed: 7,
+            ..CallInfo::default()
         };
         Self {
             call,

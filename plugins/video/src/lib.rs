@@ -7,6 +7,7 @@
 //! words), `render` (all of them into a file), and `stages` (the doors for pipelines).
 
 mod captions;
+mod chunks;
 mod crop;
 mod dice;
 mod finish;
@@ -17,6 +18,7 @@ mod motion;
 mod overlay;
 mod plan;
 mod render;
+mod scan;
 mod sequence;
 mod shot;
 mod stages;
@@ -28,8 +30,10 @@ mod transition;
 pub use captions::{Captions, Cue};
 pub use overlay::{Corner, Logo, ProgressBar, Title, TitlePlace, TitleStyle};
 pub use plan::{Canvas, Plan};
-pub use render::{Output, Rendered, render};
-pub use stages::{Clip as ClipStage, Compose, Encode, Subtitles, Thumbnail};
+pub use render::{Output, Rendered, render, render_by, render_part, render_sound};
+pub use stages::{
+    Clip as ClipStage, Compose, Encode, EncodeChunk, Join, Probe, SoundStage, Split, Subtitles, Thumbnail,
+};
 pub use style::{CaptionStyle, Corners, Delivery, Karaoke, Place, Platform, Position, Safe};
 pub use timeline::{
     Clip, Fit, Focus, Loudness, Media, Motion, Music, Shot, Sound, Timeline, VERSION, WhenShort, Word,
@@ -41,5 +45,5 @@ reelmill_sdk::export_plugin! {
     version: env!("CARGO_PKG_VERSION"),
     license: "MIT OR Apache-2.0",
     description: "Scenes, compositions and finished videos, rendered in one pass by libav",
-    stages: [ClipStage, Compose, Encode, Subtitles, Thumbnail],
+    stages: [ClipStage, Compose, Encode, EncodeChunk, Join, Probe, SoundStage, Split, Subtitles, Thumbnail],
 }

@@ -22,6 +22,12 @@ impl Canvas {
         self.width.min(self.height)
     }
 
+    /// How long so many frames are.
+    #[must_use]
+    pub fn ms_of(self, frames: u64) -> u64 {
+        (frames * 1_000 + u64::from(self.fps) / 2) / u64::from(self.fps)
+    }
+
     /// The frame that starts nearest to a time.
     #[must_use]
     pub fn frame_at(self, ms: u64) -> u64 {

@@ -9,9 +9,10 @@ use crate::sequence::Sequence;
 use crate::style::CaptionStyle;
 use crate::timeline::Timeline;
 use reelmill_media::{
-    AudioEncoder, AudioSettings, Control, Error, Loudness, Muxer, PcmReader, Progress, RATE, Result, Target,
-    VideoCodec, VideoEncoder, VideoFrame, VideoSettings, normalise,
+    AudioEncoder, AudioSettings, Chain, Control, Error, Loudness, Muxer, PcmReader, Progress, RATE, Result,
+    Target, Tried, VideoCodec, VideoEncoder, VideoFrame, VideoSettings, Wish, chain, normalise, walk,
 };
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
@@ -53,11 +54,15 @@ pub struct Rendered {
     pub bytes: u64,
     /// Its sound before encoding; nothing when it has none.
     pub loudness: Option<Loudness>,
+    /// How it went with each encoder; the last one made the pictures.
+    pub tried: Vec<Tried>,
 }
 
 impl Output {
+    /// What the encoder of the pictures is told.
+    #[must_use]
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count of frames")]
-    fn video(&self) -> VideoSettings {
+    pub fn video(&self) -> VideoSettings {
         VideoSettings {
             codec: self.codec,
             width: self.canvas.width,
@@ -72,7 +77,7 @@ impl Output {
     }
 }
 
-/// Renders a timeline to `to`; helper files go to `scratch` and are removed.
+/// Renders a timeline to `to` in software; helper files go to `scratch` and are removed.
 pub fn render(
     timeline: &Timeline,
     output: &Output,
@@ -80,34 +85,126 @@ pub fn render(
     scratch: &Path,
     control: &dyn Control,
 ) -> Result<Rendered> {
+    let software = chain(&output.video(), &Wish::Software, true, &[]);
+    render_by(&software, timeline, output, to, scratch, control, |_| {})
+}
+
+/// Renders a timeline with the first encoder of a chain that makes it to the end. `failed` hears of each that does not;
+/// the pictures then begin again with the next one, and nothing of the broken file stays.
+pub fn render_by(
+    chain: &Chain,
+    timeline: &Timeline,
+    output: &Output,
+    to: &Path,
+    scratch: &Path,
+    control: &dyn Control,
+    failed: impl FnMut(&Tried),
+) -> Result<Rendered> {
     let canvas = output.canvas;
-    let plan = Plan::new(timeline, canvas).map_err(Error::Setting)?;
+    let settings = output.video();
     // Everything that can be refused is, before the first frame is made.
+    settings.check()?;
+    let plan = Plan::new(timeline, canvas).map_err(Error::Setting)?;
     let captions = Captions::set(timeline, &plan, canvas, scratch)?;
-    let encoder = VideoEncoder::open(&output.video())?;
     let sound = Soundtrack::make(timeline, &plan, canvas, scratch, control)?;
+    let soft = captions.as_ref().filter(|_| timeline.captions.as_ref().is_some_and(CaptionStyle::soft));
     let lettering = Lettering::write(timeline, captions.as_ref(), canvas, scratch)?;
     let finish = Finish::new(&timeline.logos, lettering, output.ten_bit, canvas)?;
+    let (bytes, tried) = walk(chain, &settings, failed, |encoder| {
+        let encoding = Encoding::new(encoder, sound.as_ref(), soft, output, to)?;
+        pass(&plan, 0..plan.frames, &finish, encoding, control)
+    })?;
+    Ok(Rendered {
+        frames: plan.frames,
+        duration_ms: canvas.ms_of(plan.frames),
+        bytes,
+        loudness: sound.as_ref().map(|s| s.loudness),
+        tried,
+    })
+}
+
+/// Renders some frames of a timeline, pictures only: a part that is joined with the others.
+pub fn render_part(
+    chain: &Chain,
+    timeline: &Timeline,
+    output: &Output,
+    frames: Range<u64>,
+    to: &Path,
+    scratch: &Path,
+    control: &dyn Control,
+) -> Result<(u64, Vec<Tried>)> {
+    let canvas = output.canvas;
+    let settings = output.video();
+    settings.check()?;
+    let plan = Plan::new(timeline, canvas).map_err(Error::Setting)?;
+    if frames.is_empty() || frames.end > plan.frames {
+        let asked = format!("{} to {}", frames.start, frames.end);
+        return Err(Error::Setting(format!("there are no frames {asked}: the video has {}", plan.frames)));
+    }
+    let captions = Captions::set(timeline, &plan, canvas, scratch)?;
+    let lettering = Lettering::write(timeline, captions.as_ref(), canvas, scratch)?;
+    let finish = Finish::new(&timeline.logos, lettering, output.ten_bit, canvas)?;
+    walk(
+        chain,
+        &settings,
+        |_| {},
+        |encoder| {
+            let encoding = Encoding::new(encoder, None, None, output, to)?;
+            pass(&plan, frames.clone(), &finish, encoding, control)
+        },
+    )
+}
+
+/// Writes the sound of a timeline, and soft captions: everything but pictures, for the parts to be joined with. Nothing when
+/// there is neither.
+pub fn render_sound(
+    timeline: &Timeline,
+    output: &Output,
+    to: &Path,
+    scratch: &Path,
+    control: &dyn Control,
+) -> Result<Option<Option<Loudness>>> {
+    let canvas = output.canvas;
+    let plan = Plan::new(timeline, canvas).map_err(Error::Setting)?;
+    let captions = Captions::set(timeline, &plan, canvas, scratch)?;
+    let soft = captions.as_ref().filter(|_| timeline.captions.as_ref().is_some_and(CaptionStyle::soft));
+    let sound = Soundtrack::make(timeline, &plan, canvas, scratch, control)?;
+    if sound.is_none() && soft.is_none() {
+        return Ok(None);
+    }
+    let mut muxer = Muxer::create(to)?;
+    let mut tracks = Tracks::new(&mut muxer, sound.as_ref(), soft, output)?;
+    // Second by second, so that both are beside each other in the file.
+    for second in 1..=plan.frames.div_ceil(u64::from(canvas.fps)) {
+        control.check()?;
+        tracks.until(&mut muxer, second * u64::from(RATE), second * 1_000)?;
+    }
+    tracks.finish(&mut muxer)?;
+    muxer.finish()?;
+    Ok(Some(sound.map(|sound| sound.loudness)))
+}
+
+/// Frames through one encoder; the answer is the file's length.
+fn pass(
+    plan: &Plan,
+    frames: Range<u64>,
+    finish: &Finish,
+    encoding: Encoding,
+    control: &dyn Control,
+) -> Result<u64> {
     let (sender, receiver) = sync_channel(QUEUE);
+    let total = frames.end - frames.start;
     std::thread::scope(|scope| {
         let producer = std::thread::Builder::new().name("frames".into());
-        let (plan, finish) = (&plan, &finish);
         producer
             .spawn_scoped(scope, move || {
-                if let Err(error) = produce(plan, finish, &sender) {
+                if let Err(error) = produce(plan, frames, finish, &sender) {
                     // When nobody listens any more, the work was stopped and the error is no news.
                     let _ = sender.send(Err(error));
                 }
             })
             .map_err(|e| Error::Setting(format!("no thread for the frames: {e}")))?;
-        let soft = captions.as_ref().filter(|_| timeline.captions.as_ref().is_some_and(CaptionStyle::soft));
-        let pass = Encoding::new(encoder, sound.as_ref(), soft, output, to)?;
-        pass.run(receiver, plan.frames, control).map(|bytes| Rendered {
-            frames: plan.frames,
-            duration_ms: (plan.frames * 1_000 + u64::from(canvas.fps) / 2) / u64::from(canvas.fps),
-            bytes,
-            loudness: sound.as_ref().map(|s| s.loudness),
-        })
+        encoding.run(receiver, total, control)
     })
 }
 
@@ -154,13 +251,18 @@ impl Soundtrack {
 }
 
 /// Makes all frames in order; stops when nobody takes them any more.
-fn produce(plan: &Plan, finish: &Finish, sender: &SyncSender<Result<VideoFrame>>) -> Result<()> {
+fn produce(
+    plan: &Plan,
+    frames: Range<u64>,
+    finish: &Finish,
+    sender: &SyncSender<Result<VideoFrame>>,
+) -> Result<()> {
     let mut sequence = Sequence::new(plan, finish.canvas);
+    sequence.skip(frames.start)?;
     let mut graph = finish.graph()?;
-    let mut number = 0;
-    while let Some(mut frame) = sequence.next_frame()? {
-        frame.set_pts(Some(number));
-        number += 1;
+    for number in frames {
+        let Some(mut frame) = sequence.next_frame()? else { break };
+        frame.set_pts(i64::try_from(number).ok());
         if let Some(graph) = graph.as_mut() {
             frame = finished(graph, frame)?;
         }
@@ -176,22 +278,8 @@ struct Encoding {
     muxer: Muxer,
     video: VideoEncoder,
     video_stream: usize,
-    sound: Option<Sounding>,
-    text: Option<Track>,
+    tracks: Tracks,
     fps: u64,
-}
-
-struct Sounding {
-    reader: PcmReader,
-    encoder: AudioEncoder,
-    stream: usize,
-}
-
-/// The captions as a track of the file.
-struct Track {
-    texts: std::vec::IntoIter<Soft>,
-    next: Option<Soft>,
-    stream: usize,
 }
 
 impl Encoding {
@@ -204,24 +292,8 @@ impl Encoding {
     ) -> Result<Self> {
         let mut muxer = Muxer::create(to)?;
         let video_stream = muxer.add_video(&video)?;
-        let sound = match sound {
-            Some(track) => {
-                let encoder = AudioEncoder::open(AudioSettings { bit_rate: output.audio_bit_rate })?;
-                let stream = muxer.add_audio(&encoder)?;
-                Some(Sounding { reader: PcmReader::open(&track.file.0)?, encoder, stream })
-            }
-            None => None,
-        };
-        let text = match soft {
-            Some(captions) => {
-                let Canvas { width, height, .. } = output.canvas;
-                let stream = muxer.add_text(captions.language(), width, height)?;
-                let mut texts = captions.soft().into_iter();
-                Some(Track { next: texts.next(), texts, stream })
-            }
-            None => None,
-        };
-        Ok(Self { muxer, video, video_stream, sound, text, fps: u64::from(output.canvas.fps) })
+        let tracks = Tracks::new(&mut muxer, sound, soft, output)?;
+        Ok(Self { muxer, video, video_stream, tracks, fps: u64::from(output.canvas.fps) })
     }
 
     fn run(
@@ -240,8 +312,7 @@ impl Encoding {
             };
             self.video.encode(&mut frame, |p| self.muxer.write(self.video_stream, p))?;
             let done = self.video.frames();
-            self.sound_until(done * u64::from(RATE) / self.fps)?;
-            self.text_until(done * 1_000 / self.fps)?;
+            self.tracks.until(&mut self.muxer, done * u64::from(RATE) / self.fps, done * 1_000 / self.fps)?;
             let rate = done as f64 / started.elapsed().as_secs_f64().max(1e-3);
             control.progress(&Progress { done, total, unit: "frames", phase: "encode", rate });
         }
@@ -251,25 +322,70 @@ impl Encoding {
             return Err(Error::Mismatch { place: "the file".into(), wanted: format!("{total} frames"), got });
         }
         self.video.finish(|p| self.muxer.write(self.video_stream, p))?;
-        self.sound_until(u64::MAX)?;
-        if let Some(Sounding { encoder, stream, .. }) = self.sound.as_mut() {
-            encoder.finish(|p| self.muxer.write(*stream, p))?;
-        }
+        self.tracks.finish(&mut self.muxer)?;
         self.muxer.finish()
     }
+}
 
-    /// Writes the captions that begin before a time.
-    fn text_until(&mut self, ms: u64) -> Result<()> {
+/// What goes beside the pictures.
+struct Tracks {
+    sound: Option<Sounding>,
+    text: Option<Track>,
+}
+
+struct Sounding {
+    reader: PcmReader,
+    encoder: AudioEncoder,
+    stream: usize,
+}
+
+/// The captions as a track of the file.
+struct Track {
+    texts: std::vec::IntoIter<Soft>,
+    next: Option<Soft>,
+    stream: usize,
+}
+
+impl Tracks {
+    fn new(
+        muxer: &mut Muxer,
+        sound: Option<&Soundtrack>,
+        soft: Option<&Captions>,
+        output: &Output,
+    ) -> Result<Self> {
+        let sound = match sound {
+            Some(track) => {
+                let encoder = AudioEncoder::open(AudioSettings { bit_rate: output.audio_bit_rate })?;
+                let stream = muxer.add_audio(&encoder)?;
+                Some(Sounding { reader: PcmReader::open(&track.file.0)?, encoder, stream })
+            }
+            None => None,
+        };
+        let text = match soft {
+            Some(captions) => {
+                let Canvas { width, height, .. } = output.canvas;
+                let stream = muxer.add_text(captions.language(), width, height)?;
+                let mut texts = captions.soft().into_iter();
+                Some(Track { next: texts.next(), texts, stream })
+            }
+            None => None,
+        };
+        Ok(Self { sound, text })
+    }
+
+    /// Writes sound up to a sample's number, and captions that begin before a time, so that all streams stay side by side
+    /// in the file.
+    fn until(&mut self, muxer: &mut Muxer, sample: u64, ms: u64) -> Result<()> {
+        self.sound_until(muxer, sample)?;
         let Some(track) = self.text.as_mut() else { return Ok(()) };
         while let Some(soft) = track.next.take_if(|soft| soft.start_ms < ms) {
-            self.muxer.write_text(track.stream, soft.start_ms, soft.end_ms, &soft.text)?;
+            muxer.write_text(track.stream, soft.start_ms, soft.end_ms, &soft.text)?;
             track.next = track.texts.next();
         }
         Ok(())
     }
 
-    /// Encodes sound up to a sample's number, so that both streams stay side by side in the file.
-    fn sound_until(&mut self, sample: u64) -> Result<()> {
+    fn sound_until(&mut self, muxer: &mut Muxer, sample: u64) -> Result<()> {
         let Some(Sounding { reader, encoder, stream }) = self.sound.as_mut() else { return Ok(()) };
         let mut block = Vec::new();
         while u64::try_from(encoder.samples()).unwrap_or(u64::MAX) < sample {
@@ -277,7 +393,16 @@ impl Encoding {
             if block.is_empty() {
                 return Ok(());
             }
-            encoder.encode(&block, |p| self.muxer.write(*stream, p))?;
+            encoder.encode(&block, |p| muxer.write(*stream, p))?;
+        }
+        Ok(())
+    }
+
+    /// Writes what is left of the sound.
+    fn finish(&mut self, muxer: &mut Muxer) -> Result<()> {
+        self.sound_until(muxer, u64::MAX)?;
+        if let Some(Sounding { encoder, stream, .. }) = self.sound.as_mut() {
+            encoder.finish(|p| muxer.write(*stream, p))?;
         }
         Ok(())
     }

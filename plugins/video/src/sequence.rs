@@ -33,6 +33,33 @@ impl Sequence {
         Self { shots: plan.shots.clone().into_iter(), canvas, current: None, leaving: None }
     }
 
+    /// Goes on as if so many frames had been taken; only before the first one, and not into a transition, whose frames need
+    /// the shot before.
+    pub fn skip(&mut self, mut frames: u64) -> Result<()> {
+        while let Some(planned) = self.shots.as_slice().first().cloned() {
+            let length = planned.frames.end - planned.frames.start;
+            if frames < length {
+                if frames < planned.transition {
+                    return Err(Error::Setting("a part cannot begin within a transition".into()));
+                }
+                if frames == 0 {
+                    return Ok(());
+                }
+            }
+            self.shots.next();
+            if frames < length {
+                self.enter(&planned)?;
+                if let Some(open) = self.current.as_mut() {
+                    open.reader.skip(frames);
+                    open.left -= frames;
+                }
+                return Ok(());
+            }
+            frames -= length;
+        }
+        Ok(())
+    }
+
     /// The next frame; `None` after the last one.
     pub fn next_frame(&mut self) -> Result<Option<VideoFrame>> {
         if self.current.as_ref().is_none_or(|open| open.left == 0) {

@@ -13,6 +13,8 @@ use std::path::{Path, PathBuf};
 
 /// Decoder threads; more of them only cost memory, as encoding takes longer than decoding.
 const DECODER_THREADS: usize = 2;
+/// Seconds before the end of a clip within which nothing is leapt over.
+const LEAP_ROOM_S: u64 = 2;
 
 /// An open shot.
 pub enum ShotReader {
@@ -42,6 +44,14 @@ impl ShotReader {
         Ok(Self::Clip(Box::new(ClipReader::new(path, shot, video, canvas, focus))))
     }
 
+    /// Goes on as if so many frames had been read; only before the first.
+    pub fn skip(&mut self, frames: u64) {
+        match self {
+            Self::Clip(clip) => clip.skipped = frames,
+            Self::Still(still) => still.skip(frames),
+        }
+    }
+
     /// The next frame; a shot never ends by itself.
     pub fn next_frame(&mut self) -> Result<VideoFrame> {
         match self {
@@ -62,6 +72,8 @@ pub struct ClipReader {
     background: String,
     speed: f64,
     hold: bool,
+    /// Frames that are passed over before the first.
+    skipped: u64,
     pass: Option<Pass>,
 }
 
@@ -92,8 +104,21 @@ impl ClipReader {
             background: shot.background.clone(),
             speed: shot.speed,
             hold: shot.when_short == WhenShort::Freeze,
+            skipped: 0,
             pass: None,
         }
+    }
+
+    /// Whole seconds of the clip that need not be decoded, as their frames are passed over anyway. Counted in whole seconds,
+    /// because every unit of time that divides one keeps each frame at its place then. Near its end a clip may be shorter
+    /// than it says, and one of another speed has other units: these are read from the start.
+    fn leap_s(&self) -> u64 {
+        if (self.speed - 1.0).abs() > f64::EPSILON {
+            return 0;
+        }
+        let seconds = self.skipped / u64::from(self.canvas.fps.max(1));
+        let within = self.in_ms + (seconds + LEAP_ROOM_S) * 1_000 < self.info.duration_ms;
+        if within { seconds } else { 0 }
     }
 
     fn next_frame(&mut self) -> Result<VideoFrame> {
@@ -103,6 +128,10 @@ impl ClipReader {
             }
             let Some(pass) = self.pass.as_mut() else { continue };
             if let Some(frame) = pass.next_frame()? {
+                if self.skipped > 0 {
+                    self.skipped -= 1;
+                    continue;
+                }
                 return Ok(frame);
             }
             if pass.frames == 0 && self.hold {
@@ -115,11 +144,18 @@ impl ClipReader {
         }
     }
 
-    fn begin(&self) -> Result<Pass> {
-        let mut reader = VideoReader::open(&self.path, self.in_ms, DECODER_THREADS)?;
+    fn begin(&mut self) -> Result<Pass> {
+        let mut leap_s = self.leap_s();
+        let mut reader = VideoReader::open(&self.path, self.in_ms + leap_s * 1_000, DECODER_THREADS)?;
         let time_base = reader.time_base();
+        if time_base.numerator() != 1 && leap_s > 0 {
+            leap_s = 0;
+            reader = VideoReader::open(&self.path, self.in_ms, DECODER_THREADS)?;
+        }
+        self.skipped -= leap_s * u64::from(self.canvas.fps);
         let ticks = i128::from(self.in_ms) * i128::from(time_base.denominator())
             / (1_000 * i128::from(time_base.numerator().max(1)));
+        let ticks = ticks + i128::from(leap_s) * i128::from(time_base.denominator());
         let from = i64::try_from(ticks).unwrap_or(i64::MAX);
         let waiting = skip_to(&mut reader, from)?;
         let first = waiting.front().ok_or_else(|| {

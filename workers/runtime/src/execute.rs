@@ -3,6 +3,7 @@
 
 use crate::backend::Job;
 use crate::files::{self, Inputs};
+use crate::gpus::{GpuLease, Gpus};
 use crate::held::Stop;
 use crate::lanes::Lanes;
 use crate::learning::Learning;
@@ -54,6 +55,8 @@ pub struct Executor {
     pub secrets: Secrets,
     /// What may run at once.
     pub slots: Slots,
+    /// The GPUs.
+    pub gpus: Gpus,
     /// Where other workers are seen.
     pub fleet: Arc<dyn Fleet>,
     /// Lanes it serves beside those of its queues, and those that rest.
@@ -267,6 +270,10 @@ impl Executor {
             occupied = self.slots.occupy(share) => occupied,
             () = stop.cancelled() => return Err(Early::Outcome(Outcome::Released)),
         };
+        let gpus = tokio::select! {
+            gpus = self.gpus_for(work, stage) => gpus,
+            () = stop.cancelled() => return Err(Early::Outcome(Outcome::Released)),
+        };
         let base_dir = work.folder();
         let inputs = files::resolve_inputs(&mut with, &stage.input, &base_dir, &self.artifacts).await?;
         let redactor = self.secrets.resolve(&mut with)?;
@@ -285,7 +292,7 @@ impl Executor {
             plugin: Arc::clone(plugin),
             stage: stage.id.clone(),
             with,
-            call: work.call(),
+            call: CallInfo { gpus: gpus.numbers(), encoders: gpus.encoders(), ..work.call() },
             scratch: scratch.path().to_owned(),
             read_paths: inputs.read_paths.clone(),
             write_paths: inputs.write_paths.clone(),
@@ -300,10 +307,20 @@ impl Executor {
         let crowd = self.learning.crowd();
         let end = self.host.run(attempt).await;
         reporter.finish().await;
-        drop(occupied);
+        drop((gpus, occupied));
         self.learning.note(&work.stage_name(), &end.usage, crowd);
         *usage = end.usage;
         self.store(end, scratch.path(), &inputs, &redactor, usage).await.map_err(Early::Failed)
+    }
+
+    /// The GPUs that an attempt may use: those that its pipeline asks for, or a session where its stage can use one.
+    async fn gpus_for(&self, work: &Work<'_>, stage: &StageManifest) -> GpuLease {
+        let asked = &work.node.settings.requires;
+        match (asked.gpus, stage.needs.gpu) {
+            (0, false) => GpuLease::default(),
+            (0, true) => self.gpus.session(),
+            (count, _) => self.gpus.alone(count, asked.vram_bytes).await,
+        }
     }
 
     /// What an attempt needs, and what of the worker it takes.
@@ -453,6 +470,7 @@ impl Work<'_> {
             // The same for every attempt of the task, so that a repeat can be recognised.
             idempotency_token: format!("{}-{}", leased.task.run, leased.task.task),
             seed: self.facts.new.seed ^ (u64::from(leased.task.task.0) << 32),
+            ..CallInfo::default()
         }
     }
 }

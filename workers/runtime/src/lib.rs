@@ -9,6 +9,7 @@ mod backend;
 mod ends;
 mod execute;
 mod files;
+mod gpus;
 mod heartbeat;
 mod held;
 mod lanes;
@@ -29,6 +30,7 @@ mod worker;
 
 pub use adapt::Adapt;
 pub use execute::{Executor, Plugins};
+pub use gpus::{Gpus, Probed};
 pub use lanes::Lanes;
 pub use learning::Learning;
 pub use metrics::Metrics;

@@ -37,6 +37,11 @@ impl Workers {
                     cx.output.text(&because)?;
                 }
             }
+            for card in
+                workers.iter().filter(|card| card.machine.gpus > 0 || !card.machine.encoders.is_empty())
+            {
+                cx.output.text(&hardware(card))?;
+            }
             let learned = stages(&workers);
             if !learned.is_empty() {
                 let head = ["stage", "attempts seen", "cores", "memory"];
@@ -62,6 +67,16 @@ fn stages(workers: &[WorkerCard]) -> Vec<Vec<String>> {
         vec![stage.to_owned(), attempts.to_string(), cores, words::bytes(u64::from(memory_mib) << 20)]
     };
     stages.into_iter().map(row).collect()
+}
+
+/// The GPUs of a worker, and what it can encode with.
+fn hardware(card: &WorkerCard) -> String {
+    let machine = &card.machine;
+    let encoders = match machine.encoders.as_slice() {
+        [] => "no hardware encoder works".to_owned(),
+        encoders => format!("encoders {}", encoders.join(", ")),
+    };
+    format!("{} has {}; {encoders}", card.worker, words::count(machine.gpus.into(), "GPU"))
 }
 
 fn row(card: &WorkerCard) -> Vec<String> {

@@ -2,7 +2,7 @@
 
 use super::{Check, Status};
 use crate::words;
-use reelmill_hardware::{GpuDriver, Machine, disk_of, gpus, slots};
+use reelmill_hardware::{Gpu, GpuDriver, Machine, disk_of, gpus, slots};
 use std::path::Path;
 
 /// Memory below which a 1080p render is likely to be killed, in bytes.
@@ -95,21 +95,32 @@ fn gpu() -> Vec<Check> {
     if found.is_empty() {
         return vec![Check::none("gpu", "none found; the first-party stages do not need one")];
     }
-    found
-        .into_iter()
-        .map(|gpu| match gpu.driver {
-            GpuDriver::Nvml => {
-                let memory = gpu
-                    .memory_total_bytes
-                    .map_or(String::new(), |total| format!(", {}", words::bytes(total)));
-                Check::ok("gpu", format!("{}{memory}", gpu.name))
-            }
-            GpuDriver::Dri => {
-                let node = gpu.node.map_or(String::new(), |node| format!(" at {}", node.display()));
-                Check::ok("gpu", format!("driver {}{node}", gpu.name))
-            }
-        })
-        .collect()
+    found.iter().map(|gpu| Check::ok("gpu", describe(gpu))).collect()
+}
+
+/// A GPU in a line: what it is, its driver, and how busy it is.
+fn describe(gpu: &Gpu) -> String {
+    let mut parts = match gpu.driver {
+        GpuDriver::Nvml => vec![gpu.name.clone()],
+        GpuDriver::Dri => vec![format!("driver {}", gpu.name)],
+    };
+    parts.extend(gpu.node.as_ref().map(|node| format!("at {}", node.display())));
+    if !gpu.generation.is_empty() {
+        parts.push(gpu.generation.clone());
+    }
+    parts.extend(gpu.compute.as_ref().map(|compute| format!("compute {compute}")));
+    if gpu.driver == GpuDriver::Nvml {
+        parts.extend(gpu.driver_version.as_ref().map(|version| format!("driver {version}")));
+    }
+    let memory = gpu.memory_total_bytes.zip(gpu.memory_free_bytes);
+    parts.extend(
+        memory.map(|(total, free)| format!("{} of {} free", words::bytes(free), words::bytes(total))),
+    );
+    let reading = &gpu.reading;
+    parts.extend(reading.busy_percent.map(|busy| format!("{busy} % busy")));
+    parts.extend(reading.encoder_sessions.map(|count| words::count(count.into(), "encode session")));
+    parts.extend(reading.temperature_celsius.map(|degrees| format!("{degrees} °C")));
+    parts.join(", ")
 }
 
 /// Whether plugins written in Python can run.

@@ -1,6 +1,7 @@
 //! The checks behind `reelmill doctor`. They only look; each says what it found and what to do about it.
 
 mod artifacts;
+mod encoders;
 mod machine;
 mod media;
 mod plugins;
@@ -91,6 +92,7 @@ pub async fn checks(home: &Path, runner: &Path, found: &Found, shared: Shared<'_
     checks.push(plugins::runner(runner));
     checks.push(plugins::plugins(found));
     checks.extend(media::checks());
+    checks.extend(encoders::checks(home, runner, found).await);
     checks.push(machine::python());
     checks.extend(redis::checks(shared.redis));
     checks.push(artifacts::check(home, shared.artifacts).await);

@@ -68,6 +68,27 @@ pub enum Codec {
     Av1,
 }
 
+impl Codec {
+    /// Its word.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::H264 => "h264",
+            Self::H265 => "h265",
+            Self::Av1 => "av1",
+        }
+    }
+}
+
+impl From<VideoCodec> for Codec {
+    fn from(codec: VideoCodec) -> Self {
+        match codec {
+            VideoCodec::H264 => Self::H264,
+            VideoCodec::H265 => Self::H265,
+            VideoCodec::Av1 => Self::Av1,
+        }
+    }
+}
+
 impl From<Codec> for VideoCodec {
     fn from(codec: Codec) -> Self {
         match codec {

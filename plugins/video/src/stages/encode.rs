@@ -1,8 +1,9 @@
 //! `video.encode`: a timeline or a file becomes a finished video, in one pass.
 
 use super::common::{Codec, Watch, failure, traits};
+use super::encoder::{Attempted, EncoderWish, Quality, Speed, chain_for, tell, used};
 use super::source::Source;
-use crate::render::{Output, render};
+use crate::render::{Output, render_by};
 use crate::timeline::{Fit, Loudness};
 use reelmill_media::VideoCodec;
 use reelmill_sdk::prelude::*;
@@ -29,13 +30,28 @@ pub struct Input {
     /// Codec of the pictures; the sound is always AAC.
     #[serde(default)]
     codec: Codec,
-    /// Quality: lower is better and larger. By default 23 for h264, 26 for h265, 32 for av1.
+    /// The encoder: `auto` (hardware that was seen to work, then software), `software`, a vendor (`nvenc`, `qsv`, `amf`,
+    /// `vaapi`), or a name of libav's such as `h264_nvenc`.
+    #[serde(default)]
+    encoder: EncoderWish,
+    /// Whether another encoder goes on where one fails, at its first frame or in the middle.
+    #[serde(default = "yes")]
+    fallback: bool,
+    /// How fast it is.
+    #[serde(default)]
+    speed: Speed,
+    /// How good it looks.
+    #[serde(default)]
+    quality: Quality,
+    /// Quality as a figure, in place of `quality`: lower is better and larger. `good` is 23 for h264, 26 for h265, 32 for
+    /// av1.
     #[serde(default)]
     #[schemars(range(min = 0.0, max = 63.0))]
     crf: Option<f32>,
-    /// Speed: ultrafast, superfast, veryfast, faster, fast, medium, slow, slower or veryslow.
-    #[serde(default = "medium")]
-    preset: String,
+    /// Speed in x264's words, in place of `speed`: ultrafast, superfast, veryfast, faster, fast, medium, slow, slower or
+    /// veryslow. Hardware gets what is nearest.
+    #[serde(default)]
+    preset: Option<String>,
     /// Threads of the encoder; 0 lets it choose.
     #[serde(default)]
     #[schemars(range(max = 64))]
@@ -59,8 +75,8 @@ pub struct Input {
     loudness: Option<Loudness>,
 }
 
-fn medium() -> String {
-    "medium".into()
+fn yes() -> bool {
+    true
 }
 fn keyframes() -> f64 {
     5.0
@@ -89,6 +105,10 @@ pub struct Encoded {
     bytes: u64,
     /// Codec of the pictures.
     codec: Codec,
+    /// The encoder that made the pictures.
+    encoder: String,
+    /// How it went with each encoder, in the order in which they came.
+    encoders: Vec<Attempted>,
     /// Integrated loudness of the sound before encoding; nothing for silence.
     loudness_lufs: Option<f64>,
     /// Its true peak.
@@ -108,7 +128,8 @@ impl Stage for Encode {
     fn traits() -> StageTraits {
         let note = "A file as a square video of 720 x 720".to_owned();
         let with = json!({ "source": "media/sea.mp4", "aspect": "1:1", "height": 720, "fit": "blur" });
-        traits(2, 3_072, vec![Example { note, with }])
+        let traits = traits(2, 3_072, vec![Example { note, with }]);
+        StageTraits { needs: Needs { gpu: true, ..traits.needs }, ..traits }
     }
 
     fn open() -> Result<Self, StageError> {
@@ -123,8 +144,8 @@ impl Stage for Encode {
         let output = Output {
             canvas,
             codec,
-            crf: input.crf.unwrap_or(codec.default_crf()),
-            preset: input.preset,
+            crf: input.crf.unwrap_or_else(|| input.quality.crf(codec)),
+            preset: input.preset.unwrap_or_else(|| input.speed.preset().to_owned()),
             threads: input.threads,
             keyframe_s: input.keyframe_s,
             audio_bit_rate: input.audio_kbps * 1_000,
@@ -132,7 +153,10 @@ impl Stage for Encode {
         };
         let name = format!("video_{}x{}.mp4", canvas.width, canvas.height);
         let to = cx.output(&name);
-        let done = render(&ready.timeline, &output, &to, cx.scratch(), &Watch(cx)).map_err(failure)?;
+        let chain = chain_for(cx, &input.encoder, input.fallback, &output.video())?;
+        let done =
+            render_by(&chain, &ready.timeline, &output, &to, cx.scratch(), &Watch(cx), |one| tell(cx, one))
+                .map_err(failure)?;
         Ok(Encoded {
             video: OutputFile::new(cx, &to, "video/mp4")?,
             width: canvas.width,
@@ -142,6 +166,8 @@ impl Stage for Encode {
             duration_ms: done.duration_ms,
             bytes: done.bytes,
             codec: input.codec,
+            encoder: used(&done.tried),
+            encoders: done.tried.into_iter().map(Attempted::from).collect(),
             loudness_lufs: done.loudness.and_then(|l| l.lufs).map(round),
             true_peak_dbtp: done.loudness.and_then(|l| l.true_peak_dbtp).map(round),
         })
@@ -149,6 +175,6 @@ impl Stage for Encode {
 }
 
 /// To a hundredth: meters are no finer.
-fn round(value: f64) -> f64 {
+pub fn round(value: f64) -> f64 {
     (value * 100.0).round() / 100.0
 }

@@ -62,6 +62,28 @@ impl World {
         self.encoded(name, &spec)
     }
 
+    /// A film with sound, from a generator at 24 frames a second, 320 x 180.
+    pub fn film(&self, name: &str, pictures: &str, seconds: f64) -> String {
+        let settings = VideoSettings {
+            codec: VideoCodec::H264,
+            width: 320,
+            height: 180,
+            fps: 24,
+            crf: 14.0,
+            preset: "ultrafast".into(),
+            threads: 1,
+            keyframe_interval: 48,
+            ten_bit: false,
+        };
+        let pictures = format!("{pictures},setsar=1,format=yuv420p[out]");
+        let sound = format!(
+            "sine=f=440:r=48000:d={seconds},aformat=sample_fmts=flt:sample_rates=48000:channel_layouts=stereo[out]"
+        );
+        let path = self.path(name);
+        synth(&path, Some((&pictures, &settings)), Some(&sound), &Unwatched).unwrap();
+        path.to_str().unwrap().to_owned()
+    }
+
     /// A tone, a stand-in for speech: it comes and goes three times a second.
     pub fn tone(&self, name: &str, seconds: f64, volume: f64) -> String {
         let spec = format!(

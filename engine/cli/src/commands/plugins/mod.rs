@@ -12,6 +12,7 @@ use reelmill_host::Plugin;
 use reelmill_model::{Effects, StageManifest};
 use serde_json::{Value, json};
 use std::path::Path;
+use std::sync::Arc;
 
 /// List, show, make and test plugins
 #[derive(clap::Args)]
@@ -54,7 +55,7 @@ impl Plugins {
 fn list(cx: &Context) -> Result<Exit, CliError> {
     let found = plugins::find(cx, Path::new("."))?;
     if cx.output.is_json() {
-        let all: Vec<Value> = found.plugins.iter().map(brief).collect();
+        let all: Vec<Value> = found.plugins.iter().map(|plugin| brief(plugin)).collect();
         cx.output.json(&json!({ "plugins": all, "problems": found.problems }))?;
     } else if found.plugins.is_empty() {
         cx.output.text("no plugins; name their folder with --plugin-dir DIR")?;
@@ -126,7 +127,8 @@ fn show(cx: &Context, name: &str) -> Result<Exit, CliError> {
 }
 
 fn find<'f>(found: &'f Found, name: &str) -> Result<&'f Plugin, CliError> {
-    found.plugins.iter().find(|plugin| plugin.located.manifest.name == name).ok_or_else(|| {
+    let plugin = found.plugins.iter().find(|plugin| plugin.located.manifest.name == name);
+    plugin.map(Arc::as_ref).ok_or_else(|| {
         let known: Vec<&str> =
             found.plugins.iter().map(|plugin| plugin.located.manifest.name.as_str()).collect();
         CliError::Usage(format!("there is no plugin `{name}`; there are: {}", known.join(", ")))
