@@ -15,7 +15,7 @@ TESTS   ?=
 
 say = printf '\033[1m== %s\033[0m\n'
 
-.PHONY: help setup build demo test verify bench bench-peers schemas chaos fmt lint generated
+.PHONY: help setup build demo test verify bench bench-peers bench-chunks schemas chaos fmt lint generated
 
 help: ## List what can be done
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,6 +47,11 @@ SIDES ?=
 bench-peers: build ## Measure: queue throughput beside BullMQ and Celery, under five minutes; installs them into target/
 	@$(say) 'bench-peers: a Redis server of its own, each side in turn, round after round'
 	/usr/bin/env python3 benches/peers/bench.py $(SIDES)
+
+CHUNKS ?=
+bench-chunks: build ## Measure: a 10-minute video in chunks over one worker and over two; CHUNKS='--minutes 2'
+	@$(say) 'bench-chunks: a worker has one core and one encoder thread'
+	REELMILL_RELEASE=$(abspath $(RELEASE)) /usr/bin/env python3 benches/chunks/bench.py $(CHUNKS)
 
 chaos: build ## Blows at random on a fleet, longer than in `make test`; CHAOS_SEED=n replays one
 	@$(say) 'chaos: 5,000 runs, 4 workers; then five minutes without Redis'
