@@ -3,6 +3,7 @@
 use crate::classify::{Class, classify, overall};
 use crate::cuts::cuts;
 use crate::figures::{Figures, Look, Series, summary};
+use crate::samples::refused;
 use crate::text::text_density;
 use reelmill_gpu::{FrameOps, Frames, Histogram};
 use reelmill_media::{
@@ -13,7 +14,7 @@ use serde::Serialize;
 use std::path::Path;
 
 /// Longer side of the small picture.
-const SIDE: u32 = 320;
+const SIDE: usize = 320;
 /// Frames that are measured together.
 const BATCH: usize = 48;
 /// One frame in so many is looked at closely.
@@ -101,37 +102,25 @@ fn conclude(series: &Series, fps: f64) -> Analysis {
     };
     let scenes: Vec<Scene> = starts.iter().copied().zip(ends).map(scene).collect();
     let classes: Vec<(Class, usize)> = scenes.iter().map(|s| (s.class, s.to - s.from)).collect();
-    Analysis { class: overall(&classes), figures: weighed(&scenes), scenes, frames }
+    let weighed: Vec<(Figures, usize)> = scenes.iter().map(|s| (s.figures, s.to - s.from)).collect();
+    Analysis { class: overall(&classes), figures: Figures::mean(&weighed), scenes, frames }
 }
 
-/// The figures of all scenes, each as long as it is.
-fn weighed(scenes: &[Scene]) -> Figures {
-    let total: usize = scenes.iter().map(|s| s.to - s.from).sum();
-    let mean = |figure: fn(&Figures) -> f64| {
-        let sum: f64 = scenes.iter().map(|s| figure(&s.figures) * (s.to - s.from) as f64).sum();
-        (sum / total.max(1) as f64 * 1_000.0).round() / 1_000.0
-    };
-    Figures {
-        si: mean(|f| f.si),
-        ti: mean(|f| f.ti),
-        edges: mean(|f| f.edges),
-        text: mean(|f| f.text),
-        still: mean(|f| f.still),
-        motion: mean(|f| f.motion),
-    }
+/// The size of the small picture: sides are multiples of a block.
+pub(crate) fn small_size(width: usize, height: usize) -> (usize, usize) {
+    let scaled = |side: usize| (side * SIDE).div_ceil(width.max(height).max(1)).next_multiple_of(8).max(16);
+    (scaled(width), scaled(height))
 }
 
 fn shrink(frame: &VideoFrame, reader: &VideoReader) -> Result<Graph> {
-    let (width, height) = (frame.width().max(1), frame.height().max(1));
-    let scaled = |side: u32| (side * SIDE).div_ceil(width.max(height)).next_multiple_of(8).max(16);
-    let (width, height) = (scaled(width), scaled(height));
+    let (width, height) = small_size(frame.width() as usize, frame.height() as usize);
     let spec = format!("[in0]scale={width}:{height}:flags=area,setsar=1,format=gray[out]");
     Graph::video(&spec, &[VideoFormat::of(frame, reader.time_base())])
 }
 
 /// Gathers small pictures and measures them batch by batch. The last picture of a batch is the first of the next one, so
 /// that every pair of neighbours is seen.
-struct Watch<'a> {
+pub(crate) struct Watch<'a> {
     ops: &'a dyn FrameOps,
     size: (usize, usize),
     waiting: Vec<u8>,
@@ -140,7 +129,7 @@ struct Watch<'a> {
 }
 
 impl<'a> Watch<'a> {
-    fn new(ops: &'a dyn FrameOps, width: usize, height: usize) -> Result<Self> {
+    pub(crate) fn new(ops: &'a dyn FrameOps, width: usize, height: usize) -> Result<Self> {
         if width < 16 || height < 16 {
             return Err(Error::Setting(format!(
                 "pictures of {width}x{height} are too small to be looked at"
@@ -159,10 +148,20 @@ impl<'a> Watch<'a> {
         for row in 0..picture.height {
             self.waiting.extend_from_slice(picture.row(row));
         }
+        self.added()
+    }
+
+    /// The next picture, as large as it was said.
+    pub(crate) fn add_picture(&mut self, picture: &[u8]) -> Result<()> {
+        self.waiting.extend_from_slice(picture);
+        self.added()
+    }
+
+    fn added(&mut self) -> Result<()> {
         if self.waiting.len() > BATCH * self.area() { self.measure() } else { Ok(()) }
     }
 
-    fn finish(mut self) -> Result<Series> {
+    pub(crate) fn finish(mut self) -> Result<Series> {
         self.measure()?;
         Ok(self.series)
     }
@@ -259,11 +258,6 @@ fn still(a: &[u8], b: &[u8], (width, height): (usize, usize)) -> f64 {
         still += sums.iter().filter(|sum| **sum < 64).count();
     }
     still as f64 / (columns * rows).max(1) as f64
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "handed to `map_err`")]
-fn refused(error: reelmill_gpu::Error) -> Error {
-    Error::Setting(error.to_string())
 }
 
 fn unreadable(path: &Path, reason: String) -> Error {

@@ -80,6 +80,26 @@ pub fn summary(series: &Series, frames: Range<usize>) -> Figures {
     }
 }
 
+impl Figures {
+    /// The figures of several stretches together, each as long as it is.
+    #[must_use]
+    pub fn mean(parts: &[(Self, usize)]) -> Self {
+        let total: usize = parts.iter().map(|(_, frames)| frames).sum();
+        let mean = |figure: fn(&Self) -> f64| {
+            let sum: f64 = parts.iter().map(|(figures, frames)| figure(figures) * *frames as f64).sum();
+            round(sum / total.max(1) as f64)
+        };
+        Self {
+            si: mean(|f| f.si),
+            ti: mean(|f| f.ti),
+            edges: mean(|f| f.edges),
+            text: mean(|f| f.text),
+            still: mean(|f| f.still),
+            motion: mean(|f| f.motion),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::{Look, Series, summary};

@@ -9,7 +9,7 @@ use serde::Serialize;
 /// Most a gate can be passed by, in dB: pictures that are the same.
 const DB_MAX: f64 = 60.0;
 /// How much quality a step of CRF costs, in dB, where nothing is known yet.
-const USUAL_SLOPE: f64 = 0.55;
+const USUAL_SLOPE: f64 = 0.65;
 /// Slopes of real videos lie within; others come from noise between two tries that lie too near.
 const SLOPES: (f64, f64) = (0.2, 1.5);
 /// A try that passes by at most this, in dB, is taken.
@@ -102,6 +102,12 @@ pub fn next(goal: &Goal, range: Range, tried: &[Tried], most: usize) -> Next {
         return Next::Take(wanted);
     }
     Next::Try(wanted)
+}
+
+/// Where the goal probably lies, after a try with other settings.
+#[must_use]
+pub fn guess(goal: &Goal, tried: &Tried) -> f64 {
+    estimate(goal, std::slice::from_ref(tried))
 }
 
 /// The try that comes nearest to the goal.

@@ -1,0 +1,215 @@
+//! Trying a CRF on samples: they are encoded, decoded again and compared.
+
+use crate::classify::Class;
+use crate::figures::Figures;
+use crate::samples::{Samples, Shown, refused};
+use crate::search::{Goal, Next, Range, Score, Tried, guess, next};
+use crate::tuning::parameters;
+use reelmill_gpu::{FrameOps, Frames, psnr_of};
+use reelmill_media::{
+    Control, Error, Muxer, Parameter, Pixel, Result, VideoCodec, VideoEncoder, VideoReader, VideoSettings,
+    Wish, chain, plane, share,
+};
+use std::path::Path;
+
+/// Most tries, that with the usual CRF included.
+const TRIES: usize = 3;
+/// SSIM that is good enough: more is not seen, and not paid for.
+pub const GOOD_ENOUGH: f64 = 0.98;
+/// What is given up where the usual CRF is below that: a third of what the eye would need to notice.
+const GIVEN_UP: f64 = 0.000_7;
+/// Least PSNR of pages and text, in dB, as long as the usual CRF has it.
+pub const FLAT_PSNR: f64 = 37.0;
+/// CRFs of a codec lie so far around its usual one.
+const AROUND: (f64, f64) = (9.0, 17.0);
+
+/// What is wanted.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub enum Wanted {
+    /// As good as the usual CRF, but no better than is seen.
+    Auto,
+    /// This SSIM.
+    Ssim(f64),
+}
+
+/// What was found.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Found {
+    /// The CRF to take.
+    pub crf: f32,
+    /// What the encoder is told beside its preset.
+    pub parameters: Vec<Parameter>,
+    /// What the samples show.
+    pub shown: Shown,
+    /// What was to be reached.
+    pub goal: Goal,
+    /// The samples with the usual CRF and the preset alone, where that was tried.
+    pub usual: Option<Tried>,
+    /// The tries, in order.
+    pub tried: Vec<Tried>,
+}
+
+/// Finds the CRF that reaches what is wanted with the fewest bytes. `settings` says codec, preset and size; its own CRF is
+/// the usual one. Tries are made in software; files of them lie in `scratch` for a moment.
+pub fn find(
+    samples: &Samples,
+    settings: &VideoSettings,
+    wanted: Wanted,
+    scratch: &Path,
+    ops: &dyn FrameOps,
+    control: &dyn Control,
+) -> Result<Found> {
+    let shown = samples.show(ops)?;
+    let parameters = parameters(shown.class, settings.codec, &settings.preset);
+    let usual_crf = f64::from(settings.crf);
+    let attempt = |crf: f64, parameters: &[Parameter]| -> Result<Tried> {
+        let score = score(samples, settings, crf, parameters, scratch, ops, control)?;
+        Ok(Tried { crf, score })
+    };
+    let usual = match wanted {
+        Wanted::Auto => Some(attempt(usual_crf, &[])?),
+        Wanted::Ssim(_) => None,
+    };
+    let goal = goal(wanted, shown.class, usual.as_ref().map(|t| &t.score));
+    let start = usual.as_ref().map_or(usual_crf, |tried| guess(&goal, tried));
+    let usual_one = f64::from(settings.codec.default_crf());
+    let range = Range { low: usual_one - AROUND.0, high: usual_one + AROUND.1, start };
+    // Without parameters of the class the usual try is one like the others.
+    let mut tried: Vec<Tried> = usual.iter().filter(|_| parameters.is_empty()).copied().collect();
+    let most = TRIES - usize::from(usual.is_some() && !parameters.is_empty());
+    let crf = loop {
+        match next(&goal, range, &tried, most) {
+            Next::Try(crf) => tried.push(attempt(crf, &parameters)?),
+            Next::Take(crf) => break crf,
+        }
+    };
+    #[expect(clippy::cast_possible_truncation, reason = "a tenth of a CRF")]
+    let crf = crf as f32;
+    Ok(Found { crf, parameters, shown, goal, usual, tried })
+}
+
+/// What a wish means for a class. Pages and text have two gates more: SSIM of what is not flat, and a floor of PSNR.
+fn goal(wanted: Wanted, class: Class, usual: Option<&Score>) -> Goal {
+    let capped = |value: f64| if value > GOOD_ENOUGH { GOOD_ENOUGH } else { value - GIVEN_UP };
+    let (ssim, flat_psnr) = match (wanted, usual) {
+        (Wanted::Ssim(ssim), _) => (ssim, FLAT_PSNR),
+        (Wanted::Auto, Some(usual)) => (capped(usual.ssim), FLAT_PSNR.min(usual.psnr)),
+        (Wanted::Auto, None) => (GOOD_ENOUGH, FLAT_PSNR),
+    };
+    let textured = match usual {
+        Some(usual) => capped(usual.textured),
+        None => ssim - 0.01,
+    };
+    let flat = class.is_flat();
+    Goal { ssim, textured: flat.then_some(textured), psnr: flat.then_some(flat_psnr) }
+}
+
+/// How samples look with a CRF.
+fn score(
+    samples: &Samples,
+    settings: &VideoSettings,
+    crf: f64,
+    parameters: &[Parameter],
+    scratch: &Path,
+    ops: &dyn FrameOps,
+    control: &dyn Control,
+) -> Result<Score> {
+    #[expect(clippy::cast_possible_truncation, reason = "a tenth of a CRF")]
+    let settings = VideoSettings { crf: crf as f32, ten_bit: false, ..settings.clone() };
+    let (mut bytes, mut frames) = (0, 0.0);
+    let (mut ssim, mut textured, mut texture, mut error) = (0.0, 0.0, 0.0, 0.0);
+    for piece in samples.pieces() {
+        let file = Scrap(scratch.join("sample.mkv"));
+        bytes += encode(&piece.frames, &settings, parameters, &file.0, control)?;
+        let luma = decode(&file.0, &piece.luma)?;
+        for likeness in ops.likeness(&luma, &piece.luma).map_err(refused)? {
+            frames += 1.0;
+            ssim += likeness.ssim;
+            textured += likeness.textured * likeness.texture;
+            texture += likeness.texture;
+            error += likeness.mse;
+        }
+    }
+    let textured = if texture > 0.0 { textured / texture } else { 1.0 };
+    Ok(Score { ssim: ssim / frames, textured, psnr: psnr_of(error / frames), bytes })
+}
+
+/// A file that goes when it is no longer needed.
+struct Scrap(std::path::PathBuf);
+
+impl Drop for Scrap {
+    fn drop(&mut self) {
+        // It may never have been written; what stays goes with scratch.
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+/// The software encoder of some settings, told more than its preset.
+pub fn tuned_encoder(settings: &VideoSettings, parameters: &[Parameter]) -> Result<VideoEncoder> {
+    let chain = chain(settings, &Wish::Software, false, &[]);
+    let mut choice =
+        chain.choices.into_iter().next().ok_or_else(|| Error::Missing { what: "software encoder".into() })?;
+    choice.parameters.extend_from_slice(parameters);
+    VideoEncoder::open_choice(settings, &choice)
+}
+
+fn encode(
+    frames: &[reelmill_media::VideoFrame],
+    settings: &VideoSettings,
+    parameters: &[Parameter],
+    to: &Path,
+    control: &dyn Control,
+) -> Result<u64> {
+    let mut encoder = tuned_encoder(settings, parameters)?;
+    let mut muxer = Muxer::create(to)?;
+    let stream = muxer.add_video(&encoder)?;
+    let mut bytes = 0;
+    for frame in frames {
+        control.check()?;
+        encoder.encode(&mut share(frame), |packet| {
+            bytes += packet.size() as u64;
+            muxer.write(stream, packet)
+        })?;
+    }
+    encoder.finish(|packet| {
+        bytes += packet.size() as u64;
+        muxer.write(stream, packet)
+    })?;
+    muxer.finish()?;
+    Ok(bytes)
+}
+
+/// The luma of all frames of a file that has as many as `like`.
+fn decode(path: &Path, like: &Frames) -> Result<Frames> {
+    let mut reader = VideoReader::open(path, 0, 2)?;
+    let mut luma = Vec::with_capacity(like.pixels().len());
+    while let Some(frame) = reader.next_frame()? {
+        if frame.format() != Pixel::YUV420P {
+            let got = format!("{:?}", frame.format());
+            return Err(Error::Mismatch { place: "the comparison".into(), wanted: "yuv420p".into(), got });
+        }
+        let picture = plane(&frame, 0);
+        (0..picture.height).for_each(|row| luma.extend_from_slice(picture.row(row)));
+    }
+    Frames::new(like.width(), like.height(), luma).map_err(refused)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{FLAT_PSNR, GOOD_ENOUGH, Wanted, goal};
+    use crate::classify::Class;
+    use crate::search::Score;
+
+    #[test]
+    fn what_is_better_than_is_seen_is_not_paid_for() {
+        let usual = |ssim: f64| Score { ssim, textured: ssim - 0.005, psnr: 42.0, bytes: 1 };
+        let of = |ssim: f64, class: Class| goal(Wanted::Auto, class, Some(&usual(ssim)));
+        assert!((of(0.995, Class::LowMotion).ssim - GOOD_ENOUGH).abs() < 1e-9);
+        let busy = of(0.95, Class::HighMotion);
+        assert!(busy.ssim < 0.95 && busy.ssim > 0.949 && busy.psnr.is_none() && busy.textured.is_none());
+        let text = of(0.995, Class::TextHeavy);
+        assert_eq!((text.psnr, text.textured), (Some(FLAT_PSNR), Some(GOOD_ENOUGH)));
+        let poor = Score { psnr: 33.0, ..usual(0.9) };
+        assert_eq!(goal(Wanted::Auto, Class::Slides, Some(&poor)).psnr, Some(33.0), "no better than usual");
+    }
+}
