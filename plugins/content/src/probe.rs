@@ -1,14 +1,13 @@
 //! Trying a CRF on samples: they are encoded, decoded again and compared.
 
 use crate::classify::Class;
-use crate::figures::Figures;
 use crate::samples::{Samples, Shown, refused};
 use crate::search::{Goal, Next, Range, Score, Tried, guess, next};
 use crate::tuning::parameters;
 use reelmill_gpu::{FrameOps, Frames, psnr_of};
 use reelmill_media::{
-    Control, Error, Muxer, Parameter, Pixel, Result, VideoCodec, VideoEncoder, VideoReader, VideoSettings,
-    Wish, chain, plane, share,
+    Control, Error, Muxer, Parameter, Pixel, Result, VideoEncoder, VideoReader, VideoSettings, Wish, chain,
+    plane, share,
 };
 use std::path::Path;
 
