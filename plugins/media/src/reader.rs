@@ -88,6 +88,10 @@ impl Stream {
         })
     }
 
+    fn start_ms(&self) -> f64 {
+        self.origin as f64 * f64::from(self.time_base) * 1_000.0
+    }
+
     /// The next frame into `frame`; false at the end of the file.
     fn next(&mut self, frame: &mut av::Frame) -> Result<bool> {
         loop {
@@ -178,6 +182,12 @@ impl VideoReader {
     pub fn time_base(&self) -> av::Rational {
         self.0.time_base
     }
+
+    /// When the stream begins by the file's clock, in milliseconds; frame times are counted from there.
+    #[must_use]
+    pub fn start_ms(&self) -> f64 {
+        self.0.start_ms()
+    }
 }
 
 /// Reads the sound of a file.
@@ -203,6 +213,12 @@ impl AudioReader {
     #[must_use]
     pub fn time_base(&self) -> av::Rational {
         self.0.time_base
+    }
+
+    /// When the stream begins by the file's clock, in milliseconds; frame times are counted from there.
+    #[must_use]
+    pub fn start_ms(&self) -> f64 {
+        self.0.start_ms()
     }
 }
 

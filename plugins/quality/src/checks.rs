@@ -1,5 +1,6 @@
 //! Figures against limits. Pure: what was seen and heard comes in, checks with their figures go out.
 
+use crate::look::Span;
 use reelmill_sdk::prelude::*;
 
 /// What is asked of a video.
@@ -20,7 +21,7 @@ pub struct Limits {
     pub codec: Option<String>,
     /// Whether there must be sound.
     pub audio: bool,
-    /// Most by which pictures and sound may end apart, in milliseconds.
+    /// Most by which pictures and sound may begin or end apart, in milliseconds.
     pub max_av_gap_ms: f64,
     /// Wanted loudness in LUFS; `null` accepts any.
     pub loudness_lufs: Option<f64>,
@@ -34,8 +35,14 @@ pub struct Limits {
     pub max_frozen_ms: Option<f64>,
     /// Longest silence in milliseconds; `null` accepts any.
     pub max_silence_ms: Option<f64>,
-    /// Least likeness to the reference, where one is given (1 is the same).
+    /// Least likeness to the reference, where one is given: SSIM of luma, mean over frames (1 is the same).
     pub min_ssim: f64,
+    /// Least SSIM of the worst second; `null` accepts any.
+    pub min_worst_ssim: Option<f64>,
+    /// Least PSNR of luma in dB against the reference; `null` accepts any.
+    pub min_psnr_db: Option<f64>,
+    /// Most by which the video may be longer or shorter than the reference, in milliseconds; `null` accepts any.
+    pub max_length_gap_ms: Option<f64>,
 }
 
 impl Default for Limits {
@@ -56,6 +63,9 @@ impl Default for Limits {
             max_frozen_ms: Some(5_000.0),
             max_silence_ms: None,
             min_ssim: 0.95,
+            min_worst_ssim: None,
+            min_psnr_db: None,
+            max_length_gap_ms: Some(100.0),
         }
     }
 }
@@ -81,14 +91,29 @@ pub struct Figures {
     pub lufs: Option<f64>,
     /// True peak; nothing for digital silence.
     pub true_peak_dbtp: Option<f64>,
+    /// How much later than the pictures the sound begins, by the file's clock.
+    pub late_ms: f64,
     /// Longest black stretch.
-    pub black_ms: f64,
+    pub black: Span,
     /// Longest stretch without motion.
-    pub frozen_ms: f64,
+    pub frozen: Span,
     /// Longest silence.
-    pub silent_ms: f64,
+    pub silent: Span,
     /// Likeness to the reference, where there is one.
-    pub ssim: Option<f64>,
+    pub likeness: Option<Likeness>,
+}
+
+/// How like its reference a video is.
+#[derive(Clone, Copy, PartialEq, Debug, Default)]
+pub struct Likeness {
+    /// SSIM of luma, mean over frames.
+    pub ssim: f64,
+    /// SSIM of the worst second, and when it begins, in milliseconds.
+    pub worst: (f64, f64),
+    /// PSNR of luma, in dB.
+    pub psnr_db: f64,
+    /// How much longer than its reference it is, in milliseconds.
+    pub longer_ms: f64,
 }
 
 /// One question and its answer.
@@ -97,7 +122,7 @@ pub struct Check {
     /// Which video, counted from 0.
     pub video: usize,
     /// What is asked: `length`, `size`, `frame_rate`, `codec`, `sound`, `sync`, `loudness`, `true_peak`, `black`,
-    /// `frozen`, `silence` or `likeness`.
+    /// `frozen`, `silence`, `likeness`, `worst_second`, `psnr` or `same_length`.
     pub check: &'static str,
     /// Whether the answer is good.
     pub passed: bool,
@@ -105,6 +130,28 @@ pub struct Check {
     pub found: String,
     /// What it has to be, in words.
     pub wanted: String,
+    /// Where the check failed: what usually helps.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub remedy: Option<&'static str>,
+}
+
+/// What usually helps where a check fails.
+fn remedy(check: &str) -> &'static str {
+    match check {
+        "length" => "look at the lengths of scenes and speech, or at `min_seconds` and `max_seconds`",
+        "size" => "set `aspect` and `height` of video.encode",
+        "frame_rate" => "set `fps` of video.encode; a source of changing rate has to be encoded anew",
+        "codec" => "set `codec` of video.encode",
+        "sound" => "give the timeline speech or music, or set `audio: false` in `limits`",
+        "sync" => "encode the timeline anew; a file that is off was cut or joined without its sound",
+        "loudness" | "true_peak" => "set `loudness` of video.compose or video.encode",
+        "black" => "look for a missing or empty clip there, or allow it with `max_black_ms`",
+        "frozen" => "give still pictures a `motion`, or allow it with `max_frozen_ms`",
+        "silence" => "add music, or allow it with `max_silence_ms`",
+        "likeness" | "worst_second" | "psnr" => "lower `crf`, or set `quality: auto`, of video.encode",
+        "same_length" => "compare with the same cut, or allow it with `max_length_gap_ms`",
+        _ => "see the check's figures",
+    }
 }
 
 /// Puts figures against limits.
@@ -130,14 +177,33 @@ pub fn judge(video: usize, figures: &Figures, limits: &Limits) -> Vec<Check> {
     if let Some(codec) = &limits.codec {
         list.add("codec", f.codec == *codec, f.codec.clone(), codec.clone());
     }
-    list.most("black", f.black_ms, limits.max_black_ms, "ms");
-    list.most("frozen", f.frozen_ms, limits.max_frozen_ms, "ms");
+    list.span("black", f.black, limits.max_black_ms);
+    list.span("frozen", f.frozen, limits.max_frozen_ms);
     sound(&mut list, f, limits);
-    if let Some(ssim) = f.ssim {
-        let wanted = format!("at least {}", limits.min_ssim);
-        list.add("likeness", ssim >= limits.min_ssim, format!("SSIM {ssim:.4}"), wanted);
+    if let Some(found) = &f.likeness {
+        likeness(&mut list, found, limits);
     }
     list.checks
+}
+
+fn likeness(list: &mut List, found: &Likeness, limits: &Limits) {
+    let at_least = |least: f64| format!("at least {least}");
+    let text = format!("SSIM {:.4}", found.ssim);
+    list.add("likeness", found.ssim >= limits.min_ssim, text, at_least(limits.min_ssim));
+    if let Some(least) = limits.min_worst_ssim {
+        let (ssim, from_ms) = found.worst;
+        let text = format!("SSIM {ssim:.4} from {:.2} s", from_ms / 1_000.0);
+        list.add("worst_second", ssim >= least, text, at_least(least));
+    }
+    if let Some(least) = limits.min_psnr_db {
+        let text = format!("{:.2} dB", found.psnr_db);
+        list.add("psnr", found.psnr_db >= least, text, format!("at least {least} dB"));
+    }
+    if let Some(most) = limits.max_length_gap_ms {
+        let side = if found.longer_ms < 0.0 { "shorter" } else { "longer" };
+        let text = format!("{:.0} ms {side} than the reference", found.longer_ms.abs());
+        list.add("same_length", found.longer_ms.abs() <= most, text, format!("at most {most} ms"));
+    }
 }
 
 /// The part of the checks that passed, 0 to 100.
@@ -164,7 +230,10 @@ fn sound(list: &mut List, f: &Figures, limits: &Limits) {
         }
         return;
     };
-    list.most("sync", (f.video_end_ms - end_ms).abs(), Some(limits.max_av_gap_ms), "ms apart at the end");
+    let (begins, ends) = (f.late_ms.abs(), (f.video_end_ms - end_ms).abs());
+    let found = format!("{begins:.1} ms apart at the start, {ends:.1} ms at the end");
+    let most = limits.max_av_gap_ms;
+    list.add("sync", begins.max(ends) <= most, found, format!("at most {most} ms"));
     if let Some(lufs) = limits.loudness_lufs {
         let good = f.lufs.is_some_and(|found| (found - lufs).abs() <= limits.loudness_tolerance);
         let found = f.lufs.map_or_else(|| "silence".into(), |l| format!("{l:.1} LUFS"));
@@ -173,7 +242,7 @@ fn sound(list: &mut List, f: &Figures, limits: &Limits) {
     if let Some(peak) = f.true_peak_dbtp {
         list.most("true_peak", peak, limits.max_true_peak_dbtp, "dBTP");
     }
-    list.most("silence", f.silent_ms, limits.max_silence_ms, "ms");
+    list.span("silence", f.silent, limits.max_silence_ms);
 }
 
 struct List {
@@ -183,7 +252,20 @@ struct List {
 
 impl List {
     fn add(&mut self, check: &'static str, passed: bool, found: String, wanted: String) {
-        self.checks.push(Check { video: self.video, check, passed, found, wanted });
+        let remedy = (!passed).then(|| remedy(check));
+        self.checks.push(Check { video: self.video, check, passed, found, wanted, remedy });
+    }
+
+    fn span(&mut self, check: &'static str, found: Span, limit: Option<f64>) {
+        let Some(limit) = limit else { return };
+        let from =
+            if found.ms > 0.0 { format!(" from {:.2} s", found.from_ms / 1_000.0) } else { String::new() };
+        self.add(
+            check,
+            found.ms <= limit,
+            format!("{:.1} ms{from}", found.ms),
+            format!("at most {limit} ms"),
+        );
     }
 
     fn most(&mut self, check: &'static str, found: f64, limit: Option<f64>, unit: &str) {
@@ -195,7 +277,8 @@ impl List {
 
 #[cfg(test)]
 mod tests {
-    use super::{Figures, Limits, judge, score};
+    use super::{Figures, Likeness, Limits, judge, score};
+    use crate::look::Span;
 
     fn good() -> Figures {
         Figures {
@@ -236,16 +319,42 @@ mod tests {
         assert_eq!(failed(|f, _| f.lufs = Some(-16.1)), ["loudness"]);
         assert_eq!(failed(|f, _| f.lufs = None), ["loudness"]);
         assert_eq!(failed(|f, _| f.true_peak_dbtp = Some(0.2)), ["true_peak"]);
-        assert_eq!(failed(|f, _| f.black_ms = 500.0), ["black"]);
-        assert_eq!(failed(|f, _| f.frozen_ms = 9_000.0), ["frozen"]);
-        assert_eq!(failed(|f, _| f.ssim = Some(0.9)), ["likeness"]);
+        assert_eq!(failed(|f, _| f.late_ms = -140.0), ["sync"]);
+        assert_eq!(failed(|f, _| f.black = Span { from_ms: 0.0, ms: 500.0 }), ["black"]);
+        assert_eq!(failed(|f, _| f.frozen = Span { from_ms: 0.0, ms: 9_000.0 }), ["frozen"]);
+        let like = Likeness { ssim: 0.97, worst: (0.93, 2_000.0), psnr_db: 38.0, longer_ms: 33.0 };
+        let compared = |change: fn(&mut Likeness, &mut Limits)| {
+            failed(|f, l| {
+                let mut like = like;
+                change(&mut like, l);
+                f.likeness = Some(like);
+            })
+        };
+        assert_eq!(compared(|_, _| {}), [""; 0]);
+        assert_eq!(compared(|like, _| like.ssim = 0.9), ["likeness"]);
+        assert_eq!(compared(|_, l| l.min_worst_ssim = Some(0.95)), ["worst_second"]);
+        assert_eq!(compared(|_, l| l.min_psnr_db = Some(40.0)), ["psnr"]);
+        assert_eq!(compared(|like, _| like.longer_ms = -900.0), ["same_length"]);
+    }
+
+    #[test]
+    fn a_fault_says_where_it_is_and_what_helps() {
+        let figures = Figures { black: Span { from_ms: 3_250.0, ms: 800.0 }, ..good() };
+        let checks = judge(0, &figures, &Limits::default());
+        let black = checks.iter().find(|c| c.check == "black").unwrap();
+        assert_eq!(black.found, "800.0 ms from 3.25 s");
+        assert!(black.remedy.unwrap().contains("max_black_ms"));
+        assert!(checks.iter().filter(|c| c.passed).all(|c| c.remedy.is_none()));
+        for check in &checks {
+            assert!(!super::remedy(check.check).contains("figures"), "{} has no remedy", check.check);
+        }
     }
 
     #[test]
     fn what_is_not_asked_is_not_checked() {
         let silent = failed(|f, l| {
             (f.audio_end_ms, l.audio) = (None, false);
-            (l.max_black_ms, f.black_ms) = (None, 9e9);
+            (l.max_black_ms, f.black.ms) = (None, 9e9);
         });
         assert_eq!(silent, [""; 0]);
     }

@@ -1,30 +1,14 @@
 //! `quality.gate`: looks into videos and fails, or only says, when they are not fit to be shown.
 
-use crate::checks::{Check, Figures, Limits, judge, score};
+use crate::checks::{Check, Figures, Likeness, Limits, judge, score};
 use crate::listen::listen;
 use crate::look::look;
-use reelmill_media::{Control, Error, ErrorKind, Progress as Step, probe, ssim, tools};
+use crate::media::{Media, Watch, failure};
+use reelmill_content::compare;
+use reelmill_gpu::Cpu;
+use reelmill_media::{Control, Error, probe, tools};
 use reelmill_sdk::prelude::*;
 use std::path::Path;
-
-/// A media file: an artifact, or a path on the worker's disk.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
-#[serde(untagged, expecting = "an artifact of a video file, or a path")]
-enum Media {
-    /// A stored file.
-    Stored(Artifact),
-    /// A path.
-    Path(InputPath),
-}
-
-impl Media {
-    fn path(&self) -> &Path {
-        match self {
-            Self::Stored(artifact) => artifact.path(),
-            Self::Path(path) => path.as_path(),
-        }
-    }
-}
 
 /// Outputs of a stage that has made a video.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -94,7 +78,7 @@ pub struct Gate;
 
 impl Stage for Gate {
     const ID: &'static str = "gate";
-    const VERSION: &'static str = "1.0.0";
+    const VERSION: &'static str = "1.1.0";
     const SUMMARY: &'static str = "Checks finished videos and stops those that are not fit to be shown";
     type Input = Input;
     type Output = Verdict;
@@ -151,7 +135,8 @@ impl Stage for Gate {
 fn faults(checks: &[Check], videos: usize) -> String {
     let faults = checks.iter().filter(|check| !check.passed).map(|check| {
         let which = if videos > 1 { format!("video {}: ", check.video) } else { String::new() };
-        format!("{which}{} is {}, wanted {}", check.check, check.found, check.wanted)
+        let remedy = check.remedy.map_or_else(String::new, |remedy| format!(" ({remedy})"));
+        format!("{which}{} is {}, wanted {}{remedy}", check.check, check.found, check.wanted)
     });
     format!("not fit to be shown: {}", faults.collect::<Vec<_>>().join("; "))
 }
@@ -166,7 +151,7 @@ fn figures(path: &Path, reference: Option<&Path>, control: &dyn Control) -> Resu
         Some(_) => Some(listen(path, control)?),
         None => None,
     };
-    let likeness = reference.map(|reference| ssim(path, reference, control)).transpose()?;
+    let likeness = reference.map(|reference| likeness(path, reference, video.fps, control)).transpose()?;
     Ok(Figures {
         video_end_ms: seen.end_ms,
         audio_end_ms: heard.map(|h| h.end_ms),
@@ -177,40 +162,21 @@ fn figures(path: &Path, reference: Option<&Path>, control: &dyn Control) -> Resu
         codec: video.codec,
         lufs: heard.and_then(|h| h.loudness.lufs),
         true_peak_dbtp: heard.and_then(|h| h.loudness.true_peak_dbtp),
-        black_ms: seen.black_ms,
-        frozen_ms: seen.frozen_ms,
-        silent_ms: heard.map_or(0.0, |h| h.silent_ms),
-        ssim: likeness.map(|l| l.mean),
+        late_ms: heard.map_or(0.0, |h| h.start_ms - seen.start_ms),
+        black: seen.black,
+        frozen: seen.frozen,
+        silent: heard.map(|h| h.silent).unwrap_or_default(),
+        likeness,
     })
 }
 
-/// The attempt as the rooms beside see it.
-struct Watch<'a, 'b>(&'a Cx<'b>);
-
-impl Control for Watch<'_, '_> {
-    fn cancelled(&self) -> bool {
-        self.0.cancelled()
-    }
-
-    fn progress(&self, step: &Step) {
-        self.0.progress(&Progress {
-            done: step.done as f64,
-            total: Some(step.total as f64),
-            unit: step.unit.to_owned(),
-            phase: step.phase.to_owned(),
-            message: String::new(),
-        });
-    }
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "handed to `map_err`")]
-fn failure(error: Error) -> StageError {
-    let text = error.to_string();
-    match error.kind() {
-        ErrorKind::Input => StageError::invalid_input(text).code("bad_media"),
-        ErrorKind::Resource => StageError::resource(text),
-        ErrorKind::Setup => StageError::invalid_config(text),
-        ErrorKind::Internal => StageError::internal(text),
-        ErrorKind::Cancelled => StageError::cancelled(),
-    }
+fn likeness(path: &Path, reference: &Path, fps: f64, control: &dyn Control) -> Result<Likeness, Error> {
+    let found = compare(path, reference, fps, &Cpu, control)?;
+    let frame_ms = 1_000.0 / fps.max(1.0);
+    Ok(Likeness {
+        ssim: found.ssim,
+        worst: (found.worst.0, found.worst.1 as f64 * frame_ms),
+        psnr_db: found.psnr,
+        longer_ms: found.longer as f64 * frame_ms,
+    })
 }

@@ -1,6 +1,7 @@
 //! What is heard: the sound is decoded to its end and metered.
 
-use reelmill_media::{CHANNELS, Control, Loudness, Meter, RATE, Result, StereoReader};
+use crate::look::{Span, Stretch};
+use reelmill_media::{AudioReader, CHANNELS, Control, Loudness, Meter, RATE, Result, StereoReader};
 use std::path::Path;
 
 /// Samples of each channel metered at once.
@@ -15,8 +16,10 @@ pub struct Heard {
     pub end_ms: f64,
     /// Loudness and true peak.
     pub loudness: Loudness,
-    /// The longest stretch of silent seconds, in milliseconds.
-    pub silent_ms: f64,
+    /// When the sound begins by the file's clock, in milliseconds.
+    pub start_ms: f64,
+    /// The longest stretch of silent seconds.
+    pub silent: Span,
 }
 
 /// Listens to a video to its end.
@@ -24,7 +27,8 @@ pub fn listen(path: &Path, control: &dyn Control) -> Result<Heard> {
     let mut reader = StereoReader::open(path, 0)?;
     let mut meter = Meter::new()?;
     let (mut samples, mut frames) = (Vec::new(), 0_u64);
-    let (mut silent, mut longest) = (0.0_f64, 0.0_f64);
+    let start_ms = AudioReader::open(path, 0)?.start_ms();
+    let mut silent = Stretch::default();
     loop {
         control.check()?;
         reader.read(BLOCK, &mut samples)?;
@@ -36,9 +40,9 @@ pub fn listen(path: &Path, control: &dyn Control) -> Result<Heard> {
         frames += count;
         let power = samples.iter().map(|s| f64::from(s * s)).sum::<f64>() / samples.len() as f64;
         let quiet = 10.0 * power.max(1e-20).log10() < SILENT_DBFS;
-        silent = if quiet { silent + count as f64 * 1_000.0 / f64::from(RATE) } else { 0.0 };
-        longest = longest.max(silent);
+        let ms = |frames: u64| frames as f64 * 1_000.0 / f64::from(RATE);
+        silent.add(quiet, ms(frames - count), ms(count));
     }
     let end_ms = frames as f64 * 1_000.0 / f64::from(RATE);
-    Ok(Heard { end_ms, loudness: meter.read(), silent_ms: longest })
+    Ok(Heard { end_ms, loudness: meter.read(), start_ms, silent: silent.longest() })
 }

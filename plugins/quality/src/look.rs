@@ -24,12 +24,23 @@ pub struct Seen {
     pub frames: u64,
     /// When the last frame ends, in milliseconds.
     pub end_ms: f64,
-    /// The longest stretch of black, in milliseconds.
-    pub black_ms: f64,
-    /// The longest stretch without motion, in milliseconds.
-    pub frozen_ms: f64,
+    /// When the first frame is shown by the file's clock, in milliseconds.
+    pub start_ms: f64,
+    /// The longest stretch of black.
+    pub black: Span,
+    /// The longest stretch without motion.
+    pub frozen: Span,
     /// The longest and the shortest distance of two frames, in milliseconds.
     pub steps_ms: (f64, f64),
+}
+
+/// A stretch of a video.
+#[derive(Clone, Copy, PartialEq, Debug, Default)]
+pub struct Span {
+    /// When it begins, in milliseconds.
+    pub from_ms: f64,
+    /// How long it is, in milliseconds.
+    pub ms: f64,
 }
 
 /// Watches a video to its end; `total` is how many frames it is thought to have, for progress.
@@ -38,6 +49,7 @@ pub fn look(path: &Path, fps: f64, total: u64, control: &dyn Control) -> Result<
     let tick_ms = f64::from(reader.time_base()) * 1_000.0;
     let usual_ms = 1_000.0 / fps.max(1.0);
     let mut watch = Watch::new(fps);
+    watch.seen.start_ms = reader.start_ms();
     let mut graph: Option<Graph> = None;
     let mut small = VideoFrame::empty();
     while let Some(frame) = reader.next_frame()? {
@@ -63,16 +75,29 @@ fn shrink(frame: &VideoFrame, reader: &VideoReader) -> Result<Graph> {
 }
 
 /// Keeps the longest stretch of something.
-#[derive(Default)]
-struct Stretch {
-    now_ms: f64,
-    longest_ms: f64,
+#[derive(Clone, Copy, Default)]
+pub struct Stretch {
+    now: Span,
+    longest: Span,
 }
 
 impl Stretch {
-    fn add(&mut self, holds: bool, ms: f64) {
-        self.now_ms = if holds { self.now_ms + ms } else { 0.0 };
-        self.longest_ms = self.longest_ms.max(self.now_ms);
+    /// The next piece, which begins at a time and is so long, and whether what is looked for holds in it.
+    pub fn add(&mut self, holds: bool, from_ms: f64, ms: f64) {
+        if !holds {
+            self.now = Span::default();
+            return;
+        }
+        let begun = if self.now.ms > 0.0 { self.now.from_ms } else { from_ms };
+        self.now = Span { from_ms: begun, ms: self.now.ms + ms };
+        if self.now.ms > self.longest.ms {
+            self.longest = self.now;
+        }
+    }
+
+    /// The longest one so far.
+    pub fn longest(&self) -> Span {
+        self.longest
     }
 }
 
@@ -109,22 +134,23 @@ impl Watch {
         self.seen.frames += 1;
         let pixels: Vec<u8> = (0..picture.height).flat_map(|y| picture.row(y).iter().copied()).collect();
         let dark = pixels.iter().filter(|value| **value <= BLACK).count();
-        self.black.add(dark as f64 >= BLACK_PART * pixels.len() as f64, step);
+        self.black.add(dark as f64 >= BLACK_PART * pixels.len() as f64, at_ms, step);
         if self.past.len() == self.apart {
             let before = self.past.pop_front().unwrap_or_default();
-            self.frozen.add(difference(&before, &pixels) < SAME, step);
+            let since_ms = at_ms - step * self.apart as f64;
+            self.frozen.add(difference(&before, &pixels) < SAME, since_ms, step);
         }
         self.past.push_back(pixels);
     }
 
     fn finish(mut self, usual_ms: f64) -> Seen {
         self.seen.end_ms = self.last_ms.map_or(0.0, |last| last + usual_ms);
-        self.seen.black_ms = self.black.longest_ms;
-        self.seen.frozen_ms = match self.frozen.longest_ms {
+        self.seen.black = self.black.longest();
+        self.seen.frozen = self.frozen.longest();
+        if self.seen.frozen.ms > 0.0 {
             // The pictures compared are already half a second apart.
-            ms if ms > 0.0 => ms + usual_ms * self.apart as f64,
-            _ => 0.0,
-        };
+            self.seen.frozen.ms += usual_ms * self.apart as f64;
+        }
         if self.seen.frames < 2 {
             self.seen.steps_ms = (usual_ms, usual_ms);
         }

@@ -75,8 +75,10 @@ fn a_failed_gate_fails_the_stage_and_says_why() {
     let error = run::<Gate>(with, dir.path()).unwrap_err();
     assert_eq!(error.class(), FailureClass::Permanent);
     let text = error.to_string();
-    for part in ["video 1: black is 1000.0 ms, wanted at most 100 ms", "size is 180 x 320, wanted 1080 x 320"]
-    {
+    for part in [
+        "video 1: black is 1000.0 ms from 0.00 s, wanted at most 100 ms",
+        "size is 180 x 320, wanted 1080 x 320",
+    ] {
         assert!(text.contains(part), "{text}");
     }
 }
