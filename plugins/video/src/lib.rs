@@ -13,6 +13,7 @@ mod dice;
 mod finish;
 mod fit;
 mod focus;
+mod merits;
 mod mix;
 mod motion;
 mod overlay;

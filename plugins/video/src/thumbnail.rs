@@ -1,18 +1,20 @@
 //! One picture that stands for a video.
 
+use crate::captions::Lettering;
+use crate::finish::{Finish, finished};
 use crate::focus::focus_of;
+use crate::merits::Merits;
+use crate::overlay::Title;
 use crate::plan::{Canvas, Plan};
 use crate::shot::ShotReader;
 use crate::timeline::{Focus, Timeline, WhenShort};
 use reelmill_media::{
-    Control, Error, Graph, Plane, Pull, Rational, Result, VideoFormat, VideoFrame, gray_mean, plane, probe,
-    save_picture, share,
+    Control, Error, Graph, Pull, Rational, Result, VideoFormat, VideoFrame, probe, save_picture, share,
 };
 use std::path::Path;
 
-/// Darker or brighter than this on average, a picture shows nothing.
-const DARK: f64 = 28.0;
-const BRIGHT: f64 = 238.0;
+/// How long the title of a picture would be seen in a video.
+const TITLE_MS: u64 = 2_000;
 
 /// Which moment is taken.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -30,16 +32,19 @@ pub enum Moment {
 pub struct Taken {
     /// When it is, in milliseconds.
     pub at_ms: u64,
-    /// Its mean brightness, 0 to 255.
-    pub brightness: f64,
+    /// What speaks for it, before a title was set on it.
+    pub merits: Merits,
 }
 
-/// Writes a moment of a timeline as a picture (`.jpg` or `.png`).
+/// Writes a moment of a timeline as a picture (`.jpg` or `.png`), with a title on it where there is one. Helper files go
+/// to `scratch`.
 pub fn thumbnail(
     timeline: &Timeline,
     moment: Moment,
+    title: Option<&Title>,
     canvas: Canvas,
     to: &Path,
+    scratch: &Path,
     control: &dyn Control,
 ) -> Result<Taken> {
     let plan = Plan::new(timeline, canvas).map_err(Error::Setting)?;
@@ -57,15 +62,20 @@ pub fn thumbnail(
     for number in frames {
         control.check()?;
         let frame = frame_at(&plan, number, canvas)?;
-        let score = clarity(&frame);
+        let score = Merits::of(&frame).score();
         if best.as_ref().is_none_or(|(most, ..)| score > *most) {
             best = Some((score, number, frame));
         }
     }
     let (_, number, frame) = best.ok_or_else(|| Error::Setting("no moment was asked for".into()))?;
+    let merits = Merits::of(&frame);
+    let frame = match title {
+        Some(title) => titled(frame, title, canvas, scratch)?,
+        None => frame,
+    };
     save(&frame, to)?;
     let at_ms = number * 1_000 / u64::from(canvas.fps);
-    Ok(Taken { at_ms, brightness: gray_mean(plane(&frame, 0)) })
+    Ok(Taken { at_ms, merits })
 }
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a frame's number")]
@@ -111,23 +121,17 @@ fn at_speed(ms: u64, speed: f64) -> u64 {
     (ms as f64 * speed) as u64
 }
 
-/// How much there is to see: the mean difference of neighbours, less for a dark or blank picture.
-fn clarity(frame: &VideoFrame) -> f64 {
-    let luma = plane(frame, 0);
-    let mean = gray_mean(luma);
-    let penalty = if (DARK..=BRIGHT).contains(&mean) { 1.0 } else { 0.01 };
-    penalty * (0.1 + sharpness(luma))
-}
-
-fn sharpness(luma: Plane<'_>) -> f64 {
-    let mut sum = 0_u64;
-    for y in 1..luma.height {
-        let (above, row) = (luma.row(y - 1), luma.row(y));
-        for x in 1..luma.width {
-            sum += u64::from(row[x].abs_diff(row[x - 1])) + u64::from(row[x].abs_diff(above[x]));
-        }
+/// A title on a picture, drawn when it has come and not begun to go.
+fn titled(mut frame: VideoFrame, title: &Title, canvas: Canvas, scratch: &Path) -> Result<VideoFrame> {
+    let mut timeline = Timeline::new(Vec::new());
+    timeline.titles = vec![Title { at_ms: 0, duration_ms: TITLE_MS, ..title.clone() }];
+    let lettering = Lettering::write(&timeline, None, canvas, scratch)?;
+    let finish = Finish::new(&[], lettering, false, canvas)?;
+    frame.set_pts(i64::try_from(canvas.frame_at(TITLE_MS / 2)).ok());
+    match finish.graph()? {
+        Some(mut graph) => finished(&mut graph, frame),
+        None => Ok(frame),
     }
-    sum as f64 / (luma.width * luma.height).max(1) as f64
 }
 
 fn save(frame: &VideoFrame, to: &Path) -> Result<()> {

@@ -220,6 +220,28 @@ fn thumbnails_show_something() {
 }
 
 #[test]
+fn a_thumbnail_may_have_a_title() {
+    let world = World::new();
+    let grey = world.clip("grey.mp4", "color=c=0x606060", 1.0);
+    let bright = |title: Value| {
+        let with = json!({ "source": grey, "title": title, "format": "png", "aspect": "1:1", "height": 120 });
+        let taken = world.bench.run::<Thumbnail>(with).unwrap();
+        assert!((90.0..110.0).contains(&taken["brightness"].as_f64().unwrap()), "told of the picture itself");
+        let frame = frames(&world.out(&taken["image"])).remove(0);
+        // Three bytes a pixel.
+        let row = |y: usize| frame.data(0)[y * frame.stride(0)..][..360].to_vec();
+        let count = |rows: std::ops::Range<usize>| rows.flat_map(row).filter(|v| *v > 220).count();
+        [count(0..30), count(30..90), count(90..120)]
+    };
+    assert_eq!(bright(Value::Null), [0, 0, 0]);
+    let centre = bright(json!("SEA"));
+    assert!(centre[1] > 100 && centre[0] == 0 && centre[2] == 0, "{centre:?}");
+    let top = bright(json!({ "text": "SEA", "style": { "place": "top", "accent": null } }));
+    assert!(top[0] > 50 && top[2] == 0, "{top:?}");
+    assert_eq!(std::fs::read_dir(world.path("scratch")).unwrap().count(), 1, "no helper file stays");
+}
+
+#[test]
 fn what_cannot_work_is_refused_in_words() {
     let world = World::new();
     let test = world.clip("t.mp4", "testsrc2=sar=1", 0.5);

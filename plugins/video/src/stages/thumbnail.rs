@@ -2,12 +2,15 @@
 
 use super::common::{Watch, failure, traits};
 use super::source::Source;
+use crate::overlay::{Title, TitlePlace, TitleStyle};
 use crate::thumbnail::{Moment, thumbnail};
 use crate::timeline::Fit;
 use reelmill_sdk::prelude::*;
 
 /// Frames looked at for the best one.
-const CANDIDATES: u32 = 9;
+const CANDIDATES: u32 = 12;
+/// Height of a title's line in percent of the picture's shorter side.
+const TITLE_PERCENT: f64 = 14.0;
 
 /// How the picture is stored.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Deserialize, JsonSchema)]
@@ -36,8 +39,8 @@ enum At {
 pub struct Input {
     /// `video` of `video.compose`, `video.clip` or `video.encode`, or a video file.
     source: Source,
-    /// Which moment: seconds (`3.5`), a part (`10%`), or `best`: the clearest of nine, never a black one while
-    /// there is another.
+    /// Which moment: seconds (`3.5`), a part (`10%`), or `best`: of twelve the one that is sharp, colourful, rich in
+    /// contrast, and neither dark nor pale.
     #[serde(default = "best")]
     at: At,
     /// Shape, as for `video.encode`.
@@ -53,6 +56,50 @@ pub struct Input {
     /// How a file of another shape fills the picture.
     #[serde(default)]
     fit: Fit,
+    /// A title on the picture: a text, or one with a smaller line and a style.
+    #[serde(default)]
+    title: Option<Headline>,
+}
+
+/// A title.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(untagged, expecting = "a text, or { text: …, subtitle: …, style: … }")]
+enum Headline {
+    /// In the usual style.
+    Text(#[schemars(length(min = 1, max = 300))] String),
+    /// With a style.
+    Styled(Box<Styled>),
+}
+
+/// A title and how it looks.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Styled {
+    /// What it says.
+    #[schemars(length(min = 1, max = 300))]
+    text: String,
+    /// A smaller line under it.
+    #[serde(default)]
+    #[schemars(length(max = 300))]
+    subtitle: Option<String>,
+    /// How it looks.
+    #[serde(default = "headline")]
+    style: TitleStyle,
+}
+
+fn headline() -> TitleStyle {
+    TitleStyle { place: TitlePlace::Centre, stroke_percent: 0.9, ..TitleStyle::default() }
+}
+
+impl From<Headline> for Title {
+    fn from(headline_of: Headline) -> Self {
+        let Styled { text, subtitle, mut style } = match headline_of {
+            Headline::Text(text) => Styled { text, subtitle: None, style: headline() },
+            Headline::Styled(styled) => *styled,
+        };
+        style.size_percent.get_or_insert(TITLE_PERCENT);
+        Self { text, subtitle, at_ms: 0, duration_ms: 1_000, style }
+    }
 }
 
 fn best() -> At {
@@ -73,6 +120,8 @@ pub struct Taken {
     at_ms: u64,
     /// Its mean brightness, 0 (black) to 255.
     brightness: f64,
+    /// How good a picture it is without its title, 0 to 1.
+    score: f64,
 }
 
 /// The stage.
@@ -81,13 +130,15 @@ pub struct Thumbnail;
 impl Stage for Thumbnail {
     const ID: &'static str = "thumbnail";
     const VERSION: &'static str = "1.0.0";
-    const SUMMARY: &'static str = "One picture of a video: at a moment, or the clearest of several";
+    const SUMMARY: &'static str =
+        "One picture of a video: at a moment or the best of several, with a title if wanted";
     type Input = Input;
     type Output = Taken;
 
     fn traits() -> StageTraits {
-        let note = "A tenth into a file, as JPEG".to_owned();
-        traits(1, 1_024, vec![Example { note, with: json!({ "source": "media/sea.mp4", "at": "10%" }) }])
+        let note = "The best of twelve moments, with a title".to_owned();
+        let with = json!({ "source": "media/sea.mp4", "title": { "text": "Why the sea rises", "subtitle": "in a minute" } });
+        traits(1, 1_024, vec![Example { note, with }])
     }
 
     fn open() -> Result<Self, StageError> {
@@ -103,13 +154,17 @@ impl Stage for Thumbnail {
             Format::Png => ("thumbnail.png", "image/png"),
         };
         let to = cx.output(name);
-        let taken = thumbnail(&ready.timeline, moment, canvas, &to, &Watch(cx)).map_err(failure)?;
+        let title = input.title.map(Title::from);
+        let title = title.as_ref();
+        let taken = thumbnail(&ready.timeline, moment, title, canvas, &to, cx.scratch(), &Watch(cx));
+        let taken = taken.map_err(failure)?;
         Ok(Taken {
             image: OutputFile::new(cx, &to, media_type)?,
             width: canvas.width,
             height: canvas.height,
             at_ms: taken.at_ms,
-            brightness: (taken.brightness * 10.0).round() / 10.0,
+            brightness: (taken.merits.brightness * 10.0).round() / 10.0,
+            score: (taken.merits.score() * 1_000.0).round() / 1_000.0,
         })
     }
 }
@@ -145,7 +200,7 @@ mod tests {
         let of = |text: &str| moment(&At::Text(text.into())).ok();
         assert_eq!(of("10%"), Some(Moment::Part(0.1)));
         assert_eq!(of("3.5s"), Some(Moment::Ms(3_500)));
-        assert_eq!(of("best"), Some(Moment::Best(9)));
+        assert_eq!(of("best"), Some(Moment::Best(12)));
         assert_eq!(of("120%"), None);
         assert_eq!(of("soon"), None);
         assert_eq!(moment(&At::Seconds(2.0)).ok(), Some(Moment::Ms(2_000)));
