@@ -166,7 +166,7 @@ mod tests {
         assert_eq!(artifacts_in(&outputs), vec![(digest, 7)]);
     }
 
-    fn stage(input: Value, output: Value) -> StageManifest {
+    fn stage(input: &Value, output: &Value) -> StageManifest {
         let manifest =
             json!({ "id": "a", "version": "1.0.0", "summary": "", "input": input, "output": output });
         serde_json::from_value(manifest).expect("a manifest")
@@ -184,7 +184,7 @@ mod tests {
             inline: false,
         };
         let with = json!({ "voices": [{ "key": { "$secret": "one" } }] });
-        let keyed = |mark: Value| parts(&lock, &stage(mark, json!({})), &with, Path::new("/"));
+        let keyed = |mark: Value| parts(&lock, &stage(&mark, &json!({})), &with, Path::new("/"));
         assert!(keyed(json!({})).is_none() && keyed(json!({ "x-secrets": "content" })).is_none());
         let parts = keyed(json!({ "x-secrets": "credentials" })).expect("it may be cached");
         assert!(parts["with.voices"].contains("one"), "{parts:?}");
@@ -192,7 +192,7 @@ mod tests {
 
     #[test]
     fn a_result_for_now_is_not_kept() {
-        let marked = stage(json!({}), json!({ "x-provisional": "fallbacks" }));
+        let marked = stage(&json!({}), &json!({ "x-provisional": "fallbacks" }));
         for (outputs, lasting) in [
             (json!({}), true),
             (json!({ "fallbacks": [] }), true),
@@ -202,7 +202,7 @@ mod tests {
             (json!({ "fallbacks": true }), false),
         ] {
             assert_eq!(is_lasting(&marked, &outputs), lasting, "{outputs}");
-            assert!(is_lasting(&stage(json!({}), json!({})), &outputs));
+            assert!(is_lasting(&stage(&json!({}), &json!({})), &outputs));
         }
     }
 
