@@ -79,7 +79,7 @@ fn titles_answer_line_after_line() {
     assert_eq!(outputs["captions"]["highlight"], "#ffd166");
     assert_eq!(outputs["post"], json!({ "$file": "post.txt", "media_type": "text/plain" }));
     let post = std::fs::read_to_string(scratch.path().join("post.txt")).expect("the post");
-    assert!(post.contains("«hver» natt.") && post.ends_with("#lamp #beam\n\nFootage: A, B\n"), "{post}");
+    assert!(post.contains("«hver» natt.") && post.ends_with("#lamp #beam\n\nPictures: A, B\n"), "{post}");
     // The same process serves the next attempt, and a refusal does not end it.
     let (_, refused) =
         plugin.run("titles", &json!({ "title": " ", "scenes": [{ "narration": "" }] }), scratch.path());

@@ -38,6 +38,9 @@ MOODS = [
 ]
 PLAIN = "#ffe08a"
 
+# Who made the pictures, in the languages of the demo.
+CREDIT = {"en": "Pictures: ", "es": "Imágenes: ", "uk": "Зображення: "}
+
 
 def headline(title):
     """Title case as headlines have it: small words stay small unless they stand first or last."""
@@ -53,7 +56,9 @@ def headline(title):
 
 
 def titles(given, scratch):
-    title = headline(given["title"])
+    language = given.get("language", "en")
+    # Capitals are English: other languages write their headlines like any sentence.
+    title = headline(given["title"]) if language == "en" else given["title"].strip()
     if not title:
         raise Refused("`title` is empty")
     counted = collections.Counter(word.lower() for scene in given["scenes"] for word in scene.get("keywords", []))
@@ -65,12 +70,14 @@ def titles(given, scratch):
 
     lines = [title, "", given["scenes"][0]["narration"], "", " ".join(hashtags)]
     people = sorted({credit["author"] for credit in given.get("credits", []) if credit.get("author")})
-    if people:
-        lines += ["", "Footage: " + ", ".join(people)]
+    credit = CREDIT.get(language, CREDIT["en"]) + ", ".join(people) if people else ""
+    if credit:
+        lines += ["", credit]
     with open(os.path.join(scratch, "post.txt"), "w", encoding="utf-8") as file:
         file.write("\n".join(lines).rstrip() + "\n")
     return {
         "title": title,
+        "credit": credit,
         "captions": {
             "highlight": colour if best else PLAIN,
             "size_percent": 6.8,

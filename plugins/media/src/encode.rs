@@ -205,6 +205,8 @@ impl VideoEncoder {
         video.set_color_primaries(av::color::Primaries::BT709);
         video.set_color_transfer_characteristic(av::color::TransferCharacteristic::BT709);
         let inner = video.open_as(codec).map_err(|e| Error::encoder(&name, e))?;
+        // Probed, it works unless it is to fail then.
+        let fault = fault.filter(|_| !probing);
         Ok(Self { inner, name, format, convert, upload, fault, frames: 0, packets: 0 })
     }
 

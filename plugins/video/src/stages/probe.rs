@@ -63,12 +63,14 @@ impl Stage for Probe {
             device: input.device,
             failure: None,
         };
-        try_encoder(&probed).map_err(|error| {
-            let text = error.to_string();
-            match error {
-                Error::Setting(_) => StageError::invalid_input(text).code("no_encoder"),
-                _ => StageError::resource(text).code("encoder"),
+        try_encoder(&probed).map_err(|error| match error {
+            Error::Setting(text) => StageError::invalid_input(text).code("no_encoder"),
+            // Whose reason it is everybody knows who asked.
+            Error::Encoder { reason, log, .. } => {
+                let log = if log.is_empty() { String::new() } else { format!(" ({})", log.join("; ")) };
+                StageError::resource(format!("{reason}{log}")).code("encoder")
             }
+            error => StageError::resource(error.to_string()).code("encoder"),
         })?;
         Ok(Works { milliseconds: u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX) })
     }
