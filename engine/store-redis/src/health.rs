@@ -63,6 +63,7 @@ pub const COMMANDS: &[&str] = &[
     "zcard rm:{0}:x",
     "zcount rm:{0}:x 0 1",
     "zincrby rm:{0}:x 1 m",
+    "zpopmax rm:{0}:x 1",
     "zpopmin rm:{0}:x 1",
     "zrandmember rm:{0}:x 1",
     "zrange rm:{0}:x 0 1",
