@@ -1,11 +1,11 @@
 //! A text said by an offline engine, piece by piece.
 
-use crate::align;
 use crate::engine::{Engine, Manner, OfflineVoice};
 use crate::speech::Speech;
 use crate::timing::spans;
 use crate::token::Tokens;
 use crate::types::Timing;
+use crate::{align, shape};
 use reelmill_sdk::prelude::*;
 
 /// Says a text.
@@ -27,11 +27,12 @@ pub fn speak(
             ..Progress::default()
         });
         let texts = tokens.texts(piece.clone());
-        let spoken = engine.say(&voice.name, manner, &texts)?;
+        let mut spoken = engine.say(&voice.name, manner, &texts)?;
         if spoken.samples.is_empty() {
             speech.pass_over(&texts);
             continue;
         }
+        shape::fade_ends(&mut spoken.samples, spoken.sample_rate);
         let (spans, timing) = if spoken.marks.is_empty() {
             (align::spans(&spoken.samples, spoken.sample_rate, &texts), Timing::Aligned)
         } else {

@@ -27,7 +27,7 @@ pub struct Input {
     #[serde(default = "default_voice")]
     pub voice: Voice,
     /// Voices in the place of `voice`: the first that can speaks the whole text, and `fallbacks` says why the ones
-    /// before it did not.
+    /// before it did not. Scenes that are spoken one by one may so have different voices.
     #[serde(default)]
     #[schemars(length(max = 10))]
     pub voices: Vec<Voice>,

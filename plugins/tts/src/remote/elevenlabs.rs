@@ -83,7 +83,7 @@ impl ElevenLabs {
             self.format.strip_prefix("pcm_").and_then(|rate| rate.parse().ok()).filter(|rate| *rate > 0);
         let mut heard = match rate {
             Some(sample_rate) => Heard { samples: wav::samples(&bytes), sample_rate, characters: None },
-            None => decoded(&bytes, cx).map_err(|error| answer.malformed(&error.failure().message))?,
+            None => decoded(answer, &bytes, cx)?,
         };
         heard.characters = timed.alignment.and_then(|alignment| alignment.times(text));
         Ok(heard)

@@ -15,6 +15,7 @@ use crate::types::{Input, Timing};
 use crate::voices::Service;
 use crate::{align, decode, shape, wav};
 use reelmill_http::{Answer, Builder};
+use reelmill_sdk::FailureClass;
 use reelmill_sdk::prelude::*;
 use std::ops::Range;
 use std::time::Duration;
@@ -146,16 +147,19 @@ fn sound(answer: &Answer, cx: &Cx<'_>) -> Result<Heard, StageError> {
     if !is_sound || bytes.is_empty() {
         return Err(answer.malformed(&format!("speech is wanted, but `{kind}` came: {}", answer.quote())));
     }
-    decoded(bytes, cx).map_err(|error| answer.malformed(&error.failure().message))
+    decoded(answer, bytes, cx)
 }
 
-/// Sound in a form that libav knows.
-fn decoded(bytes: &[u8], cx: &Cx<'_>) -> Result<Heard, StageError> {
+/// Sound of an answer in a form that libav knows.
+fn decoded(answer: &Answer, bytes: &[u8], cx: &Cx<'_>) -> Result<Heard, StageError> {
     let path = cx.output("answer.audio");
     std::fs::write(&path, bytes).context("keep the answer")?;
     let result = decode::mono(&path, 1, PART_SECONDS_MAX, cx);
     let _ = std::fs::remove_file(&path);
-    let (sample_rate, samples) = result?;
+    let (sample_rate, samples) = result.map_err(|error| match error.class() {
+        FailureClass::InvalidInput => answer.malformed(&error.failure().message),
+        _ => error,
+    })?;
     Ok(Heard { samples, sample_rate, characters: None })
 }
 
