@@ -45,6 +45,7 @@ fn a_clip_is_found_downloaded_and_credited() {
     let requests = server.requests();
     assert_eq!(requests[0].header("authorization"), Some(KEY));
     assert_eq!(requests[1].header("authorization"), None, "files are not asked for with the key");
+    assert!(!output.to_string().contains(KEY) && !run.logs.contains(KEY));
 }
 
 #[test]
@@ -108,6 +109,20 @@ fn licences_are_kept_to_unless_others_are_asked_for() {
     assert_eq!(names(&run::<Fetch>(with).result.unwrap()["items"]), ["openverse:1", "openverse:3"]);
 }
 
+/// Names and contents of everything in a folder.
+fn everything_in(folder: &std::path::Path) -> String {
+    let mut all = String::new();
+    for entry in std::fs::read_dir(folder).unwrap().flatten() {
+        all.push_str(&entry.path().to_string_lossy());
+        if entry.path().is_dir() {
+            all.push_str(&everything_in(&entry.path()));
+        } else {
+            all.push_str(&String::from_utf8_lossy(&std::fs::read(entry.path()).unwrap()));
+        }
+    }
+    all
+}
+
 #[test]
 fn a_folder_keeps_answers_and_files() {
     let server =
@@ -117,6 +132,7 @@ fn a_folder_keeps_answers_and_files() {
     with["cache"] = json!(folder.path());
     let first = run::<Fetch>(with.clone());
     let sent = server.requests().len();
+    assert!(!everything_in(folder.path()).contains(KEY), "the key is not kept");
     let second = run::<Fetch>(with);
     assert_eq!(first.result.unwrap()["items"], second.result.unwrap()["items"]);
     assert_eq!(server.requests().len(), sent, "nothing is asked for again");
