@@ -15,7 +15,7 @@ TESTS   ?=
 
 say = printf '\033[1m== %s\033[0m\n'
 
-.PHONY: help setup build demo test verify bench bench-peers bench-chunks schemas chaos fmt lint generated
+.PHONY: help setup build demo test verify bench bench-render bench-peers bench-chunks schemas chaos fmt lint generated
 
 help: ## List what can be done
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,6 +41,12 @@ verify: fmt lint generated test ## What CI runs: formatting, lints, generated fi
 bench: build ## Measure: boundary, queue and render, each beside what it is compared with
 	@$(say) 'bench: each table says what it measured'
 	$(CARGO) bench --locked -p reelmill-benches
+
+# `RENDER='--quick'` for small pictures, `--rounds N` for more rounds.
+RENDER ?=
+bench-render: build ## Measure: rendering beside one ffmpeg command, ten videos at once, five variants of one
+	@$(say) 'bench-render: each figure stands beside its goal'
+	$(CARGO) bench --locked -p reelmill-benches --bench render -- $(RENDER)
 
 # More sides: `make bench-peers SIDES='--side NAME=COMMAND'`; benches/peers/bench.py says what a side is asked.
 SIDES ?=

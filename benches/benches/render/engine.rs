@@ -1,9 +1,10 @@
-//! The project's side as a user has it: `reelmill run` on a pipeline whose one stage encodes the timeline, engine,
-//! worker and sandboxed plugin process included.
+//! The project's side as a user has it: `reelmill run` on a pipeline, engine, worker and sandboxed plugin process
+//! included.
 
 use crate::material::Composition;
-use crate::ours::{CRF, KEYFRAME_S, THREADS};
+use crate::ours::{KEYFRAME_S, Settings};
 use anyhow::Context as _;
+use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -12,30 +13,35 @@ pub fn program() -> Option<PathBuf> {
     Some(reelmill_benches::build_folder().join("reelmill")).filter(|path| path.is_file())
 }
 
-/// `reelmill run` on the composition; nothing comes from its cache.
-pub fn command(program: &Path, composition: &Composition) -> anyhow::Result<Command> {
-    let timeline: serde_json::Value =
-        serde_json::from_slice(&std::fs::read(composition.file("timeline.json"))?)?;
+/// A stage that encodes the timeline in a file of the composition; nothing comes from the cache.
+pub fn encode(composition: &Composition, timeline: &str, settings: Settings) -> anyhow::Result<Value> {
+    let timeline: Value = serde_json::from_slice(&std::fs::read(composition.file(timeline))?)?;
     let canvas = composition.canvas;
-    // JSON is YAML.
-    let pipeline = serde_json::json!({
-        "version": 1,
-        "name": "render_bench",
-        "stages": { "encode": {
-            "uses": "video.encode@1",
-            "with": {
-                "source": timeline, "aspect": "9:16", "height": canvas.width, "fps": canvas.fps, "preset": "medium",
-                "crf": CRF, "threads": THREADS, "keyframe_s": KEYFRAME_S
-            },
-            "cache": "never",
-            "timeout": "1h"
-        } },
-        "outputs": { "video": "${{ stages.encode.outputs.video }}" }
-    });
+    Ok(json!({
+        "uses": "video.encode@1",
+        "with": {
+            "source": timeline, "aspect": "9:16", "height": canvas.width, "fps": canvas.fps,
+            "preset": settings.preset, "crf": settings.crf, "threads": settings.threads, "keyframe_s": KEYFRAME_S
+        },
+        "cache": "never",
+        "timeout": "1h"
+    }))
+}
+
+/// `reelmill run` on stages, with a folder of the composition as its home.
+pub fn command(
+    program: &Path,
+    composition: &Composition,
+    home: &str,
+    stages: &Value,
+    outputs: &Value,
+) -> anyhow::Result<Command> {
+    let pipeline = json!({ "version": 1, "name": "render_bench", "stages": stages, "outputs": outputs });
     let file = composition.file("pipeline.yaml");
+    // JSON is YAML.
     std::fs::write(&file, serde_json::to_vec_pretty(&pipeline)?)?;
     let mut command = Command::new(program);
-    command.arg("--home").arg(composition.file("home")).arg("run").arg(file);
+    command.arg("--home").arg(composition.file(home)).arg("run").arg("--new").arg(file);
     command.arg("--out").arg(composition.file("out")).stdout(Stdio::null()).stderr(Stdio::null());
     Ok(command)
 }

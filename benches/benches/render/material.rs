@@ -10,6 +10,11 @@ use std::path::{Path, PathBuf};
 /// Seconds of a clip that are shown.
 pub const SHOT_S: u64 = 6;
 
+/// The file with the timeline.
+pub const WHOLE: &str = "timeline.json";
+/// The file with a short one: a second of each clip, captions, no sound.
+pub const SAMPLE: &str = "sample.json";
+
 const TEXT: &str = "Tides are the longest waves on Earth. They run around the oceans twice a day, pulled by the moon \
     and, less, by the sun. Where a coast is steep you may not see them at all. Where it is flat, the sea walks out for \
     a mile and comes back faster than a horse.";
@@ -72,7 +77,8 @@ impl Composition {
         let plan = Plan::new(&timeline, self.canvas).map_err(anyhow::Error::msg)?;
         let captions = Captions::set(&timeline, &plan, self.canvas, &self.folder)?;
         std::fs::write(self.file("captions.ass"), captions.context("the text has words")?.ass(false)?)?;
-        std::fs::write(self.file("timeline.json"), serde_json::to_vec(&timeline)?)?;
+        std::fs::write(self.file(WHOLE), serde_json::to_vec(&timeline)?)?;
+        std::fs::write(self.file(SAMPLE), serde_json::to_vec(&sample(&timeline))?)?;
         Ok(())
     }
 
@@ -144,6 +150,17 @@ impl Composition {
         timeline.music = Some(music);
         timeline
     }
+}
+
+fn sample(whole: &Timeline) -> Timeline {
+    let mut sample = whole.clone();
+    sample.music = None;
+    for clip in &mut sample.clips {
+        clip.sounds.clear();
+        clip.shots.iter_mut().for_each(|shot| shot.duration_ms = 1_000);
+        clip.duration_ms = clip.shots.len() as u64 * 1_000;
+    }
+    sample
 }
 
 fn folder(name: &str) -> PathBuf {

@@ -2,9 +2,10 @@
 //! files: nothing is encoded until `video.encode` renders the whole timeline in one pass from the original
 //! material. Two aspect ratios are two such passes over one timeline, and no generation of quality is lost.
 //!
-//! The rooms: `timeline` (what a composition is), `plan` (milliseconds to frames), `fit` and `motion` (how
-//! material fills the picture), `shot` and `sequence` (its frames in order), `mix` (its sound), `captions` (its
-//! words), `render` (all of them into a file), and `stages` (the doors for pipelines).
+//! The rooms: `timeline`, `style`, `overlay` and `transition` (what a composition is), `plan` (milliseconds to frames),
+//! `fit`, `motion`, `crop` and `focus` (how material fills the picture), `shot` and `sequence` (its frames in order),
+//! `captions` and `finish` (what lies over them), `mix` (its sound), `render` (all of them into a file), `thumbnail` and
+//! `merits` (one picture of it), `dice` (what a seed decides), and `stages` (the doors for pipelines).
 
 mod captions;
 mod chunks;

@@ -156,6 +156,8 @@ fn a_letter_that_no_font_has_is_named_with_one_that_does() {
     for part in ["`ب` (U+0628)", "DejaVu Serif", "DejaVu Sans", "fallback_fonts"] {
         assert!(error.to_string().contains(part), "{error} should say: {part}");
     }
+    let read = json!({ "source": source, "format": "srt", "captions": { "font": "DejaVu Serif" } });
+    assert!(world.bench.run::<Subtitles>(read).is_ok(), "players bring fonts of their own");
     let error = world.bench.run::<Subtitles>(with("No Such Font")).unwrap_err();
     assert!(
         error.to_string().contains("No Such Font") && error.to_string().contains("DejaVu Sans"),

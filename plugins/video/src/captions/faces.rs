@@ -15,7 +15,7 @@ const USUAL: &str = "DejaVu Sans";
 const NAMED: usize = 5;
 
 /// The fonts of a text.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Faces {
     /// The family of most letters.
     pub family: String,
@@ -85,7 +85,7 @@ impl Faces {
     /// One family with every letter, for tests.
     #[cfg(test)]
     pub fn all_in(family: &str) -> Self {
-        Self { family: family.into(), odd: BTreeMap::new(), given: Vec::new(), files: Vec::new() }
+        Self { family: family.into(), ..Self::default() }
     }
 }
 

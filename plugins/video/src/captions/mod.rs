@@ -46,7 +46,8 @@ impl Captions {
     /// Sets the words of a timeline; nothing when it has no captions or nobody speaks. Helper files go to `scratch`.
     ///
     /// # Errors
-    /// A font that is not there, a letter that none has, a colour that is none.
+    /// A font that is not there, a letter that none has: where captions are burnt in. For those that are only read, lines
+    /// are then broken by guessed widths.
     pub fn set(timeline: &Timeline, plan: &Plan, canvas: Canvas, scratch: &Path) -> Result<Option<Self>> {
         let Some(style) = &timeline.captions else { return Ok(None) };
         let scenes = cues::spoken(timeline, plan, style);
@@ -54,10 +55,17 @@ impl Captions {
         if texts.is_empty() {
             return Ok(None);
         }
-        let faces = Faces::find(style, texts.iter().copied())?;
+        let found = Faces::find(style, texts.iter().copied());
         texts.insert(" ");
-        let fonts = FontsFolder::make(&faces.given, scratch)?;
-        let widths = Widths::measure(&texts, &faces, style.bold, fonts.as_ref(), scratch)?;
+        let (faces, widths) = match found {
+            Ok(faces) => {
+                let fonts = FontsFolder::make(&faces.given, scratch)?;
+                let widths = Widths::measure(&texts, &faces, style.bold, fonts.as_ref(), scratch)?;
+                (faces, widths)
+            }
+            Err(error) if style.burnt() => return Err(error),
+            Err(_) => (Faces::default(), Widths::default()),
+        };
         let width = |text: &str| widths.of(text);
         let cues = cues::cues(&scenes, style, draw::room(style, canvas), &width);
         Ok(Some(Self { cues, style: style.clone(), canvas, faces, widths }))

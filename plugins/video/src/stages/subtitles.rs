@@ -4,7 +4,7 @@ use super::common::{failure, traits};
 use super::source::Source;
 use crate::captions::Captions;
 use crate::plan::Plan;
-use crate::style::CaptionStyle;
+use crate::style::{CaptionStyle, Delivery};
 use crate::timeline::Fit;
 use reelmill_media::Error;
 use reelmill_sdk::prelude::*;
@@ -88,10 +88,13 @@ impl Stage for Subtitles {
     fn run(&mut self, input: Input, cx: &Cx<'_>) -> Result<Written, StageError> {
         let mut ready = input.source.ready(Fit::Cover)?;
         let canvas = ready.canvas(input.aspect.as_deref(), input.height, None)?;
-        let style = input.captions.or(ready.timeline.captions).unwrap_or_default();
+        let mut style = input.captions.or(ready.timeline.captions).unwrap_or_default();
+        // Only an ASS file says which fonts it is drawn in.
+        style.show = if input.format == Format::Ass { Delivery::Burnt } else { Delivery::Soft };
         ready.timeline.captions = Some(style);
         let plan = Plan::new(&ready.timeline, canvas).map_err(|e| failure(Error::Setting(e)))?;
-        let captions = Captions::set(&ready.timeline, &plan, canvas, cx.scratch()).map_err(failure)?;
+        let captions = Captions::set(&ready.timeline, &plan, canvas, cx.scratch());
+        let captions = captions.map_err(failure)?;
         let captions = captions.ok_or_else(|| {
             StageError::invalid_input("nobody speaks in this video: give `words` to its scenes (video.clip)")
                 .code("no_words")
