@@ -69,9 +69,8 @@ fn variant(
     let before = (0..number).rev().find(|before| VARIANTS[*before].0 == aspect);
     let mut chunk = json!({
         "for_each": { "in": format!("stages.split_{number}.outputs.chunks"), "key": "item.id", "max_items": 100 },
-        "stages": { "encode": { "uses": "video.encode_chunk@1",
-            "with": { "source": silent, "settings": settings, "chunk": "${{ item }}" } } },
-        "outputs": "${{ stages.encode.outputs }}"
+        "uses": "video.encode_chunk@1",
+        "with": { "source": silent, "settings": settings, "chunk": "${{ item }}" }
     });
     if let Some(before) = before {
         chunk["needs"] = json!([format!("chunks_{before}")]);
