@@ -1,7 +1,7 @@
 //! Looking at a video once: every frame is decoded, made small and grey, and measured in batches on all cores.
 
 use crate::classify::{Class, classify, overall};
-use crate::cuts::cuts;
+use crate::cuts::scenes_of;
 use crate::figures::{Figures, Look, Series, summary};
 use crate::samples::refused;
 use crate::text::text_density;
@@ -11,6 +11,7 @@ use reelmill_media::{
 };
 use schemars::JsonSchema;
 use serde::Serialize;
+use std::ops::Range;
 use std::path::Path;
 
 /// Longer side of the small picture.
@@ -94,13 +95,12 @@ pub fn analyse(
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count of frames")]
 fn conclude(series: &Series, fps: f64) -> Analysis {
     let frames = series.change.len();
-    let starts = cuts(series, ((fps * SHORTEST_S) as usize).max(2));
-    let ends = starts.iter().skip(1).copied().chain([frames]);
-    let scene = |(from, to): (usize, usize)| {
-        let figures = summary(series, from..to);
-        Scene { from, to, class: classify(&figures), figures }
+    let scene = |frames: Range<usize>| {
+        let figures = summary(series, frames.clone());
+        Scene { from: frames.start, to: frames.end, class: classify(&figures), figures }
     };
-    let scenes: Vec<Scene> = starts.iter().copied().zip(ends).map(scene).collect();
+    let shortest = ((fps * SHORTEST_S) as usize).max(2);
+    let scenes: Vec<Scene> = scenes_of(series, shortest).into_iter().map(scene).collect();
     let classes: Vec<(Class, usize)> = scenes.iter().map(|s| (s.class, s.to - s.from)).collect();
     let weighed: Vec<(Figures, usize)> = scenes.iter().map(|s| (s.figures, s.to - s.from)).collect();
     Analysis { class: overall(&classes), figures: Figures::mean(&weighed), scenes, frames }

@@ -1,6 +1,7 @@
 //! Where scenes begin. Pure.
 
 use crate::figures::Series;
+use std::ops::Range;
 
 /// Frames before and after whose usual change a cut has to stand out of.
 const AROUND: usize = 8;
@@ -40,6 +41,14 @@ pub fn cuts(series: &Series, shortest: usize) -> Vec<usize> {
         }
     }
     found
+}
+
+/// The scenes that cuts make, as ranges of frames without a gap.
+#[must_use]
+pub fn scenes_of(series: &Series, shortest: usize) -> Vec<Range<usize>> {
+    let starts = cuts(series, shortest);
+    let ends = starts.iter().skip(1).copied().chain([series.change.len()]);
+    starts.iter().copied().zip(ends).map(|(from, to)| from..to).collect()
 }
 
 fn is_cut(series: &Series, frame: usize) -> bool {

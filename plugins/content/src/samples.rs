@@ -2,6 +2,7 @@
 
 use crate::analyse::Watch;
 use crate::classify::{Class, classify, overall};
+use crate::cuts::scenes_of;
 use crate::figures::{Figures, summary};
 use reelmill_gpu::{FrameOps, Frames, Scaling};
 use reelmill_media::{Error, Pixel, Result, VideoFrame, plane};
@@ -10,13 +11,17 @@ use std::ops::Range;
 /// Most seconds that are sampled of a video.
 const SECONDS_MAX: f64 = 2.0;
 /// Most of a video that is sampled, but for short ones.
-const SHARE_MAX: f64 = 0.1;
+const SHARE_MAX: f64 = 0.13;
 /// Fewest frames of a piece: with less, its key frame would be most of it.
-const PIECE_MIN: f64 = 15.0;
+const PIECE_MIN: f64 = 24.0;
+/// The last frames of a piece are encoded but not judged: the encoder spends less on what nothing follows.
+const TAIL: usize = 8;
 /// Most pieces.
 const PIECES_MAX: f64 = 4.0;
 /// Most bytes of the frames of all pieces together.
 const BYTES_MAX: u64 = 400 << 20;
+/// Fewest frames of a scene within a piece.
+const CUT_MIN: usize = 4;
 /// Pictures whose means differ by less are the same.
 const SAME: f64 = 1.2;
 
@@ -103,8 +108,10 @@ impl Samples {
                 watch.add_picture(small.frame(index))?;
             }
             let series = watch.finish()?;
-            let figures = summary(&series, 0..small.count());
-            scenes.push((classify(&figures), figures, small.count()));
+            for scene in scenes_of(&series, CUT_MIN) {
+                let figures = summary(&series, scene.clone());
+                scenes.push((classify(&figures), figures, scene.len()));
+            }
             grains.extend(piece.grain());
             firsts
                 .push(Frames::new(small.width(), small.height(), small.frame(0).to_vec()).map_err(refused)?);
@@ -129,6 +136,12 @@ fn all_same(pictures: &[Frames]) -> bool {
 }
 
 impl Piece {
+    /// How many of its frames, from the first, are judged.
+    pub(crate) fn judged(&self) -> usize {
+        let count = self.frames.len();
+        if count >= 3 * TAIL { count - TAIL } else { count }
+    }
+
     fn new(frames: Vec<VideoFrame>) -> Result<Self> {
         let (width, height) = (frames[0].width(), frames[0].height());
         let mut luma = Vec::with_capacity((width * height) as usize * frames.len());
@@ -190,13 +203,13 @@ mod tests {
     use super::pieces;
 
     #[test]
-    fn two_seconds_are_sampled_of_a_long_video_and_a_tenth_of_a_short_one() {
+    fn two_seconds_are_sampled_of_a_long_video_and_less_of_a_short_one() {
         let long = pieces(18_000, 30.0, 3 << 20);
         assert_eq!(long.iter().map(|r| r.end - r.start).sum::<u64>(), 60);
-        assert_eq!(long.len(), 4);
-        assert_eq!(long[0].start, 2_242);
+        assert_eq!(long.len(), 2);
+        assert_eq!(long[0].start, 4_485);
         let short = pieces(360, 30.0, 3 << 20);
-        assert_eq!(short.iter().map(|r| r.end - r.start).sum::<u64>(), 36);
+        assert_eq!(short.iter().map(|r| r.end - r.start).sum::<u64>(), 48);
         assert_eq!(short.len(), 2);
     }
 
@@ -204,6 +217,6 @@ mod tests {
     fn a_tiny_video_is_sampled_whole_and_a_huge_picture_less() {
         assert_eq!(pieces(9, 25.0, 1 << 10).first(), Some(&(0..9)));
         let huge = pieces(18_000, 60.0, 24 << 20);
-        assert!(huge.iter().map(|r| r.end - r.start).sum::<u64>() <= 16, "{huge:?}");
+        assert!(huge.iter().map(|r| r.end - r.start).sum::<u64>() <= 17, "{huge:?}");
     }
 }

@@ -14,6 +14,8 @@ const USUAL_SLOPE: f64 = 0.65;
 const SLOPES: (f64, f64) = (0.2, 1.5);
 /// A try that passes by at most this, in dB, is taken.
 const NEAR: f64 = 0.12;
+/// A line of the usual slope is good enough for this much, in dB: no other try is made for it.
+const CLOSE: f64 = 0.6;
 /// How far a CRF may be taken beyond one that was tried.
 const BEYOND: f64 = 3.0;
 
@@ -98,7 +100,7 @@ pub fn next(goal: &Goal, range: Range, tried: &[Tried], most: usize) -> Next {
     if (0.0..=NEAR).contains(&margin) || known(wanted) && margin >= 0.0 {
         return Next::Take(best.crf);
     }
-    if tried.len() >= most || known(wanted) {
+    if margin.abs() <= CLOSE || tried.len() >= most || known(wanted) {
         return Next::Take(wanted);
     }
     Next::Try(wanted)

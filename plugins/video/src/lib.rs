@@ -20,6 +20,7 @@ mod motion;
 mod overlay;
 mod plan;
 mod render;
+mod samples;
 mod scan;
 mod sequence;
 mod shot;
@@ -34,7 +35,8 @@ pub use overlay::{Corner, Logo, ProgressBar, Title, TitlePlace, TitleStyle};
 pub use plan::{Canvas, Plan};
 pub use render::{Output, Rendered, render, render_by, render_part, render_sound};
 pub use stages::{
-    Clip as ClipStage, Compose, Encode, EncodeChunk, Join, Probe, SoundStage, Split, Subtitles, Thumbnail,
+    Analyse, Clip as ClipStage, Compose, Encode, EncodeChunk, Join, Probe, SoundStage, Split, Subtitles,
+    Thumbnail,
 };
 pub use style::{CaptionStyle, Corners, Delivery, Karaoke, Place, Platform, Position, Safe};
 pub use timeline::{
@@ -47,5 +49,5 @@ reelmill_sdk::export_plugin! {
     version: env!("CARGO_PKG_VERSION"),
     license: "MIT OR Apache-2.0",
     description: "Scenes, compositions and finished videos, rendered in one pass by libav",
-    stages: [ClipStage, Compose, Encode, EncodeChunk, Join, Probe, SoundStage, Split, Subtitles, Thumbnail],
+    stages: [Analyse, ClipStage, Compose, Encode, EncodeChunk, Join, Probe, SoundStage, Split, Subtitles, Thumbnail],
 }

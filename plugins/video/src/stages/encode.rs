@@ -1,7 +1,8 @@
 //! `video.encode`: a timeline or a file becomes a finished video, in one pass.
 
 use super::common::{Codec, Watch, failure, traits};
-use super::encoder::{Attempted, EncoderWish, Quality, Speed, chain_for, tell, used};
+use super::encoder::{Attempted, EncoderWish, Speed, chain_for, tell, used};
+use super::quality::{Content, QualityWish, settle, tell_encoders};
 use super::source::Source;
 use crate::render::{Output, render_by};
 use crate::timeline::{Fit, Loudness};
@@ -40,9 +41,10 @@ pub struct Input {
     /// How fast it is.
     #[serde(default)]
     speed: Speed,
-    /// How good it looks.
+    /// How good it looks: `draft`, `good`, `high`, `archive`; `auto` (as good as `good`, but no better than is seen, with
+    /// the fewest bytes); or a figure to be reached, `{ target_ssim: 0.98 }`. The last two try a few seconds of the video.
     #[serde(default)]
-    quality: Quality,
+    quality: QualityWish,
     /// Quality as a figure, in place of `quality`: lower is better and larger. `good` is 23 for h264, 26 for h265, 32 for
     /// av1.
     #[serde(default)]
@@ -107,6 +109,9 @@ pub struct Encoded {
     codec: Codec,
     /// The encoder that made the pictures.
     encoder: String,
+    /// What the pictures show and what was tried, where `quality` asked for that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    content: Option<Content>,
     /// How it went with each encoder, in the order in which they came.
     encoders: Vec<Attempted>,
     /// Integrated loudness of the sound before encoding; nothing for silence.
@@ -141,7 +146,7 @@ impl Stage for Encode {
         let canvas = ready.canvas(input.aspect.as_deref(), input.height, input.fps)?;
         ready.timeline.loudness = input.loudness.or(ready.timeline.loudness);
         let codec = VideoCodec::from(input.codec);
-        let output = Output {
+        let mut output = Output {
             canvas,
             codec,
             crf: input.crf.unwrap_or_else(|| input.quality.crf(codec)),
@@ -153,7 +158,9 @@ impl Stage for Encode {
         };
         let name = format!("video_{}x{}.mp4", canvas.width, canvas.height);
         let to = cx.output(&name);
-        let chain = chain_for(cx, &input.encoder, input.fallback, &output.video())?;
+        let found = settle(input.quality, &ready.timeline, &mut output, cx)?;
+        let mut chain = chain_for(cx, &input.encoder, input.fallback, &output.video())?;
+        tell_encoders(found.as_ref(), &mut chain);
         let done =
             render_by(&chain, &ready.timeline, &output, &to, cx.scratch(), &Watch(cx), |one| tell(cx, one))
                 .map_err(failure)?;
@@ -167,6 +174,7 @@ impl Stage for Encode {
             bytes: done.bytes,
             codec: input.codec,
             encoder: used(&done.tried),
+            content: found.as_ref().map(Content::from),
             encoders: done.tried.into_iter().map(Attempted::from).collect(),
             loudness_lufs: done.loudness.and_then(|l| l.lufs).map(round),
             true_peak_dbtp: done.loudness.and_then(|l| l.true_peak_dbtp).map(round),

@@ -1,5 +1,6 @@
 //! The doors for pipelines: each stage turns its `with` into a timeline or a call of the rooms beside.
 
+mod analyse;
 mod assemble;
 mod clip;
 mod common;
@@ -12,6 +13,7 @@ mod encoder;
 mod join;
 mod music;
 mod probe;
+mod quality;
 mod settings;
 mod sound;
 mod source;
@@ -19,6 +21,7 @@ mod split;
 mod subtitles;
 mod thumbnail;
 
+pub use analyse::Analyse;
 pub use clip::Clip;
 pub use compose::Compose;
 pub use encode::Encode;

@@ -1,9 +1,10 @@
-//! `quality.analyse`: looks at a video once and says what it shows, scene by scene.
+//! `video.analyse`: looks at a video once and says what it shows, scene by scene.
 
-use crate::media::{Media, Watch, failure};
+use super::common::{Watch, failure, traits};
+use super::source::pictures;
+use crate::timeline::Media;
 use reelmill_content::{Class, Figures, Scene, analyse};
 use reelmill_gpu::Cpu;
-use reelmill_media::{probe, tools};
 use reelmill_sdk::prelude::*;
 
 /// A video to be looked at.
@@ -54,13 +55,7 @@ impl Stage for Analyse {
 
     fn traits() -> StageTraits {
         let note = "The class and the scenes of a file".to_owned();
-        StageTraits {
-            reuse: Reuse::Pool,
-            needs: Needs { cpus: 2, memory_mib: 768, ..Needs::default() },
-            tools: tools(),
-            examples: vec![Example { note, with: json!({ "video": "media/sea.mp4" }) }],
-            ..StageTraits::default()
-        }
+        traits(2, 768, vec![Example { note, with: json!({ "video": "media/sea.mp4" }) }])
     }
 
     fn open() -> Result<Self, StageError> {
@@ -68,15 +63,10 @@ impl Stage for Analyse {
     }
 
     fn run(&mut self, input: Input, cx: &Cx<'_>) -> Result<Shows, StageError> {
-        let path = input.video.path();
-        let info = probe(path).map_err(failure)?;
-        let Some(video) = info.video else {
-            let text = format!("{} has no pictures; give a video", path.display());
-            return Err(StageError::invalid_input(text).code("no_pictures"));
-        };
+        let (_, video) = pictures(&input.video)?;
         let fps = if video.fps > 0.0 { video.fps } else { 25.0 };
         let total = video.frames.unwrap_or(0);
-        let found = analyse(path, fps, total, &Cpu, &Watch(cx)).map_err(failure)?;
+        let found = analyse(input.video.path(), fps, total, &Cpu, &Watch(cx)).map_err(failure)?;
         let mut scenes = found.scenes;
         let scene_count = scenes.len();
         scenes.truncate(input.max_scenes);
