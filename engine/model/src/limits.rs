@@ -190,3 +190,21 @@ pub const ARTIFACT_PARTS_IN_MEMORY_MAX: usize = 8;
 /// Age below which an artifact that nothing names is left alone, in milliseconds: 24 hours. An attempt that has stored
 /// it may not have settled yet.
 pub const ARTIFACT_GRACE_MS: u64 = 24 * 3_600_000;
+/// Bytes of a name in the memory: a namespace, a key, a tag, a kind, a context, an arm.
+pub const MEMORY_NAME_BYTES_MAX: usize = 256;
+/// Bytes of JSON of a value in the memory.
+pub const MEMORY_VALUE_BYTES_MAX: usize = 64 * 1024;
+/// Tags of one entry of the memory.
+pub const MEMORY_TAGS_MAX: usize = 16;
+/// Outcomes, or events, that are handed to the memory at once.
+pub const MEMORY_BATCH_MAX: usize = 256;
+/// Outcomes, and events, that the memory keeps: the newest.
+pub const MEMORY_ROWS_MAX: u64 = 500_000;
+/// Rows of each table that are deleted from the memory in one go.
+pub const MEMORY_CLEANED_AT_ONCE: usize = 1_000;
+/// Contexts and arms of one kind that a history tells apart: those with the most outcomes.
+pub const MEMORY_GROUPS_MAX: usize = 256;
+/// How long the memory keeps what says no more of it, in milliseconds: 30 days.
+pub const MEMORY_KEPT_MS: u64 = 30 * 24 * 3_600_000;
+/// How far ahead an entry of the memory is forgotten at most, in milliseconds: ten years.
+pub const MEMORY_AHEAD_MS_MAX: u64 = 3_650 * 24 * 3_600_000;

@@ -1,6 +1,6 @@
-//! The tables. They are made, and brought to the newest version, by whoever needs them first.
+//! The tables of the archive.
 
-use tokio_postgres::{Client, Error};
+use reelmill_postgres::Tables;
 
 /// Statements that lead from each version to the next; the first makes everything.
 const MIGRATIONS: &[&str] = &["
@@ -23,54 +23,12 @@ CREATE INDEX run_namespace ON reelmill.run (namespace, id);
 CREATE INDEX run_graph ON reelmill.run (graph);
 "];
 
-/// The version this program knows.
-pub const VERSION: usize = MIGRATIONS.len();
-
-/// Of those that prepare the tables at once, all but one wait. The number says nothing; it must only be the same for all.
-const LOCK: i64 = 0x7265_656c_6d69_6c6c;
-
-/// Why the tables cannot be used.
-pub enum Unready {
-    /// The database did not answer, or said no.
-    Error(Error),
-    /// A newer program has been here.
-    Newer(usize),
-}
-
-impl From<Error> for Unready {
-    fn from(error: Error) -> Self {
-        Self::Error(error)
-    }
-}
-
-/// Makes the tables ready. Whoever may not make any can use those that are there.
-pub async fn prepare(client: &mut Client) -> Result<(), Unready> {
-    if version(client).await? == VERSION {
-        return Ok(());
-    }
-    // Given up when it is dropped before its end.
-    let transaction = client.transaction().await?;
-    transaction.execute("SELECT pg_advisory_xact_lock($1)", &[&LOCK]).await?;
-    let found = version(transaction.client()).await?;
-    if found > VERSION {
-        return Err(Unready::Newer(found));
-    }
-    for (number, migration) in MIGRATIONS.iter().enumerate().skip(found) {
-        transaction.batch_execute(migration).await?;
-        let number = i32::try_from(number + 1).unwrap_or(i32::MAX);
-        transaction.execute("INSERT INTO reelmill.version (number) VALUES ($1)", &[&number]).await?;
-    }
-    transaction.commit().await?;
-    Ok(())
-}
-
-/// The version that is there; 0 when nothing is.
-async fn version(client: &Client) -> Result<usize, Error> {
-    // Asked of the catalogue: `to_regclass` may answer from before the lock was had.
-    let sql = "SELECT FROM pg_catalog.pg_tables WHERE schemaname = 'reelmill' AND tablename = 'version'";
-    if client.query_opt(sql, &[]).await?.is_none() {
-        return Ok(0);
-    }
-    let row = client.query_one("SELECT coalesce(max(number), 0) FROM reelmill.version", &[]).await?;
-    Ok(usize::try_from(row.get::<_, i32>(0)).unwrap_or(0))
-}
+/// The tables.
+pub static TABLES: Tables = Tables {
+    schema: "reelmill",
+    migrations: MIGRATIONS,
+    // It says nothing; it must only be the same for all.
+    lock: 0x7265_656c_6d69_6c6c,
+    whose: "the archive",
+    named_by: "--archive (REELMILL_ARCHIVE)",
+};

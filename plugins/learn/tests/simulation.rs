@@ -1,0 +1,158 @@
+//! A world with presets that are better for some classes than for others, and one who chooses with nothing but a history:
+//! the choice changes, costs fall, and what is lost by not knowing grows ever slower.
+
+use reelmill_learn::{Advice, ArmHistory, Ask, Goal, Outcome, Summary, choose};
+use std::collections::BTreeMap;
+
+const ARMS: [&str; 5] = ["medium", "veryfast", "fast", "slow", "veryslow"];
+const GOAL: Goal = Goal { seconds: 1.0, bytes: 1.0, score_min: None };
+
+/// The mean of what an arm costs, seconds times bytes: slides compress well whatever is done, motion pays for patience.
+fn cost(class: &str, arm: &str) -> (f64, f64) {
+    match (class, arm) {
+        ("slides", "veryfast") => (0.25, 1.1),
+        ("slides", "fast") => (0.6, 1.05),
+        ("motion", "slow") => (1.5, 0.45),
+        ("motion", "veryfast") => (0.5, 2.6),
+        (_, "slow") => (2.0, 0.97),
+        (_, "veryslow") => (5.0, 0.9),
+        (_, "fast") => (0.8, 1.4),
+        _ => (1.0, 1.0),
+    }
+}
+
+fn log_cost(class: &str, arm: &str) -> f64 {
+    let (seconds, bytes) = cost(class, arm);
+    seconds.ln() + bytes.ln()
+}
+
+/// Noise from a seed: a sum of uniform numbers, nearly normal, of standard deviation 0.3.
+fn noise(seed: u64) -> f64 {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let sum: f64 = (0..12)
+        .map(|_| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            (state >> 11) as f64 / (1_u64 << 53) as f64
+        })
+        .sum();
+    (sum - 6.0) * 0.3
+}
+
+/// What a memory keeps of outcomes.
+#[derive(Default)]
+struct History(BTreeMap<(String, String), ArmHistory>);
+
+impl History {
+    fn record(&mut self, outcome: &Outcome) {
+        let (context, arm) = (outcome.context.clone(), outcome.arm.clone());
+        let measures = outcome.measures();
+        let one = |number: Option<f64>| Summary::of(&Vec::from_iter(number));
+        let entry = self.0.entry((context.clone(), arm.clone())).or_insert_with(|| ArmHistory {
+            context,
+            arm,
+            here: true,
+            ..ArmHistory::default()
+        });
+        entry.seconds = entry.seconds.and(one(measures.seconds));
+        entry.bytes = entry.bytes.and(one(measures.bytes));
+    }
+
+    fn advice(&self) -> Advice {
+        Advice { arms: self.0.values().cloned().collect() }
+    }
+}
+
+/// What one who chooses takes in so many rounds, both classes in turns, and what each lost beside the best arm.
+fn play(rounds: u64, seed: u64) -> (Vec<String>, Vec<f64>) {
+    let mut history = History::default();
+    let (mut arms, mut lost) = (Vec::new(), Vec::new());
+    for round in 0..rounds {
+        let class = if round % 2 == 0 { "slides" } else { "motion" };
+        let context = format!("h264/{class}");
+        let draw = seed.wrapping_mul(1_000_003) ^ round;
+        let ask = Ask { context: &context, arms: &ARMS, goal: GOAL, seed: draw };
+        let choice = choose(&history.advice(), &ask).expect("there are arms");
+        let (seconds, bytes) = cost(class, &choice.arm);
+        let units = 1.0 + (round % 7) as f64;
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "some megabytes")]
+        let bytes = (1e6 * units * bytes * noise(draw ^ 0x55).exp()) as u64;
+        history.record(&Outcome {
+            context,
+            arm: choice.arm.clone(),
+            units,
+            seconds: Some(units * seconds * noise(draw ^ 0xaa).exp()),
+            bytes: Some(bytes),
+            ..Outcome::default()
+        });
+        let best = ARMS.iter().map(|arm| log_cost(class, arm)).fold(f64::INFINITY, f64::min);
+        lost.push(log_cost(class, &choice.arm) - best);
+        arms.push(choice.arm);
+    }
+    (arms, lost)
+}
+
+#[test]
+fn the_choice_changes_with_what_was_seen_and_is_another_for_each_class() {
+    let (arms, _) = play(400, 1);
+    assert_eq!(arms[0], "medium", "as usual, before anything is known");
+    let late =
+        |odd: usize, arm: &str| arms.iter().skip(300 + odd).step_by(2).filter(|one| *one == arm).count();
+    assert!(late(0, "veryfast") >= 45, "slides: {} of 50", late(0, "veryfast"));
+    assert!(late(1, "slow") >= 45, "motion: {} of 50", late(1, "slow"));
+}
+
+#[test]
+fn costs_fall_below_those_of_the_usual_preset() {
+    let usual = f64::midpoint(log_cost("slides", "medium"), log_cost("motion", "medium"));
+    let chosen: f64 = (0..10)
+        .map(|seed| {
+            let (arms, _) = play(200, seed);
+            let costs = arms
+                .iter()
+                .enumerate()
+                .map(|(round, arm)| log_cost(if round % 2 == 0 { "slides" } else { "motion" }, arm));
+            costs.sum::<f64>() / 200.0
+        })
+        .sum::<f64>()
+        / 10.0;
+    let share = (chosen - usual).exp();
+    println!("two hundred choices, learning included, cost {share:.2} of what the usual preset costs");
+    assert!(share < 0.7, "{share}");
+}
+
+#[test]
+fn what_is_lost_by_not_knowing_grows_ever_slower() {
+    let mut by_quarter = [0.0; 4];
+    for seed in 0..10 {
+        let (_, lost) = play(1_600, seed);
+        for (quarter, part) in by_quarter.iter_mut().zip(lost.chunks(400)) {
+            *quarter += part.iter().sum::<f64>() / 10.0;
+        }
+    }
+    println!("lost in four quarters of 1,600 choices: {by_quarter:.1?}");
+    assert!(by_quarter[3] < by_quarter[0] / 5.0, "{by_quarter:?}");
+    assert!(by_quarter[2] + by_quarter[3] < by_quarter[1] * 2.0, "{by_quarter:?}");
+}
+
+#[test]
+fn a_class_that_is_new_begins_with_what_is_known_of_others() {
+    let mut history = History::default();
+    for (arm, seconds) in
+        [("medium", 1.0), ("veryfast", 0.3), ("fast", 0.6), ("slow", 2.0), ("veryslow", 5.0)]
+    {
+        for round in 0..20 {
+            let seconds = Some(seconds * noise(round).exp());
+            let (context, arm) = ("h264/slides".to_owned(), arm.to_owned());
+            history.record(&Outcome { context, arm, units: 1.0, seconds, ..Outcome::default() });
+        }
+    }
+    let advice = history.advice();
+    let goal = Goal { bytes: 0.0, ..GOAL };
+    let of = |context, seed| choose(&advice, &Ask { context, arms: &ARMS, goal, seed }).expect("arms").arm;
+    let quick = |context| (0..100).filter(|&seed| of(context, seed) == "veryfast").count();
+    assert!(quick("h264/slides") > 95, "{}", quick("h264/slides"));
+    let new = quick("h264/faces");
+    assert!((60..=99).contains(&new), "a start, and no certainty: {new}");
+}
