@@ -21,6 +21,8 @@ const FLOORS: &[(&str, u8)] = &[
     ("reelmill-sdk", 1),
     ("reelmill-media", 1),
     ("reelmill-text", 1),
+    ("reelmill-learn", 1),
+    ("reelmill-postgres", 1),
     ("reelmill-gpu", 1),
     ("reelmill-graph", 2),
     ("reelmill-runner", 2),
@@ -38,6 +40,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("reelmill-store-redis", 5),
     ("reelmill-artifacts", 5),
     ("reelmill-hardware", 5),
+    ("reelmill-memory", 5),
     ("reelmill-archive", 6),
     ("reelmill-runtime", 6),
     ("reelmill-control", 6),
@@ -49,8 +52,14 @@ const FLOORS: &[(&str, u8)] = &[
 ];
 
 /// Crates without a clock, environment, file system, network, runtime or randomness.
-const PURE: &[&str] =
-    &["reelmill-model", "reelmill-spec", "reelmill-graph", "reelmill-lifecycle", "reelmill-triggers"];
+const PURE: &[&str] = &[
+    "reelmill-model",
+    "reelmill-spec",
+    "reelmill-graph",
+    "reelmill-learn",
+    "reelmill-lifecycle",
+    "reelmill-triggers",
+];
 
 /// What a pure crate must not have anywhere below it.
 const IMPURE_CRATES: &[&str] = &[
@@ -143,6 +152,7 @@ fn plugins_import_the_sdk_and_the_media_wrapper_only() {
         "reelmill-model",
         "reelmill-gpu",
         "reelmill-content",
+        "reelmill-learn",
     ];
     let mut strays = Vec::new();
     for package in metadata.workspace_packages() {
