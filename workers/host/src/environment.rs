@@ -31,6 +31,11 @@ const PASSED_FOR_GPU: &[&str] = &[
 /// Folders whose programs need no grant: every plugin may read them.
 const SYSTEM: &[&str] = &["/usr", "/bin", "/sbin", "/lib"];
 
+/// A library of linear algebra that comes with libav on some machines. It starts a thread a core when it is loaded, which
+/// on a large machine is more than a plugin's memory has room for; so it starts one, unless the worker's environment
+/// says otherwise.
+const BLAS_THREADS: &str = "OPENBLAS_NUM_THREADS";
+
 /// The environment of a process whose own folder is `home`.
 pub fn variables(home: &Path, needs: &Needs) -> Vec<(OsString, OsString)> {
     let mut names: Vec<&str> = PASSED.to_vec();
@@ -44,7 +49,9 @@ pub fn variables(home: &Path, needs: &Needs) -> Vec<(OsString, OsString)> {
     let own =
         ["HOME", "TMPDIR", "XDG_CACHE_HOME"].map(|name| (OsString::from(name), home.as_os_str().to_owned()));
     let fixed = [("LANG", "C.UTF-8"), ("PYTHONUNBUFFERED", "1"), ("PYTHONDONTWRITEBYTECODE", "1")];
-    passed.chain(own).chain(fixed.map(|(name, value)| (name.into(), value.into()))).collect()
+    let threads = std::env::var_os(BLAS_THREADS).unwrap_or_else(|| "1".into());
+    let fixed = fixed.map(|(name, value)| (name.into(), value.into()));
+    passed.chain(own).chain(fixed).chain([(BLAS_THREADS.into(), threads)]).collect()
 }
 
 /// What a process may do.
@@ -94,6 +101,7 @@ mod tests {
             PASSED.contains(&name)
                 || ["HOME", "TMPDIR", "XDG_CACHE_HOME", "LANG", "PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE"]
                     .contains(&name)
+                || name == BLAS_THREADS
         }));
     }
 

@@ -31,7 +31,7 @@
 local worker = req[2]
 local HEAD = '>I4I4I6'
 -- How long handed leases lie there: longer than any lease of a worker that does not take them.
-local HANDED_MS = 60000
+local HANDED_S = 60
 -- Workers that only seem to wait which one look for one passes over.
 local IDLE_PASSED_MAX = 100
 local ENDED, AGAIN, REMOVED, DELETED = 1, 2, 3, 4
@@ -257,7 +257,7 @@ if stand then
     for _, r in ipairs(req[4]) do
       for _, lane in ipairs(r[1]) do
         call('ZADD', P .. 'idle:' .. lane, now + stand[1], worker)
-        call('PEXPIRE', P .. 'idle:' .. lane, stand[1])
+        call('EXPIRE', P .. 'idle:' .. lane, math.ceil(stand[1] / 1000))
       end
     end
   end
@@ -286,7 +286,7 @@ local function hand_out(lane)
     local to = serve(name, wish[3])
     served[#served + 1] = to
     call('RPUSH', wish[2], cmsgpack.pack({ wish[1], cmsgpack.pack({ now, {}, to.out, 0 }) }))
-    call('PEXPIRE', wish[2], HANDED_MS)
+    call('EXPIRE', wish[2], HANDED_S)
   end
   return false
 end
