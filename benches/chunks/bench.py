@@ -12,9 +12,9 @@ What is printed, and asked for:
     frames     equal to the film's
     SSIM       of each to the film; chunks and one pass differ by less than 0.001
     size       chunks over one pass: within 2 %
-    CPU        of all attempts; `by CPU` is what two idle cores would give: the work of one worker over the largest
-               share of two, with what can only be done by one counted in full. It does not depend on what else the
-               machine is doing, as the first line does.
+    CPU        of all attempts; `by CPU` is what two idle cores would give if chunks were shared evenly, with what only one
+               worker can do (split, join) counted in full. It does not depend on what else the machine is doing, as the
+               first figure does.
 """
 import argparse
 import json
@@ -116,32 +116,30 @@ class Fleet:
 
 
 def cpu_of(status):
-    """CPU seconds by stage, as far as the status tells them."""
+    """CPU seconds of the attempts of each stage."""
     found = {}
 
     def walk(value):
         if isinstance(value, dict):
-            usage = value.get("usage") or {}
-            milliseconds = value.get("cpu_ms", usage.get("cpu_ms") if isinstance(usage, dict) else None)
-            name = value.get("path") or value.get("task")
-            if isinstance(milliseconds, (int, float)) and isinstance(name, str):
-                found.setdefault(name.split("[")[0], []).append(milliseconds / 1000)
+            usage, path = value.get("usage"), value.get("path") or value.get("stage") or value.get("name")
+            if isinstance(usage, dict) and isinstance(path, str):
+                stage = path.split("[")[0].split(".")[0]
+                found[stage] = found.get(stage, 0) + usage.get("cpu_ms", 0) / 1000
+                return
             for one in value.values():
                 walk(one)
         elif isinstance(value, list):
             for one in value:
                 walk(one)
 
-    walk(status)
+    walk(status.get("stages", status))
     return found
 
 
 def ideal(cpu, workers):
-    """Seconds on idle cores: each piece goes to whoever is free first, the longest first; split before, join after."""
-    loads = [0.0] * workers
-    for seconds in sorted(cpu.get("chunk", []) + cpu.get("sound", []), reverse=True):
-        loads[loads.index(min(loads))] += seconds
-    return sum(cpu.get("split", [])) + max(loads) + sum(cpu.get("join", []))
+    """Seconds on idle cores: split before and join after by one worker, all between them shared evenly."""
+    alone = cpu.get("split", 0) + cpu.get("join", 0)
+    return alone + (sum(cpu.values()) - alone) / workers
 
 
 def ssim(video, reference):
@@ -178,7 +176,7 @@ def main():
                     took, status, video, cpu = fleet.run(pipeline, inputs, os.path.join(place, "out"))
                 finally:
                     fleet.end()
-                print(f"{name:10} {took:8.1f} s   CPU {sum(map(sum, cpu.values())):8.1f} s", flush=True)
+                print(f"{name:10} {took:8.1f} s   CPU {sum(cpu.values()):8.1f} s", flush=True)
                 if name not in best or took < best[name][0]:
                     best[name] = (took, status["outputs"], video, cpu)
         report(best, source)
