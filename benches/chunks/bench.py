@@ -54,7 +54,7 @@ def film(path, minutes, height):
     width = height * 16 // 9 // 2 * 2
     scenes = "mod(floor(t/7.3)*37,100)"
     picture = (f"testsrc2=s={width}x{height}:r=24:d={minutes * 60},"
-               f"eq=brightness='({scenes}-50)/180':contrast='1+mod({scenes},9)/20':eval=frame,noise=alls=6:allf=t")
+               f"eq=brightness='({scenes}-50)/180':contrast='1+mod({scenes},9)/20':eval=frame,noise=alls=2:allf=t")
     sound = f"sine=f=330:r=48000:d={minutes * 60},volume='0.2+0.1*sin(t)':eval=frame"
     subprocess.run(["ffmpeg", "-v", "error", "-y", "-f", "lavfi", "-i", picture, "-f", "lavfi", "-i", sound,
                     "-c:v", "libx264", "-preset", "ultrafast", "-crf", "16", "-g", "120", "-pix_fmt", "yuv420p",

@@ -19,12 +19,15 @@ use tokio_util::sync::CancellationToken;
 pub const ENCODERS_FILE: &str = "encoders.json";
 /// The plugin whose stage tries an encoder, and the stage.
 const PROBER: (&str, &str) = ("video", "probe");
-/// How long an encoder may take for its first frame.
+/// The code of a failure that says what an encoder said. Any other, of a process that was late or fell over, is told, but
+/// not kept: a machine that was busy when its worker started is not without encoders for an hour.
+const SAID: &str = "encoder";
+/// How long an encoder may take for its first frame; the plugin that tries it is loaded before.
 const LIMIT: Duration = Duration::from_secs(3);
 /// How long its process gets to end when it did not.
 const GRACE: Duration = Duration::from_millis(200);
 /// Encoders tried at once.
-const AT_ONCE: usize = 4;
+const AT_ONCE: usize = 2;
 /// Encoders tried at most: all of twenty GPUs.
 const PROBES_MAX: usize = 128;
 /// How long a failure is believed. A driver may be put right, or a session be free again, without a new version.
@@ -47,12 +50,26 @@ pub struct Prober<'a> {
 }
 
 /// An answer, as it is kept.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 struct Answer {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     failure: Option<String>,
     /// When it was given, in milliseconds.
     at_ms: u64,
+    /// Whether it says more of the moment than of the encoder.
+    #[serde(skip)]
+    passing: bool,
+}
+
+impl Answer {
+    fn failed(reason: &str, passing: bool) -> Self {
+        let reason = reason[..reason.floor_char_boundary(REASON_BYTES_MAX)].to_owned();
+        Self { failure: Some(reason), passing, ..Self::default() }
+    }
+
+    fn at(self, at_ms: u64) -> Self {
+        Self { at_ms, ..self }
+    }
 }
 
 type Answers = BTreeMap<String, Answer>;
@@ -73,7 +90,6 @@ impl Prober<'_> {
         let known = fresh(read(self.file), now_ms);
         let host = Host::new(HostConfig {
             grace: GRACE,
-            open_limit: LIMIT,
             ..HostConfig::new(self.runner, self.scratch, self.scratch)
         });
         let answers = stream::iter(candidates.into_iter().take(PROBES_MAX).enumerate())
@@ -83,10 +99,7 @@ impl Prober<'_> {
                 async move {
                     let answer = match known {
                         Some(answer) => answer,
-                        None => Answer {
-                            failure: self.ask(&host, plugin, &candidate, number).await,
-                            at_ms: now_ms,
-                        },
+                        None => self.ask(&host, plugin, &candidate, number).await.at(now_ms),
                     };
                     (key, candidate, answer)
                 }
@@ -97,7 +110,8 @@ impl Prober<'_> {
         host.shutdown().await;
         // What stays of it is only disk, and goes with the folder of the worker.
         let _ = std::fs::remove_dir_all(self.scratch);
-        let kept: Answers = answers.iter().map(|(key, _, answer)| (key.clone(), answer.clone())).collect();
+        let lasting = answers.iter().filter(|(_, _, answer)| !answer.passing);
+        let kept: Answers = lasting.map(|(key, _, answer)| (key.clone(), answer.clone())).collect();
         if kept != known
             && self.file.parent().is_some_and(Path::is_dir)
             && let Err(error) = write(self.file, &kept)
@@ -108,17 +122,12 @@ impl Prober<'_> {
         answers.into_iter().map(probed).collect()
     }
 
-    /// Tries one encoder; what was wrong with it.
-    async fn ask(
-        &self,
-        host: &Host,
-        plugin: &Arc<Plugin>,
-        candidate: &Candidate,
-        number: usize,
-    ) -> Option<String> {
+    /// Tries one encoder.
+    async fn ask(&self, host: &Host, plugin: &Arc<Plugin>, candidate: &Candidate, number: usize) -> Answer {
         let scratch = self.scratch.join(format!("probe-{number}"));
         if let Err(error) = std::fs::create_dir_all(&scratch) {
-            return Some(format!("it was not tried, {} cannot be made: {error}", scratch.display()));
+            let reason = format!("it was not tried, {} cannot be made: {error}", scratch.display());
+            return Answer::failed(&reason, true);
         }
         let (events, mut said) = mpsc::channel(16);
         let listening = tokio::spawn(async move { while said.recv().await.is_some() {} });
@@ -144,8 +153,10 @@ impl Prober<'_> {
         };
         let end = host.run(attempt).await;
         listening.abort();
-        let reason = end.result.err()?.message;
-        Some(reason[..reason.floor_char_boundary(REASON_BYTES_MAX)].to_owned())
+        match end.result {
+            Ok(_) => Answer::default(),
+            Err(failure) => Answer::failed(&failure.message, failure.code != SAID),
+        }
     }
 }
 
@@ -188,7 +199,11 @@ mod tests {
     #[test]
     fn what_works_is_believed_until_something_changes_and_a_failure_for_an_hour() {
         let hour_ms = 3_600_000;
-        let answer = |failure: bool, at_ms| Answer { failure: failure.then(|| "no".to_owned()), at_ms };
+        let answer = |failure: bool, at_ms| Answer {
+            failure: failure.then(|| "no".to_owned()),
+            at_ms,
+            passing: false,
+        };
         let all = [
             ("works", answer(false, 0)),
             ("failed", answer(true, 10 * hour_ms - 1)),
@@ -205,7 +220,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("encoders.json");
         assert_eq!(read(&file), Answers::default());
-        let answers = Answers::from([("a".to_owned(), Answer { failure: None, at_ms: 5 })]);
+        let answers = Answers::from([("a".to_owned(), Answer::default().at(5))]);
         write(&file, &answers).expect("written");
         assert_eq!(read(&file), answers);
         std::fs::write(&file, "{").expect("written");
