@@ -4,6 +4,11 @@ use super::endpoint::{Endpoint, Refusal, Reply};
 use crate::types::{AnswerFormat, Llm, TokenUsage};
 use reelmill_sdk::prelude::*;
 
+/// Characters of a bad answer that are sent back: enough to mend it, and not enough to fill a prompt.
+const RETURNED_CHARS: usize = 20_000;
+/// Characters of a bad answer that people are shown.
+const SHOWN_CHARS: usize = 500;
+
 /// How the endpoint is asked to shape its answer, strictest first.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Format {
@@ -100,12 +105,16 @@ impl<'a> Chat<'a> {
                         self.llm.model, question.name
                     ))
                     .code("malformed_answer")
-                    .detail(json!({ "answer_start": self.endpoint.redact(&start(&reply.content)) }))
+                    .detail(
+                        json!({ "answer_start": self.endpoint.redact(&start(&reply.content, SHOWN_CHARS)) }),
+                    )
                 });
             }
             cx.warn(format!("the model's answer is sent back: {complaint}"));
             let again = format!("That answer cannot be used: {complaint}. Answer again. {}", question.form);
-            question.messages.push(json!({ "role": "assistant", "content": start(&reply.content) }));
+            question
+                .messages
+                .push(json!({ "role": "assistant", "content": start(&reply.content, RETURNED_CHARS) }));
             question.messages.push(json!({ "role": "user", "content": again }));
         }
     }
@@ -194,7 +203,6 @@ fn nano(cost: f64) -> f64 {
     (cost * 1e9).round() / 1e9
 }
 
-/// The first characters of an answer: enough to mend it, and not enough to fill a prompt.
-fn start(text: &str) -> String {
-    text.chars().take(20_000).collect()
+fn start(text: &str, chars: usize) -> String {
+    text.chars().take(chars).collect()
 }
