@@ -42,6 +42,12 @@ impl Composition {
         Self { folder: folder("quick"), canvas, shots: 2, source: (960, 540) }
     }
 
+    /// The same material at 540 x 960 at most: many videos of it are made.
+    pub fn small(&self) -> Self {
+        let canvas = Canvas { width: 540, height: 960, fps: 30 };
+        Self { folder: self.folder.clone(), canvas, shots: self.shots, source: self.source }
+    }
+
     /// A file of the composition.
     pub fn file(&self, name: &str) -> PathBuf {
         self.folder.join(name)
@@ -110,7 +116,10 @@ impl Composition {
             keyframe_interval: 60,
             ten_bit: false,
         };
-        synth(path, Some((&spec, &settings)), None, &Unwatched)?;
+        // A file that has its name is whole, even if this was interrupted before.
+        let unfinished = path.with_extension("part.mp4");
+        synth(&unfinished, Some((&spec, &settings)), None, &Unwatched)?;
+        std::fs::rename(unfinished, path)?;
         Ok(())
     }
 

@@ -264,15 +264,17 @@ pub struct StillReader {
 
 impl StillReader {
     /// A colour.
-    fn plain(colour: &str, canvas: Canvas) -> Result<Self> {
-        let colour = reelmill_media::escape(colour);
+    fn plain(background: &str, canvas: Canvas) -> Result<Self> {
+        let colour = reelmill_media::escape(background);
         let (width, height) = (canvas.width, canvas.height);
         let spec = format!(
             "color=c={colour}:s={width}x{height}:r=1:d=1,scale=out_color_matrix=bt709:out_range=tv,setsar=1,format=yuv420p[out]"
         );
+        let unknown = |_| Error::Setting(format!("`{background}` is no colour; write it as #rrggbb"));
         let mut still = VideoFrame::empty();
-        if Graph::video(&spec, &[])?.pull(&mut still)? != Pull::Frame {
-            return Err(Error::Setting(format!("`{colour}` is no colour; write it as #rrggbb")));
+        let mut graph = Graph::video(&spec, &[]).map_err(unknown)?;
+        if graph.pull(&mut still)? != Pull::Frame {
+            return Err(Error::Setting(format!("`{background}` cannot be shown")));
         }
         Ok(Self { still, motion: Motion::None, canvas, frames: 1, next: 0 })
     }

@@ -4,7 +4,7 @@ mod common;
 
 use common::{World, frames, mean, samples};
 use reelmill_media::{VideoFrame, plane};
-use reelmill_plugin_video::{ClipStage, Compose};
+use reelmill_plugin_video::{ClipStage, Compose, Encode};
 use reelmill_sdk::FailureClass;
 use reelmill_sdk::serde_json::{Value, json};
 
@@ -71,6 +71,17 @@ fn intro_cards_and_outro_stand_around_the_scenes() {
     assert!(corner(40) > 150.0 && (90.0..130.0).contains(&corner(24)) && (90.0..130.0).contains(&corner(72)));
     let letters = |number: usize| plane(&all[number], 0).row(90).iter().filter(|v| **v > 220).count();
     assert!(letters(24) > 20 && letters(72) > 20 && letters(40) == 0, "the cards say something");
+}
+
+#[test]
+fn a_card_of_no_colour_is_refused_in_words() {
+    let world = World::new();
+    let grey = world.clip("grey.mp4", "color=c=0x404040", 0.4);
+    let with = json!({ "clips": [grey], "title_card": { "text": "SEA", "background": "#nothing" } });
+    let made = world.bench.run::<Compose>(with).unwrap();
+    let error = world.bench.run::<Encode>(json!({ "source": made["video"], "height": 90 })).unwrap_err();
+    assert_eq!(error.class(), FailureClass::InvalidInput, "{error}");
+    assert!(error.to_string().contains("`#nothing` is no colour"), "{error}");
 }
 
 #[test]

@@ -182,27 +182,45 @@ fn default(property: &Value) -> String {
     }
 }
 
+/// Choices of a property that are named; the schema has them all.
+const CHOICES_SHOWN: usize = 10;
+
 /// The type of a property in a word or two.
 fn type_of(root: &Value, property: &Value) -> String {
     let named = property["$ref"].as_str().and_then(|path| root.pointer(path.strip_prefix('#')?));
     let property = named.unwrap_or(property);
     if let Some(choices) = property["enum"].as_array() {
-        return choices.iter().filter_map(Value::as_str).collect::<Vec<_>>().join("|");
+        return either(choices.iter().filter_map(Value::as_str).map(str::to_owned));
     }
     let one = |value: &Value| value.as_str().map(str::to_owned);
+    if let Some(value) = property.get("const") {
+        return one(value).unwrap_or_else(|| value.to_string());
+    }
     match &property["type"] {
-        Value::Array(types) => {
-            types.iter().filter_map(one).filter(|name| name != "null").collect::<Vec<_>>().join("|")
-        }
+        Value::Array(types) => either(types.iter().filter_map(one).filter(|name| name != "null")),
         Value::String(name) if name == "array" => format!("list of {}", type_of(root, &property["items"])),
         Value::String(name) => name.clone(),
-        _ if property.get("const").is_some() => property["const"].to_string(),
         _ => ["anyOf", "oneOf"]
             .iter()
             .find_map(|key| property[*key].as_array())
             .map(|choices| choices.iter().map(|choice| type_of(root, choice)).filter(|name| name != "null"))
-            .map_or_else(|| "any".to_owned(), |names| names.collect::<Vec<_>>().join("|")),
+            .map_or_else(|| "any".to_owned(), either),
     }
+}
+
+/// Names of types or values, each once, and only the first of many.
+fn either(names: impl Iterator<Item = String>) -> String {
+    let mut shown: Vec<String> = Vec::new();
+    for name in names {
+        if !shown.contains(&name) {
+            shown.push(name);
+        }
+    }
+    if shown.len() > CHOICES_SHOWN {
+        shown.truncate(CHOICES_SHOWN - 1);
+        shown.push("…".into());
+    }
+    shown.join("|")
 }
 
 #[cfg(test)]
@@ -220,6 +238,8 @@ mod tests {
                 "keys": { "type": ["array", "null"], "items": { "type": "string" } },
                 "tags": { "type": "array", "items": { "type": "string" } },
                 "rate": { "anyOf": [{ "type": "number" }, { "type": "null" }] },
+                "how": { "oneOf": [{ "const": "cut", "type": "string" }, { "const": "fade", "type": "string" }] },
+                "of": { "anyOf": [{ "type": "string" }, { "type": "object" }, { "type": "string" }] },
             },
             "$defs": { "Voice": { "enum": ["slt", "rms"] } },
         });
@@ -233,6 +253,8 @@ mod tests {
                 "keys   array",
                 "tags   list of string",
                 "rate   number",
+                "how    cut|fade",
+                "of     string|object",
             ]
         );
     }
