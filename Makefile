@@ -15,7 +15,7 @@ TESTS   ?=
 
 say = printf '\033[1m== %s\033[0m\n'
 
-.PHONY: help setup build demo test verify bench bench-render bench-peers bench-chunks schemas chaos fmt lint generated
+.PHONY: help setup build demo test verify bench bench-render bench-quality bench-peers bench-chunks schemas chaos fmt lint generated
 
 help: ## List what can be done
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,6 +47,11 @@ RENDER ?=
 bench-render: build ## Measure: rendering beside one ffmpeg command, ten videos at once, five variants of one
 	@$(say) 'bench-render: each figure stands beside its goal'
 	$(CARGO) bench --locked -p reelmill-benches --bench render -- $(RENDER)
+
+# `SEEDS=7000..7003` and `FOOTAGE=folder` in the environment: other clips, and videos of one's own.
+bench-quality: build ## Measure: quality by content beside x264 veryfast CRF 23, on clips that no rule was tuned on
+	@$(say) 'bench-quality: each figure stands beside its goal'
+	BENCH_FOLDER=$(abspath $(TARGET))/bench-quality $(CARGO) bench --locked -p reelmill-content --bench quality
 
 # More sides: `make bench-peers SIDES='--side NAME=COMMAND'`; benches/peers/bench.py says what a side is asked.
 SIDES ?=

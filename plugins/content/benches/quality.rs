@@ -167,12 +167,6 @@ fn compare(source: &Source, folder: &Path) -> Result<Row> {
     let ours = side(source, &settings, &found.parameters, &file, searched)?;
     let at_equal = equal(source, &fixed, &ours, found.crf, &file)?;
     let _ = std::fs::remove_file(&file);
-    if std::env::var_os("VERBOSE").is_some() {
-        eprintln!(
-            "{} {:?} usual {:?} tried {:?} {:?}",
-            source.name, found.goal, found.usual, found.tried, found.shown.figures
-        );
-    }
     let tries = found.tried.len() + usize::from(found.usual.is_some() && !found.parameters.is_empty());
     Ok(Row {
         name: source.name.clone(),

@@ -28,4 +28,4 @@ pub use file::sample_file;
 pub use probe::{FLAT_PSNR, Found, GOOD_ENOUGH, Wanted, find, tuned_encoder};
 pub use samples::{Samples, Shown, pieces};
 pub use search::{Goal, Next, Range, Score, Tried, next};
-pub use tuning::{filters, parameters};
+pub use tuning::{Filter, filters, parameters};

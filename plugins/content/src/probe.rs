@@ -15,12 +15,12 @@ use std::path::Path;
 const TRIES: usize = 3;
 /// SSIM that is good enough: more is not seen, and not paid for.
 pub const GOOD_ENOUGH: f64 = 0.98;
-/// What is given up where the usual CRF is below that and much moves: a third of what the eye would need to notice.
-const GIVEN_UP: f64 = 0.001_5;
+/// What is given up of that, or of the usual CRF where it is below: half of what counts as a difference here.
+const GIVEN_UP: f64 = 0.001;
 /// Least PSNR of pages and text, in dB, as long as the usual CRF has it.
 pub const FLAT_PSNR: f64 = 36.0;
 /// SSIM of what is not flat that is good enough for pages and text: flat paper is no part of it.
-const GOOD_TEXTURE: f64 = 0.96;
+const GOOD_TEXTURE: f64 = 0.95;
 /// A CRF with what is told beside the preset looks as good as one so much lower without.
 const TOLD_WORTH: f64 = 1.5;
 /// CRFs of a codec lie so far around its usual one.
@@ -101,10 +101,8 @@ fn goal(wanted: Wanted, class: Class, usual: Option<&Score>) -> Goal {
     let absolute = |ssim: f64| 1.0 - (1.0 - ssim) * 10_f64.powf(ssim_db / 10.0);
     let ssim = match (wanted, usual) {
         (Wanted::Ssim(ssim), _) => absolute(ssim),
-        (Wanted::Auto, Some(usual)) if usual.ssim < absolute(GOOD_ENOUGH) => {
-            usual.ssim - if class == Class::HighMotion { GIVEN_UP } else { 0.0 }
-        }
-        (Wanted::Auto, _) => absolute(GOOD_ENOUGH),
+        (Wanted::Auto, Some(usual)) => usual.ssim.min(absolute(GOOD_ENOUGH)) - GIVEN_UP,
+        (Wanted::Auto, None) => absolute(GOOD_ENOUGH) - GIVEN_UP,
     };
     let least = |floor: f64, usual: Option<f64>| usual.map_or(floor, |usual| floor.min(usual));
     let flat = class.is_flat();
@@ -119,9 +117,9 @@ fn goal(wanted: Wanted, class: Class, usual: Option<&Score>) -> Goal {
 /// nothing known, and what is calm gets better from frame to frame. Less than was measured on the tuning clips.
 fn understated(class: Class) -> (f64, f64) {
     match class {
-        Class::LowMotion => (0.45, 0.0),
-        Class::TextHeavy => (1.2, 0.8),
-        Class::Static | Class::Slides => (0.1, 0.0),
+        Class::LowMotion => (0.5, 0.0),
+        Class::TextHeavy => (1.2, 1.0),
+        Class::Static | Class::Slides => (0.3, 0.8),
         Class::HighMotion | Class::Mixed => (0.0, 0.0),
     }
 }
@@ -226,11 +224,11 @@ mod tests {
     fn what_is_better_than_is_seen_is_not_paid_for() {
         let usual = |ssim: f64| Score { ssim, textured: ssim - 0.005, psnr: 42.0, bytes: 1 };
         let of = |ssim: f64, class: Class| goal(Wanted::Auto, class, Some(&usual(ssim)));
-        assert!((of(0.995, Class::HighMotion).ssim - GOOD_ENOUGH).abs() < 1e-9);
+        assert!((of(0.995, Class::HighMotion).ssim - GOOD_ENOUGH).abs() < 0.002);
         let busy = of(0.95, Class::HighMotion);
         assert!(busy.ssim < 0.95 && busy.ssim > 0.948 && busy.psnr.is_none() && busy.textured.is_none());
         let text = of(0.995, Class::TextHeavy);
-        assert!(text.psnr.unwrap() > 35.0 && text.textured.unwrap() >= 0.96, "{text:?}");
+        assert!(text.psnr.unwrap() >= 35.0 && text.textured.unwrap() >= 0.95, "{text:?}");
         let poor = Score { psnr: 33.0, ..usual(0.9) };
         assert_eq!(goal(Wanted::Auto, Class::Slides, Some(&poor)).psnr, Some(33.0), "no better than usual");
     }
@@ -241,6 +239,6 @@ mod tests {
         assert!(
             asked(Class::LowMotion) < asked(Class::Slides) && asked(Class::Slides) < asked(Class::HighMotion)
         );
-        assert!((asked(Class::HighMotion) - 0.98).abs() < 1e-9 && asked(Class::LowMotion) > 0.977);
+        assert!((asked(Class::HighMotion) - 0.98).abs() < 1e-9 && asked(Class::LowMotion) > 0.976);
     }
 }

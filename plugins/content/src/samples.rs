@@ -20,8 +20,8 @@ const TAIL: usize = 8;
 const PIECES_MAX: f64 = 4.0;
 /// Most bytes of the frames of all pieces together.
 const BYTES_MAX: u64 = 400 << 20;
-/// Fewest frames of a scene within a piece.
-const CUT_MIN: usize = 4;
+/// Fewest frames of a scene within a piece that are looked at.
+const SCENE_MIN: usize = 5;
 /// Pictures whose means differ by less are the same.
 const SAME: f64 = 1.2;
 
@@ -108,7 +108,10 @@ impl Samples {
                 watch.add_picture(small.frame(index))?;
             }
             let series = watch.finish()?;
-            for scene in scenes_of(&series, CUT_MIN) {
+            let all = scenes_of(&series, 1);
+            let longest = all.iter().map(ExactSizeIterator::len).max().unwrap_or(0);
+            // What is left of a scene at the border of a piece says nothing.
+            for scene in all.into_iter().filter(|scene| scene.len() >= SCENE_MIN.min(longest)) {
                 let figures = summary(&series, scene.clone());
                 scenes.push((classify(&figures), figures, scene.len()));
             }

@@ -7,6 +7,8 @@
 
 use crate::classify::Class;
 use reelmill_media::{Parameter, VideoCodec};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 /// Presets of x264 that look ahead less and quantise without trellis.
 const HASTY: [&str; 4] = ["ultrafast", "superfast", "veryfast", "faster"];
@@ -29,24 +31,47 @@ pub fn parameters(class: Class, codec: VideoCodec, preset: &str) -> Vec<Paramete
     told.into_iter().map(parameter).collect()
 }
 
-/// Filters that make a video of a class look better, or as good for fewer bytes; libav's words, in order.
+/// What is done to pictures before they are encoded.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Filter {
+    /// Takes grain away, mostly over time, where nothing moves.
+    Denoise,
+    /// Makes slopes smooth whose steps are seen.
+    Deband,
+    /// Makes edges of luma a little steeper.
+    Sharpen,
+}
+
+impl Filter {
+    /// It in libav's words.
+    #[must_use]
+    pub const fn spec(self) -> &'static str {
+        match self {
+            Self::Denoise => "hqdn3d=2:1.5:4:3",
+            Self::Deband => "gradfun=0.8:12",
+            Self::Sharpen => "unsharp=3:3:0.3:3:3:0",
+        }
+    }
+}
+
+/// Filters that suit a class, in order.
 ///
-/// Calm pictures with grain are denoised in time, where nothing moves; their slopes are debanded, because few bits make
-/// steps of them. Pages and text are sharpened a little. What moves fast is left alone: grain is not seen in it, and
-/// filters in time smear it.
+/// Calm pictures with grain are denoised, and their slopes debanded, because few bits make steps of them. Pages and text
+/// are sharpened a little. What moves fast is left alone: grain is not seen in it, and filters in time smear it.
 #[must_use]
-pub fn filters(class: Class, grain: f64) -> Vec<&'static str> {
+pub fn filters(class: Class, grain: f64) -> Vec<Filter> {
     match class {
-        Class::LowMotion | Class::Static if grain >= GRAINY => vec!["hqdn3d=2:1.5:4:3", "gradfun=0.8:12"],
-        Class::LowMotion | Class::Static => vec!["gradfun=0.8:12"],
-        Class::Slides | Class::TextHeavy => vec!["unsharp=3:3:0.3:3:3:0"],
+        Class::LowMotion | Class::Static if grain >= GRAINY => vec![Filter::Denoise, Filter::Deband],
+        Class::LowMotion | Class::Static => vec![Filter::Deband],
+        Class::Slides | Class::TextHeavy => vec![Filter::Sharpen],
         Class::HighMotion | Class::Mixed => Vec::new(),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{filters, parameters};
+    use super::{Filter, filters, parameters};
     use crate::classify::Class;
     use reelmill_media::VideoCodec;
 
@@ -67,9 +92,9 @@ mod tests {
 
     #[test]
     fn grain_is_only_taken_from_calm_pictures() {
-        assert!(filters(Class::LowMotion, 3.0)[0].starts_with("hqdn3d"));
-        assert!(filters(Class::LowMotion, 0.2).iter().all(|f| f.starts_with("gradfun")));
-        assert!(filters(Class::HighMotion, 9.0).is_empty());
-        assert!(filters(Class::TextHeavy, 0.0)[0].starts_with("unsharp"));
+        assert_eq!(filters(Class::LowMotion, 3.0), [Filter::Denoise, Filter::Deband]);
+        assert_eq!(filters(Class::LowMotion, 0.2), [Filter::Deband]);
+        assert_eq!(filters(Class::HighMotion, 9.0), []);
+        assert_eq!(filters(Class::TextHeavy, 0.0), [Filter::Sharpen]);
     }
 }

@@ -1,8 +1,9 @@
-//! What is done to every frame of the canvas last: logos, then texts.
+//! What is done to every frame of the canvas last: filters, logos, then texts.
 
 use crate::captions::Lettering;
 use crate::overlay::Logo;
 use crate::plan::Canvas;
+use reelmill_content::Filter;
 use reelmill_media::{
     Error, Graph, Pixel, Pull, Rational, Result, VideoFormat, VideoFrame, VideoReader, probe, share,
 };
@@ -10,6 +11,7 @@ use std::fmt::Write as _;
 
 /// The last things over the pictures of a video.
 pub struct Finish {
+    filters: Vec<Filter>,
     logos: Vec<Placed>,
     lettering: Option<Lettering>,
     /// Whether colours take 10 bits instead of 8.
@@ -29,12 +31,19 @@ impl Finish {
     /// Reads the logos.
     pub fn new(logos: &[Logo], lettering: Option<Lettering>, ten_bit: bool, canvas: Canvas) -> Result<Self> {
         let logos = logos.iter().map(Placed::read).collect::<Result<_>>()?;
-        Ok(Self { logos, lettering, ten_bit, canvas })
+        Ok(Self { filters: Vec::new(), logos, lettering, ten_bit, canvas })
+    }
+
+    /// The same with filters before all of it.
+    #[must_use]
+    pub fn filtered(self, filters: &[Filter]) -> Self {
+        Self { filters: filters.to_vec(), ..self }
     }
 
     /// A graph that does it; nothing when nothing is to be done.
     pub fn graph(&self) -> Result<Option<Graph>> {
-        if self.logos.is_empty() && self.lettering.is_none() && !self.ten_bit {
+        let plain = self.filters.is_empty() && self.logos.is_empty() && self.lettering.is_none();
+        if plain && !self.ten_bit {
             return Ok(None);
         }
         let fps = i32::try_from(self.canvas.fps).unwrap_or(30);
@@ -59,7 +68,11 @@ impl Finish {
 
     fn spec(&self) -> String {
         let mut spec = String::new();
-        let mut last = "in0".to_owned();
+        let mut last = if self.filters.is_empty() { "in0" } else { "filtered" }.to_owned();
+        if !self.filters.is_empty() {
+            let all: Vec<&str> = self.filters.iter().map(|filter| filter.spec()).collect();
+            let _ = write!(spec, "[in0]{},format=yuv420p[filtered];", all.join(","));
+        }
         for (index, placed) in self.logos.iter().enumerate() {
             let number = index + 1;
             let _ = write!(spec, "{}", placed.spec(number, &last, self.canvas));

@@ -109,7 +109,7 @@ pub fn render_by(
     let sound = Soundtrack::make(timeline, &plan, canvas, scratch, control)?;
     let soft = captions.as_ref().filter(|_| timeline.captions.as_ref().is_some_and(CaptionStyle::soft));
     let lettering = Lettering::write(timeline, captions.as_ref(), canvas, scratch)?;
-    let finish = Finish::new(&timeline.logos, lettering, output.ten_bit, canvas)?;
+    let finish = Finish::new(&timeline.logos, lettering, output.ten_bit, canvas)?.filtered(&timeline.filters);
     let (bytes, tried) = walk(chain, &settings, failed, |encoder| {
         let encoding = Encoding::new(encoder, sound.as_ref(), soft, output, to)?;
         pass(&plan, 0..plan.frames, &finish, encoding, control)
@@ -143,7 +143,7 @@ pub fn render_part(
     }
     let captions = Captions::set(timeline, &plan, canvas, scratch)?;
     let lettering = Lettering::write(timeline, captions.as_ref(), canvas, scratch)?;
-    let finish = Finish::new(&timeline.logos, lettering, output.ten_bit, canvas)?;
+    let finish = Finish::new(&timeline.logos, lettering, output.ten_bit, canvas)?.filtered(&timeline.filters);
     walk(
         chain,
         &settings,

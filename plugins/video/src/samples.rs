@@ -20,7 +20,7 @@ pub fn samples(
     let plan = Plan::new(timeline, canvas).map_err(Error::Setting)?;
     let captions = Captions::set(timeline, &plan, canvas, scratch)?;
     let lettering = Lettering::write(timeline, captions.as_ref(), canvas, scratch)?;
-    let finish = Finish::new(&timeline.logos, lettering, false, canvas)?;
+    let finish = Finish::new(&timeline.logos, lettering, false, canvas)?.filtered(&timeline.filters);
     let bytes = u64::from(canvas.width) * u64::from(canvas.height) * 3 / 2;
     let ranges = pieces(plan.frames, f64::from(canvas.fps), bytes);
     let read = |range: Range<u64>| piece(&plan, range, &finish, control);

@@ -6,6 +6,7 @@
 use crate::overlay::{Logo, ProgressBar, Title};
 use crate::style::CaptionStyle;
 pub use crate::transition::{Transition, TransitionKind};
+use reelmill_content::Filter;
 use reelmill_sdk::prelude::*;
 use std::path::Path;
 
@@ -300,6 +301,10 @@ pub struct Timeline {
     /// How the words are shown; nothing shows none.
     #[serde(default)]
     pub captions: Option<CaptionStyle>,
+    /// What is done to the pictures before logos and texts are laid over them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 3))]
+    pub filters: Vec<Filter>,
     /// Texts over the pictures: lower thirds and titles.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 200))]
@@ -331,6 +336,7 @@ impl Timeline {
             version: VERSION,
             clips,
             transition: Transition::default(),
+            filters: Vec::new(),
             captions: None,
             titles: Vec::new(),
             logos: Vec::new(),

@@ -2,10 +2,11 @@
 
 use super::common::{Codec, Watch, failure, traits};
 use super::encoder::{Attempted, EncoderWish, Speed, chain_for, tell, used};
-use super::quality::{Content, QualityWish, settle, tell_encoders};
+use super::quality::{Content, FilterWish, QualityWish, settle, tell_encoders};
 use super::source::Source;
 use crate::render::{Output, render_by};
 use crate::timeline::{Fit, Loudness};
+use reelmill_content::Filter;
 use reelmill_media::VideoCodec;
 use reelmill_sdk::prelude::*;
 
@@ -45,6 +46,10 @@ pub struct Input {
     /// the fewest bytes); or a figure to be reached, `{ target_ssim: 0.98 }`. The last two try a few seconds of the video.
     #[serde(default)]
     quality: QualityWish,
+    /// What is done to the pictures before: `auto` (what suits what they show), or a list of `denoise`, `deband` and
+    /// `sharpen`.
+    #[serde(default)]
+    filters: FilterWish,
     /// Quality as a figure, in place of `quality`: lower is better and larger. `good` is 23 for h264, 26 for h265, 32 for
     /// av1.
     #[serde(default)]
@@ -112,6 +117,9 @@ pub struct Encoded {
     /// What the pictures show and what was tried, where `quality` asked for that.
     #[serde(skip_serializing_if = "Option::is_none")]
     content: Option<Content>,
+    /// What was done to the pictures before.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    filters: Vec<Filter>,
     /// How it went with each encoder, in the order in which they came.
     encoders: Vec<Attempted>,
     /// Integrated loudness of the sound before encoding; nothing for silence.
@@ -158,7 +166,7 @@ impl Stage for Encode {
         };
         let name = format!("video_{}x{}.mp4", canvas.width, canvas.height);
         let to = cx.output(&name);
-        let found = settle(input.quality, &ready.timeline, &mut output, cx)?;
+        let found = settle(input.quality, input.filters, &mut ready.timeline, &mut output, cx)?;
         let mut chain = chain_for(cx, &input.encoder, input.fallback, &output.video())?;
         tell_encoders(found.as_ref(), &mut chain);
         let done =
@@ -175,6 +183,7 @@ impl Stage for Encode {
             codec: input.codec,
             encoder: used(&done.tried),
             content: found.as_ref().map(Content::from),
+            filters: ready.timeline.filters,
             encoders: done.tried.into_iter().map(Attempted::from).collect(),
             loudness_lufs: done.loudness.and_then(|l| l.lufs).map(round),
             true_peak_dbtp: done.loudness.and_then(|l| l.true_peak_dbtp).map(round),

@@ -5,7 +5,7 @@ use super::encoder::Quality;
 use crate::render::Output;
 use crate::samples::samples;
 use crate::timeline::Timeline;
-use reelmill_content::{Class, Figures, Found, Goal, Tried, Wanted, find};
+use reelmill_content::{Class, Figures, Filter, Found, Goal, Tried, Wanted, find};
 use reelmill_gpu::Cpu;
 use reelmill_media::{Chain, Vendor, VideoCodec};
 use reelmill_sdk::prelude::*;
@@ -19,7 +19,7 @@ use reelmill_sdk::prelude::*;
 pub enum QualityWish {
     /// One of four levels.
     Level(Quality),
-    /// By what is shown.
+    /// As good as `good`, but no better than is seen, with the fewest bytes.
     Auto(Auto),
     /// A figure.
     Target(Target),
@@ -29,7 +29,7 @@ pub enum QualityWish {
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Auto {
-    /// As good as `good`, but no better than is seen, with the fewest bytes; found by tries on a few seconds.
+    /// A few seconds of the video are looked at, and decide.
     Auto,
 }
 
@@ -97,16 +97,42 @@ impl From<&Found> for Content {
     }
 }
 
-/// Finds the settings that a wish means for a timeline, and sets them; nothing for a level, which is a CRF already.
+/// Which filters are put before the encoder.
+#[derive(Clone, PartialEq, Debug, Deserialize, JsonSchema)]
+#[serde(untagged, expecting = "`auto`, or a list of `denoise`, `deband`, `sharpen`")]
+pub enum FilterWish {
+    /// Those that suit what is shown.
+    Auto(Auto),
+    /// These.
+    These(#[schemars(length(max = 3))] Vec<Filter>),
+}
+
+impl Default for FilterWish {
+    fn default() -> Self {
+        Self::These(Vec::new())
+    }
+}
+
+/// Finds the settings and filters that wishes mean for a timeline, and sets them; nothing where nothing had to be looked at.
 pub fn settle(
     wish: QualityWish,
-    timeline: &Timeline,
+    filters: FilterWish,
+    timeline: &mut Timeline,
     output: &mut Output,
     cx: &Cx<'_>,
 ) -> Result<Option<Found>, StageError> {
+    let watch = Watch(cx);
+    match filters {
+        FilterWish::These(filters) => timeline.filters.extend(filters),
+        FilterWish::Auto(_) => {
+            let samples = samples(timeline, output.canvas, cx.scratch(), &watch).map_err(failure)?;
+            let shown = samples.show(&Cpu).map_err(failure)?;
+            timeline.filters.extend(reelmill_content::filters(shown.class, shown.grain));
+        }
+    }
     let Some(wanted) = wish.wanted() else { return Ok(None) };
-    let samples = samples(timeline, output.canvas, cx.scratch(), &Watch(cx)).map_err(failure)?;
-    let found = find(&samples, &output.video(), wanted, cx.scratch(), &Cpu, &Watch(cx)).map_err(failure)?;
+    let samples = samples(timeline, output.canvas, cx.scratch(), &watch).map_err(failure)?;
+    let found = find(&samples, &output.video(), wanted, cx.scratch(), &Cpu, &watch).map_err(failure)?;
     output.crf = found.crf;
     Ok(Some(found))
 }
