@@ -8,13 +8,17 @@ use crate::voices::Voice;
 use crate::{local, remote, silent};
 use reelmill_sdk::FailureClass;
 use reelmill_sdk::prelude::*;
+use std::time::{Duration, Instant};
+
+/// How often who waits looks whether the attempt was cancelled.
+const CANCEL_LOOK: Duration = Duration::from_millis(50);
 
 /// Lets the voices try in turn.
 pub fn speak(input: &Input, tokens: &Tokens, cx: &Cx<'_>) -> Result<Output, StageError> {
     let chain = input.chain();
     let mut failures: Vec<(Fallback, StageError)> = Vec::new();
     for voice in chain {
-        match one(voice, input, tokens, cx) {
+        match patiently(voice, input, tokens, cx) {
             Ok(speech) => {
                 let fallbacks = failures.into_iter().map(|(fallback, _)| fallback).collect();
                 return speech.finish(input, fallbacks, cx);
@@ -29,6 +33,33 @@ pub fn speak(input: &Input, tokens: &Tokens, cx: &Cx<'_>) -> Result<Output, Stag
         }
     }
     Err(all_failed(failures))
+}
+
+/// One voice of a chain, asked again where it wants to be left alone for a moment only: a worse voice is no remedy for
+/// that. The only voice is not waited for here; the engine tries it again without holding a worker.
+fn patiently(voice: &Voice, input: &Input, tokens: &Tokens, cx: &Cx<'_>) -> Result<Speech, StageError> {
+    let first = one(voice, input, tokens, cx);
+    let patience = Duration::from_secs(input.patience_seconds.into());
+    let pause =
+        first.as_ref().err().and_then(|error| error.failure().retry_after_ms).map(Duration::from_millis);
+    match pause.filter(|pause| *pause <= patience && input.chain().len() > 1) {
+        None => first,
+        Some(pause) => {
+            cx.info(format!("the voice {} asks to wait for {} s", voice.label(), pause.as_secs_f32()));
+            wait(pause, cx)?;
+            one(voice, input, tokens, cx)
+        }
+    }
+}
+
+/// Waits, or leaves when the attempt is cancelled.
+fn wait(pause: Duration, cx: &Cx<'_>) -> Result<(), StageError> {
+    let until = Instant::now() + pause;
+    while let Some(left) = until.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) {
+        cx.check()?;
+        std::thread::sleep(left.min(CANCEL_LOOK));
+    }
+    Ok(())
 }
 
 /// The failure of a chain: of the first voice that may do better another time, else of the first.

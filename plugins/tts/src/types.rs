@@ -51,6 +51,10 @@ pub struct Input {
     #[serde(default = "default_timeout")]
     #[schemars(range(min = 1, max = 600))]
     pub timeout_seconds: u32,
+    /// Seconds that a service of a chain may ask to wait (`Retry-After`) before the next voice is tried instead.
+    #[serde(default = "default_patience")]
+    #[schemars(range(max = 300))]
+    pub patience_seconds: u32,
     /// Characters that a service is sent at once; a longer text is cut between sentences, and the parts joined.
     #[serde(default = "default_part")]
     #[schemars(range(min = 50, max = 4000))]
@@ -70,6 +74,10 @@ fn default_voice() -> Voice {
 
 const fn default_timeout() -> u32 {
     120
+}
+
+const fn default_patience() -> u32 {
+    10
 }
 
 const fn default_part() -> u32 {
@@ -93,9 +101,11 @@ impl Input {
                 return refuse(format!("`{name}` is {value}, but must be {least} to {most}"));
             }
         }
-        for (name, value, least, most) in
-            [("timeout_seconds", self.timeout_seconds, 1, 600), ("part_chars", self.part_chars, 50, 4000)]
-        {
+        for (name, value, least, most) in [
+            ("timeout_seconds", self.timeout_seconds, 1, 600),
+            ("patience_seconds", self.patience_seconds, 0, 300),
+            ("part_chars", self.part_chars, 50, 4000),
+        ] {
             if !(least..=most).contains(&value) {
                 return refuse(format!("`{name}` is {value}, but must be {least} to {most}"));
             }

@@ -277,7 +277,7 @@ fn silence_and_another_rate_are_no_speech() {
 fn a_chain_falls_back_and_says_why() {
     let busy = Server::always(
         Reply::json(429, json!({ "error": { "message": format!("{KEY} is busy") } }))
-            .header("retry-after", "9"),
+            .header("retry-after", "90"),
     );
     let closed = Server::always(Reply::json(401, json!({ "detail": { "message": "quota" } })));
     let service = |provider: &str, base: &str| json!({ "provider": provider, "base_url": base, "key": KEY, "voice": "v" });
@@ -298,12 +298,32 @@ fn a_chain_falls_back_and_says_why() {
     // When nobody speaks, what may go better another time decides.
     let error = speak(with(two.to_vec())).0.unwrap_err();
     assert_eq!((error.class(), error.failure().code.as_str()), (FailureClass::Transient, "rate_limited"));
-    assert_eq!(error.failure().retry_after_ms, Some(9_000));
+    assert_eq!(error.failure().retry_after_ms, Some(90_000));
     let detail = error.failure().detail.as_ref().unwrap();
     assert_eq!(detail["voices"][0]["voice"], "elevenlabs/v");
     assert!(!serde_json::to_string(error.failure()).unwrap().contains(KEY));
     let error = speak(json!({ "text": TEXT, "voice": "flite/slt", "voices": two })).0.unwrap_err();
     assert!(error.failure().message.contains("both `voice` and `voices`"), "{error}");
+}
+
+#[test]
+fn a_voice_that_asks_for_a_moment_is_waited_for_and_then_asked_again() {
+    let busy = || Reply::status(429).header("retry-after", "1");
+    let voice = |server: &Server| json!({ "provider": "openai", "base_url": server.base(), "voice": "v" });
+    let server = Server::in_turn([busy(), wav_reply(900)]);
+    let output = speak(json!({ "text": TEXT, "voices": [voice(&server), "none"] })).0.unwrap();
+    assert_eq!((&output["engine"], &output["fallbacks"]), (&json!("openai"), &json!([])));
+    // Once, and for no longer than is said.
+    let server = Server::in_turn([busy(), busy(), wav_reply(900)]);
+    let output = speak(json!({ "text": TEXT, "voices": [voice(&server), "none"] })).0.unwrap();
+    assert_eq!((&output["engine"], server.requests().len()), (&json!("none"), 2));
+    let server = Server::in_turn([busy(), wav_reply(900)]);
+    let with = json!({ "text": TEXT, "voices": [voice(&server), "none"], "patience_seconds": 0 });
+    assert_eq!((&speak(with).0.unwrap()["engine"], server.requests().len()), (&json!("none"), 1));
+    // The only voice is tried again by the engine, which holds no worker meanwhile.
+    let server = Server::in_turn([busy(), wav_reply(900)]);
+    let error = speak(json!({ "text": TEXT, "voice": voice(&server) })).0.unwrap_err();
+    assert_eq!((error.class(), server.requests().len()), (FailureClass::Transient, 1));
 }
 
 #[test]
