@@ -60,6 +60,8 @@ const READ_FOR_GPU: &[&str] =
 const WRITE: &[&str] = &["/dev/null", "/dev/zero", "/dev/full", "/dev/shm", "/dev/tty"];
 /// Devices of GPUs.
 const GPU_DEVICES: &[&str] = &["/dev/dri", "/dev/kfd"];
+/// Where CUDA writes the names of its threads: `cuInit` fails with error 304 (an operating system call) when it may not.
+const OWN_THREADS: &str = "/proc/self/task";
 
 /// Confines this process for good. `also` is readable besides what the confinement names; with `executables`,
 /// only these files can be executed (unless it may start other programs anyway).
@@ -119,7 +121,8 @@ fn restrict_files(
     if confinement.gpu {
         rules = rules
             .add_rules(path_beneath_rules(READ_FOR_GPU, read))?
-            .add_rules(path_beneath_rules(gpu_devices(), write))?;
+            .add_rules(path_beneath_rules(gpu_devices(), write))?
+            .add_rules(path_beneath_rules([OWN_THREADS], write))?;
     }
     Ok(rules.restrict_self()?.ruleset)
 }
@@ -135,7 +138,7 @@ fn gpu_devices() -> Vec<PathBuf> {
 /// so a failure leaves the process as confined as it was.
 pub fn write_only_to(scratch: &Path, allowed: &[PathBuf]) {
     let kept = allowed.iter().filter(|path| !scratch.starts_with(path)).map(PathBuf::as_path);
-    let folders: Vec<&Path> = kept.chain([scratch, Path::new("/dev")]).collect();
+    let folders: Vec<&Path> = kept.chain([scratch, Path::new("/dev"), Path::new(OWN_THREADS)]).collect();
     let write = AccessFs::from_write(ABI_WANTED) & !AccessFs::IoctlDev;
     let narrowed = Ruleset::default()
         .set_compatibility(CompatLevel::BestEffort)
