@@ -15,7 +15,7 @@ use std::process::Command;
 
 const CLASSES: [Class; 4] = [Class::Slides, Class::TextHeavy, Class::LowMotion, Class::HighMotion];
 const SEEDS: std::ops::Range<u64> = 7_000..7_003;
-const SHAPE: Shape = Shape { width: 640, height: 360, fps: 30, seconds: 16.0 };
+const SHAPE: Shape = Shape { width: 640, height: 360, fps: 30, seconds: 20.0 };
 /// By how much SSIM may be below what is asked.
 const TOLERANCE: f64 = 0.002;
 

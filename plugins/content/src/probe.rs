@@ -22,7 +22,7 @@ pub const FLAT_PSNR: f64 = 36.0;
 /// SSIM of what is not flat that is good enough for pages and text: flat paper is no part of it.
 const GOOD_TEXTURE: f64 = 0.95;
 /// A CRF with what is told beside the preset looks as good as one so much lower without.
-const TOLD_WORTH: f64 = 1.5;
+const TOLD_WORTH: f64 = 2.0;
 /// CRFs of a codec lie so far around its usual one.
 const AROUND: (f64, f64) = (9.0, 17.0);
 
