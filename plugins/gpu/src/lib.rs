@@ -22,12 +22,3 @@ pub use ops::{
     Detail, Difference, FrameOps, Histogram, Layer, Likeness, Motion, SSIM_TOLERANCE, STEEP, Scaling, psnr_of,
 };
 pub use ptx::{COMPILE, PTX, SOURCE};
-
-/// The fastest way that this machine has.
-#[must_use]
-pub fn best() -> Box<dyn FrameOps> {
-    match Cuda::open(0) {
-        Ok(gpu) => Box::new(gpu),
-        Err(_) => Box::new(Cpu),
-    }
-}
