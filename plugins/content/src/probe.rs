@@ -1,7 +1,7 @@
 //! Trying a CRF on samples: they are encoded, decoded again and compared.
 
 use crate::classify::Class;
-use crate::samples::{Samples, Shown, refused};
+use crate::samples::{Samples, Shown, Try, refused};
 use crate::search::{Goal, Next, Range, Score, Tried, guess, next};
 use crate::tuning::parameters;
 use reelmill_gpu::{FrameOps, Frames, psnr_of};
@@ -65,8 +65,10 @@ pub fn find(
     let shown = samples.show(ops)?;
     let parameters = parameters(shown.class, settings.codec, &settings.preset);
     let usual_crf = f64::from(settings.crf);
+    let still = matches!(shown.class, Class::Static | Class::Slides);
+    let parts: Vec<Try<'_>> = samples.tries(still).collect();
     let attempt = |crf: f64, parameters: &[Parameter]| -> Result<Tried> {
-        let score = score(samples, settings, crf, parameters, scratch, ops, control)?;
+        let score = score(&parts, settings, crf, parameters, scratch, ops, control)?;
         Ok(Tried { crf, score })
     };
     let usual = match wanted {
@@ -119,14 +121,14 @@ fn understated(class: Class) -> (f64, f64) {
     match class {
         Class::LowMotion => (0.5, 0.0),
         Class::TextHeavy => (1.2, 1.0),
-        Class::Static | Class::Slides => (0.3, 0.8),
+        Class::Static | Class::Slides => (0.1, 0.3),
         Class::HighMotion | Class::Mixed => (0.0, 0.0),
     }
 }
 
 /// How samples look with a CRF.
 fn score(
-    samples: &Samples,
+    parts: &[Try<'_>],
     settings: &VideoSettings,
     crf: f64,
     parameters: &[Parameter],
@@ -138,11 +140,12 @@ fn score(
     let settings = VideoSettings { crf: crf as f32, ten_bit: false, ..settings.clone() };
     let (mut bytes, mut frames) = (0, 0.0);
     let (mut ssim, mut textured, mut texture, mut error) = (0.0, 0.0, 0.0, 0.0);
-    for piece in samples.pieces() {
+    for Try { piece, frames: count, judged } in parts {
         let file = Scrap(scratch.join("sample.mkv"));
-        bytes += encode(&piece.frames, &settings, parameters, &file.0, control)?;
-        let luma = decode(&file.0, &piece.luma)?;
-        for likeness in ops.likeness(&luma, &piece.luma).map_err(refused)?.into_iter().take(piece.judged()) {
+        bytes += encode(&piece.frames[..*count], &settings, parameters, &file.0, control)?;
+        let source = piece.first(*count)?;
+        let luma = decode(&file.0, &source)?;
+        for likeness in ops.likeness(&luma, &source).map_err(refused)?.into_iter().take(*judged) {
             frames += 1.0;
             ssim += likeness.ssim;
             textured += likeness.textured * likeness.texture;

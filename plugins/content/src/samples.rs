@@ -8,16 +8,20 @@ use reelmill_gpu::{FrameOps, Frames, Scaling};
 use reelmill_media::{Error, Pixel, Result, VideoFrame, plane};
 use std::ops::Range;
 
-/// Most seconds that are sampled of a video.
+/// Most seconds of the pieces of a video.
 const SECONDS_MAX: f64 = 2.0;
-/// Most of a video that is sampled, but for short ones.
+/// Most of a video that its pieces are, but for short ones.
 const SHARE_MAX: f64 = 0.13;
 /// Fewest frames of a piece: with less, its key frame would be most of it.
 const PIECE_MIN: f64 = 24.0;
 /// The last frames of a piece are encoded but not judged: the encoder spends less on what nothing follows.
 const TAIL: usize = 8;
-/// Most pieces.
-const PIECES_MAX: f64 = 4.0;
+/// Frames of a glance: of what stands still the first ones show all, and more places say more than longer pieces.
+const GLANCE: u64 = 8;
+/// Fewest and most places of a video that are looked at, pieces and glances together.
+const PLACES: (f64, f64) = (6.0, 16.0);
+/// Seconds of a video from one place to the next.
+const APART_S: f64 = 4.0;
 /// Most bytes of the frames of all pieces together.
 const BYTES_MAX: u64 = 400 << 20;
 /// Fewest frames of a scene within a piece that are looked at.
@@ -25,29 +29,37 @@ const SCENE_MIN: usize = 5;
 /// Pictures whose means differ by less are the same.
 const SAME: f64 = 1.2;
 
-/// Which frames are looked at of a video of so many frames; pieces lie evenly, each in the middle of its part.
+/// Which frames are looked at of a video of so many frames: two pieces, a quarter from either end, and glances between.
 #[must_use]
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "counts of frames")]
 pub fn pieces(frames: u64, fps: f64, bytes_a_frame: u64) -> Vec<Range<u64>> {
     let (total, fps) = (frames as f64, fps.max(1.0));
-    let fit = (BYTES_MAX / bytes_a_frame.max(1)) as f64;
-    let wanted = (total * SHARE_MAX)
-        .clamp(PIECE_MIN * 2.0, (SECONDS_MAX * fps).max(PIECE_MIN * 2.0))
-        .min(fit)
-        .min(total);
-    let count = (wanted / PIECE_MIN).floor().clamp(1.0, PIECES_MAX);
-    let length = (wanted / count).floor().max(1.0);
-    (0..count as u64)
-        .map(|piece| {
-            let middle = total * (piece as f64 + 0.5) / count;
-            let from = (middle - length / 2.0).max(0.0).floor() as u64;
-            from..(from + length as u64).min(frames)
+    let fit = (BYTES_MAX / bytes_a_frame.max(1)).max(1);
+    let wanted =
+        (total * SHARE_MAX).clamp(PIECE_MIN * 2.0, (SECONDS_MAX * fps).max(PIECE_MIN * 2.0)).min(fit as f64);
+    if total < PIECE_MIN * 4.0 || wanted < PIECE_MIN * 2.0 {
+        // Too short for more than one piece, or pictures too large.
+        let length = (wanted as u64).min(frames).max(1);
+        let from = (frames - length.min(frames)) / 2;
+        return std::iter::once(from..from + length).collect();
+    }
+    let piece = (wanted / 2.0) as u64;
+    let glances = (fit - 2 * piece) / GLANCE;
+    let places = (total / fps / APART_S).clamp(PLACES.0, PLACES.1).min(glances as f64 + 2.0) as u64;
+    let (first, second) = (places / 4, places - 1 - places / 4);
+    (0..places)
+        .map(|place| {
+            let length = if place == first || place == second { piece } else { GLANCE };
+            let middle = total * (place as f64 + 0.5) / places as f64;
+            let from = (middle - length as f64 / 2.0).max(0.0) as u64;
+            from..(from + length).min(frames)
         })
         .collect()
 }
 
 /// Frames of the pieces of a video, ready for an encoder.
 pub struct Samples {
+    /// Frames in a row, as many as there are for each place.
     pieces: Vec<Piece>,
     fps: f64,
 }
@@ -56,6 +68,15 @@ pub struct Samples {
 pub(crate) struct Piece {
     pub frames: Vec<VideoFrame>,
     pub luma: Frames,
+}
+
+/// A piece as it is tried.
+pub(crate) struct Try<'a> {
+    pub piece: &'a Piece,
+    /// Frames that are encoded, from the first.
+    pub frames: usize,
+    /// Frames that are judged, from the first.
+    pub judged: usize,
 }
 
 /// What samples show.
@@ -80,8 +101,22 @@ impl Samples {
         Ok(Self { pieces, fps })
     }
 
-    pub(crate) fn pieces(&self) -> &[Piece] {
-        &self.pieces
+    /// What an encoder is tried on: of what stands still a few frames of every place, else the long pieces.
+    pub(crate) fn tries(&self, still: bool) -> impl Iterator<Item = Try<'_>> {
+        let longest = self.pieces.iter().map(|piece| piece.frames.len()).max().unwrap_or(0);
+        let glance = usize::try_from(GLANCE).unwrap_or(8);
+        self.pieces.iter().filter(move |piece| still || piece.frames.len() > glance || longest <= glance).map(
+            move |piece| {
+                let count = piece.frames.len();
+                let frames = if still { count.min(glance) } else { count };
+                Try { piece, frames, judged: if frames >= 3 * TAIL { frames - TAIL } else { frames } }
+            },
+        )
+    }
+
+    /// The pieces that are long enough to show motion.
+    fn long(&self) -> impl Iterator<Item = &Piece> {
+        self.tries(false).map(|one| one.piece)
     }
 
     /// Frames in all.
@@ -100,8 +135,7 @@ impl Samples {
     pub fn show(&self, ops: &dyn FrameOps) -> Result<Shown> {
         let mut scenes = Vec::new();
         let mut grains = Vec::new();
-        let mut firsts: Vec<Frames> = Vec::new();
-        for piece in &self.pieces {
+        for piece in self.long() {
             let small = piece.small(ops)?;
             let mut watch = Watch::new(ops, small.width(), small.height())?;
             for index in 0..small.count() {
@@ -116,12 +150,10 @@ impl Samples {
                 scenes.push((classify(&figures), figures, scene.len()));
             }
             grains.extend(piece.grain());
-            firsts
-                .push(Frames::new(small.width(), small.height(), small.frame(0).to_vec()).map_err(refused)?);
         }
         let mut class = overall(&scenes.iter().map(|s| (s.0, s.2)).collect::<Vec<_>>());
-        if class == Class::Slides && scenes.iter().all(|s| s.0 == Class::Static) && all_same(&firsts) {
-            class = Class::Static;
+        if scenes.iter().all(|s| s.0 == Class::Static) {
+            class = if all_same(&self.pieces) { Class::Static } else { Class::Slides };
         }
         grains.sort_by(f64::total_cmp);
         let grain = grains.get(grains.len() / 2).copied().unwrap_or(0.0);
@@ -130,21 +162,16 @@ impl Samples {
     }
 }
 
-fn all_same(pictures: &[Frames]) -> bool {
+/// Whether all places show the same picture.
+fn all_same(pieces: &[Piece]) -> bool {
     let apart = |a: &Frames, b: &Frames| {
-        let sum: u64 = a.pixels().iter().zip(b.pixels()).map(|(a, b)| u64::from(a.abs_diff(*b))).sum();
+        let sum: u64 = a.frame(0).iter().zip(b.frame(0)).map(|(a, b)| u64::from(a.abs_diff(*b))).sum();
         sum as f64 / a.area() as f64
     };
-    pictures.windows(2).all(|pair| apart(&pair[0], &pair[1]) < SAME)
+    pieces.windows(2).all(|pair| apart(&pair[0].luma, &pair[1].luma) < SAME)
 }
 
 impl Piece {
-    /// How many of its frames, from the first, are judged.
-    pub(crate) fn judged(&self) -> usize {
-        let count = self.frames.len();
-        if count >= 3 * TAIL { count - TAIL } else { count }
-    }
-
     fn new(frames: Vec<VideoFrame>) -> Result<Self> {
         let (width, height) = (frames[0].width(), frames[0].height());
         let mut luma = Vec::with_capacity((width * height) as usize * frames.len());
@@ -159,6 +186,12 @@ impl Piece {
         }
         let luma = Frames::new(width as usize, height as usize, luma).map_err(refused)?;
         Ok(Self { frames, luma })
+    }
+
+    /// The luma of its first frames.
+    pub(crate) fn first(&self, count: usize) -> Result<Frames> {
+        let (width, height) = self.luma.size();
+        Frames::new(width, height, self.luma.pixels()[..count * self.luma.area()].to_vec()).map_err(refused)
     }
 
     fn small(&self, ops: &dyn FrameOps) -> Result<Frames> {
@@ -206,20 +239,25 @@ mod tests {
     use super::pieces;
 
     #[test]
-    fn two_seconds_are_sampled_of_a_long_video_and_less_of_a_short_one() {
-        let long = pieces(18_000, 30.0, 3 << 20);
-        assert_eq!(long.iter().map(|r| r.end - r.start).sum::<u64>(), 60);
-        assert_eq!(long.len(), 2);
-        assert_eq!(long[0].start, 4_485);
+    fn two_long_pieces_and_glances_lie_evenly() {
+        let minute = pieces(1_800, 30.0, 2 << 20);
+        let lengths: Vec<u64> = minute.iter().map(|r| r.end - r.start).collect();
+        assert_eq!(lengths.iter().filter(|l| **l == 30).count(), 2, "two seconds in all: {minute:?}");
+        assert_eq!(lengths.iter().filter(|l| **l == 8).count(), lengths.len() - 2);
+        assert_eq!(lengths.len(), 15, "a place for every four seconds");
         let short = pieces(360, 30.0, 3 << 20);
-        assert_eq!(short.iter().map(|r| r.end - r.start).sum::<u64>(), 48);
-        assert_eq!(short.len(), 2);
+        assert_eq!(short.len(), 6);
+        assert!(short.windows(2).all(|pair| pair[0].end <= pair[1].start), "{short:?}");
+        assert_eq!(short[1], 78..102);
     }
 
     #[test]
     fn a_tiny_video_is_sampled_whole_and_a_huge_picture_less() {
         assert_eq!(pieces(9, 25.0, 1 << 10).first(), Some(&(0..9)));
+        assert_eq!(pieces(60, 20.0, 1 << 10).first(), Some(&(6..54)));
         let huge = pieces(18_000, 60.0, 24 << 20);
         assert!(huge.iter().map(|r| r.end - r.start).sum::<u64>() <= 17, "{huge:?}");
+        let large = pieces(18_000, 30.0, 6 << 20);
+        assert!(large.iter().map(|r| r.end - r.start).sum::<u64>() * (6 << 20) <= 400 << 20, "{large:?}");
     }
 }
