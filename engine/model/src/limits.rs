@@ -204,6 +204,14 @@ pub const MEMORY_ROWS_MAX: u64 = 500_000;
 pub const MEMORY_CLEANED_AT_ONCE: usize = 1_000;
 /// Contexts and arms of one kind that a history tells apart: those with the most outcomes.
 pub const MEMORY_GROUPS_MAX: usize = 256;
+/// Outcomes of one attempt that are remembered; a stage may put out more.
+pub const MEMORY_OUTCOMES_PER_ATTEMPT_MAX: usize = 64;
+/// Outcomes of a worker that wait to be remembered, while the memory is away for example; later ones are lost.
+pub const MEMORY_WAITING_MAX: usize = 4_096;
+/// Attempts in a second that a worker remembers the use of.
+pub const MEMORY_ATTEMPTS_PER_SECOND_MAX: u32 = 4;
+/// Kinds of outcomes that a worker has the history of at hand; of others nothing is known.
+pub const MEMORY_KINDS_MAX: usize = 64;
 /// How long the memory keeps what says no more of it, in milliseconds: 30 days.
 pub const MEMORY_KEPT_MS: u64 = 30 * 24 * 3_600_000;
 /// How far ahead an entry of the memory is forgotten at most, in milliseconds: ten years.

@@ -77,10 +77,12 @@ pub struct StageManifest {
     /// it is resolved beside the pipeline file and the sandbox lets the stage read it. With `"x-path": "write"` it
     /// is a folder that outlives the attempt: it is made if it is missing, and the stage may write there.
     /// `"x-secrets": "credentials"` at the top says that secrets only open doors: results are cached although `with` holds
-    /// some.
+    /// some. A property with `"x-advice": "KIND"` is not for people: the worker puts there what is remembered of outcomes of
+    /// that kind. It is no part of the cache key.
     pub input: Value,
     /// JSON Schema of the outputs. `"x-provisional": NAME` at the top names an output that makes a result one for now,
-    /// which is not cached, when it is neither empty nor false.
+    /// which is not cached, when it is neither empty nor false. What stands under a property with `"x-outcomes": "KIND"`,
+    /// one outcome or a list of them, is remembered when the attempt has succeeded.
     pub output: Value,
     /// What it does to the world.
     #[serde(default = "Effects::none")]

@@ -1,5 +1,6 @@
 //! History as it is handed to whoever chooses.
 
+use crate::outcome::Outcome;
 use crate::summary::Summary;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -46,6 +47,26 @@ pub(crate) type Measure = fn(&ArmHistory) -> &Summary;
 const LEVELS_MAX: usize = 8;
 
 impl Advice {
+    /// Learns from an outcome on this machine.
+    pub fn add(&mut self, outcome: &Outcome) {
+        let same = |one: &ArmHistory| one.here && one.context == outcome.context && one.arm == outcome.arm;
+        let at = self.arms.iter().position(same).unwrap_or_else(|| {
+            let (context, arm) = (outcome.context.clone(), outcome.arm.clone());
+            self.arms.push(ArmHistory { context, arm, here: true, ..ArmHistory::default() });
+            self.arms.len() - 1
+        });
+        let (history, measures) = (&mut self.arms[at], outcome.measures());
+        for (known, number) in [
+            (&mut history.seconds, measures.seconds),
+            (&mut history.bytes, measures.bytes),
+            (&mut history.score, measures.score),
+            (&mut history.memory, measures.memory),
+            (&mut history.cpu, measures.cpu),
+        ] {
+            *known = number.into_iter().fold(*known, |known, number| known.and(Summary::of(&[number])));
+        }
+    }
+
     /// What is known of an arm for a context, from what is farthest from it to what is nearest: other contexts before its
     /// own, and at each level other machines before this one. Nothing is counted twice.
     pub(crate) fn ladder(&self, context: &str, arm: Option<&str>, measure: Measure) -> Vec<Summary> {

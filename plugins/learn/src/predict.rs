@@ -25,13 +25,15 @@ pub struct Prediction {
     pub cores_p50: Option<f64>,
 }
 
-/// What to expect of doing so much in some way, or in any; none while too little is known.
+/// What to expect of doing so much in some way, or in any; none while too little is known. What shares nothing with the
+/// context says nothing here: where an arm has to be chosen it is better than nothing, but nobody has to foretell.
 #[must_use]
 pub fn predict(advice: &Advice, context: &str, arm: Option<&str>, units: f64) -> Option<Prediction> {
     let belief = |measure: Measure| {
         let ladder = advice.ladder(context, arm, measure);
+        let ladder = if ladder.len() > 2 { &ladder[2..] } else { &ladder[..] };
         let all = ladder.iter().fold(Summary::default(), |sum, step| sum.and(*step));
-        (all.n >= KNOWN_MIN).then(|| (all.n, Posterior::climb(&ladder, all.mean)))
+        (all.n >= KNOWN_MIN).then(|| (all.n, Posterior::climb(ladder, all.mean)))
     };
     let (known, seconds) = belief(|history| &history.seconds)?;
     Some(Prediction {
@@ -79,6 +81,7 @@ mod tests {
     fn little_is_predicted_widely_and_next_to_nothing_not_at_all() {
         assert_eq!(predict(&seen(&[1.0, 1.0]), "", Some("a"), 1.0), None);
         assert_eq!(predict(&seen(&[1.0; 9]), "", Some("b"), 1.0), None, "another arm");
+        assert_eq!(predict(&seen(&[1.0; 9]), "else", Some("a"), 1.0), None, "another context");
         let width = |numbers: &[f64]| {
             let predicted = predict(&seen(numbers), "", None, 1.0).unwrap();
             predicted.seconds_p90 / predicted.seconds_p50

@@ -1,8 +1,7 @@
 //! A world with presets that are better for some classes than for others, and one who chooses with nothing but a history:
 //! the choice changes, costs fall, and what is lost by not knowing grows ever slower.
 
-use reelmill_learn::{Advice, ArmHistory, Ask, Goal, Outcome, Summary, choose};
-use std::collections::BTreeMap;
+use reelmill_learn::{Advice, Ask, Goal, Outcome, choose};
 
 const ARMS: [&str; 5] = ["medium", "veryfast", "fast", "slow", "veryslow"];
 const GOAL: Goal = Goal { seconds: 1.0, bytes: 1.0, score_min: None };
@@ -40,45 +39,21 @@ fn noise(seed: u64) -> f64 {
     (sum - 6.0) * 0.3
 }
 
-/// What a memory keeps of outcomes.
-#[derive(Default)]
-struct History(BTreeMap<(String, String), ArmHistory>);
-
-impl History {
-    fn record(&mut self, outcome: &Outcome) {
-        let (context, arm) = (outcome.context.clone(), outcome.arm.clone());
-        let measures = outcome.measures();
-        let one = |number: Option<f64>| Summary::of(&Vec::from_iter(number));
-        let entry = self.0.entry((context.clone(), arm.clone())).or_insert_with(|| ArmHistory {
-            context,
-            arm,
-            here: true,
-            ..ArmHistory::default()
-        });
-        entry.seconds = entry.seconds.and(one(measures.seconds));
-        entry.bytes = entry.bytes.and(one(measures.bytes));
-    }
-
-    fn advice(&self) -> Advice {
-        Advice { arms: self.0.values().cloned().collect() }
-    }
-}
-
 /// What one who chooses takes in so many rounds, both classes in turns, and what each lost beside the best arm.
 fn play(rounds: u64, seed: u64) -> (Vec<String>, Vec<f64>) {
-    let mut history = History::default();
+    let mut history = Advice::default();
     let (mut arms, mut lost) = (Vec::new(), Vec::new());
     for round in 0..rounds {
         let class = if round % 2 == 0 { "slides" } else { "motion" };
         let context = format!("h264/{class}");
         let draw = seed.wrapping_mul(1_000_003) ^ round;
         let ask = Ask { context: &context, arms: &ARMS, goal: GOAL, seed: draw };
-        let choice = choose(&history.advice(), &ask).expect("there are arms");
+        let choice = choose(&history, &ask).expect("there are arms");
         let (seconds, bytes) = cost(class, &choice.arm);
         let units = 1.0 + (round % 7) as f64;
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "some megabytes")]
         let bytes = (1e6 * units * bytes * noise(draw ^ 0x55).exp()) as u64;
-        history.record(&Outcome {
+        history.add(&Outcome {
             context,
             arm: choice.arm.clone(),
             units,
@@ -138,19 +113,18 @@ fn what_is_lost_by_not_knowing_grows_ever_slower() {
 
 #[test]
 fn a_class_that_is_new_begins_with_what_is_known_of_others() {
-    let mut history = History::default();
+    let mut history = Advice::default();
     for (arm, seconds) in
         [("medium", 1.0), ("veryfast", 0.3), ("fast", 0.6), ("slow", 2.0), ("veryslow", 5.0)]
     {
         for round in 0..20 {
             let seconds = Some(seconds * noise(round).exp());
             let (context, arm) = ("h264/slides".to_owned(), arm.to_owned());
-            history.record(&Outcome { context, arm, units: 1.0, seconds, ..Outcome::default() });
+            history.add(&Outcome { context, arm, units: 1.0, seconds, ..Outcome::default() });
         }
     }
-    let advice = history.advice();
     let goal = Goal { bytes: 0.0, ..GOAL };
-    let of = |context, seed| choose(&advice, &Ask { context, arms: &ARMS, goal, seed }).expect("arms").arm;
+    let of = |context, seed| choose(&history, &Ask { context, arms: &ARMS, goal, seed }).expect("arms").arm;
     let quick = |context| (0..100).filter(|&seed| of(context, seed) == "veryfast").count();
     assert!(quick("h264/slides") > 95, "{}", quick("h264/slides"));
     let new = quick("h264/faces");

@@ -12,6 +12,7 @@ use crate::metrics::Metrics;
 use crate::needs;
 use crate::paces::{self, Paces};
 use crate::patience::patiently;
+use crate::recall::{self, Recall};
 use crate::report::Reporter;
 use crate::scratch::Scratch;
 use crate::secrets::{Redactor, Secrets};
@@ -65,6 +66,8 @@ pub struct Executor {
     pub paces: Paces,
     /// What its stages use.
     pub learning: Learning,
+    /// What is remembered from one run to the next.
+    pub recall: Recall,
     /// Where attempts have their folders.
     pub scratch: Scratch,
     /// Figures.
@@ -274,6 +277,7 @@ impl Executor {
             gpus = self.gpus_for(work, stage) => gpus,
             () = stop.cancelled() => return Err(Early::Outcome(Outcome::Released)),
         };
+        recall::advised(&mut with, &stage.input, &self.recall).await;
         let base_dir = work.folder();
         let inputs = files::resolve_inputs(&mut with, &stage.input, &base_dir, &self.artifacts).await?;
         let redactor = self.secrets.resolve(&mut with)?;
@@ -310,7 +314,10 @@ impl Executor {
         drop((gpus, occupied));
         self.learning.note(&work.stage_name(), &end.usage, crowd);
         *usage = end.usage;
-        self.store(end, scratch.path(), &inputs, &redactor, usage).await.map_err(Early::Failed)
+        let outputs = self.store(end, scratch.path(), &inputs, &redactor, usage).await?;
+        self.recall.note_attempt(&work.stage_name(), usage);
+        recall::outcomes(&outputs, &stage.output, &self.recall);
+        Ok(outputs)
     }
 
     /// The GPUs that an attempt may use: those that its pipeline asks for, or a session where its stage can use one.

@@ -1,9 +1,10 @@
 //! What this worker has learned of stages: noted with every attempt, asked before the next one, and kept in a file, so that
 //! a worker that starts again knows it.
 
+use reelmill_learn::Prediction;
 use reelmill_lifecycle::slots::{Ask, Learned, Mix, Share, Stages, Used};
 use reelmill_model::Usage;
-use reelmill_model::limits::{LEARNED_FILE_BYTES_MAX, LEARNED_STAGES_SHOWN_MAX};
+use reelmill_model::limits::{LEARNED_ATTEMPTS_MIN, LEARNED_FILE_BYTES_MAX, LEARNED_STAGES_SHOWN_MAX};
 use reelmill_ports::StageUse;
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -73,6 +74,24 @@ impl Learning {
     #[must_use]
     pub fn stages(&self) -> usize {
         self.known().stages.all().len()
+    }
+
+    /// Takes over what is remembered of a stage that is not known yet.
+    pub fn take_over(&self, stage: &str, expected: &Prediction) {
+        let mut known = self.known();
+        if known.stages.all().iter().any(|learned| learned.stage == stage) {
+            return;
+        }
+        let (Some(memory), Some(cores)) = (expected.memory_p95_bytes, expected.cores_p50) else { return };
+        let used = Used {
+            cpu_milli: whole(cores * 1_000.0),
+            memory_mib: whole(memory / f64::from(1 << 20)),
+            share_milli: 1_000,
+        };
+        for _ in 0..LEARNED_ATTEMPTS_MIN {
+            known.stages.note(stage, used);
+        }
+        known.news = true;
     }
 
     /// What the next attempt of a stage takes.
@@ -149,6 +168,12 @@ impl Learning {
     }
 }
 
+/// A number without its fraction, as far as it can be one.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is cut to what fits")]
+fn whole(number: f64) -> u32 {
+    number.ceil().clamp(0.0, f64::from(u32::MAX)) as u32
+}
+
 fn read(file: &Path) -> io::Result<Stages> {
     let mut text = String::new();
     match std::fs::File::open(file) {
@@ -196,6 +221,26 @@ mod tests {
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing else is left there");
         std::fs::write(&file, "{").unwrap();
         assert_eq!(Learning::open(&file).reckon("a.wait", ask()), ask().declared);
+    }
+
+    #[test]
+    fn what_is_remembered_of_a_stage_is_believed_until_it_is_known() {
+        let folder = tempfile::tempdir().unwrap();
+        let learning = Learning::open(&folder.path().join("learned.json"));
+        let expected = Prediction {
+            known: 9,
+            seconds_p50: 1.0,
+            seconds_p90: 2.0,
+            memory_p95_bytes: Some(f64::from(1 << 30)),
+            cores_p50: Some(1.5),
+        };
+        learning.take_over("a.wait", &Prediction { cores_p50: None, ..expected });
+        assert_eq!(learning.stages(), 0, "half of it is not enough");
+        learning.take_over("a.wait", &expected);
+        let share = learning.reckon("a.wait", ask());
+        assert_eq!((share.cpu_milli, share.memory_mib), (1_500, 1_280));
+        learning.take_over("a.wait", &Prediction { cores_p50: Some(9.0), ..expected });
+        assert_eq!(learning.reckon("a.wait", ask()), share, "it is known already");
     }
 
     #[test]

@@ -103,6 +103,7 @@ impl Worker {
             tokio::spawn(adapt.run(slots, learning, end.clone()))
         });
         let (pump, jobs, ends) = Pump::new(pump, held.clone(), drain);
+        let recall = executor.recall.clone();
         let apalis = WorkerBuilder::new(config.worker.0.as_str())
             .backend(LeasedTasks::new(jobs, ends))
             .data(executor)
@@ -114,6 +115,7 @@ impl Worker {
             tokio::spawn(services::promote_delayed(queue, end.clone())),
             tokio::spawn(services::mend_limits(store, end.clone())),
             tokio::spawn(presence.run(end.clone())),
+            tokio::spawn(recall.serve(end.clone())),
         ];
         services.extend(follow);
         let apalis = tokio::spawn(async move {
