@@ -12,8 +12,8 @@ use reelmill_host::{Host, HostConfig, Plugin};
 use reelmill_model::{InstanceNo, NodeNo, WorkerCapacity, WorkerId};
 use reelmill_ports::{Only, RunStore, TaskQueue};
 use reelmill_runtime::{
-    Capacity, Executor, Gpus, Lanes, Learning, Metrics, Paces, Plugins, Scratch, Secrets, Slots, Worker,
-    WorkerConfig,
+    Capacity, Executor, Gpus, Lanes, Learning, Metrics, Paces, Plugins, Recall, Scratch, Secrets, Slots,
+    Worker, WorkerConfig,
 };
 use reelmill_store_redis::{Config, RedisStore};
 use reelmill_test_redis::RedisServer;
@@ -90,6 +90,7 @@ impl Bench<'_> {
             lanes: Lanes::default(),
             paces: Paces::default(),
             learning: Learning::default(),
+            recall: Recall::default(),
             scratch,
             metrics: Metrics::register(&prometheus::Registry::new()).expect("figures"),
         };

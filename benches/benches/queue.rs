@@ -12,8 +12,8 @@ use reelmill_host::{Host, HostConfig, Plugin, catalog};
 use reelmill_model::{RunId, RunState, WorkerCapacity, WorkerId};
 use reelmill_ports::{EventQuery, Only, RunStore};
 use reelmill_runtime::{
-    Capacity, Executor, Gpus, Lanes, Learning, Metrics, Paces, Plugins, Scratch, Secrets, Slots, Worker,
-    WorkerConfig,
+    Capacity, Executor, Gpus, Lanes, Learning, Metrics, Paces, Plugins, Recall, Scratch, Secrets, Slots,
+    Worker, WorkerConfig,
 };
 use reelmill_store_sqlite::SqliteStore;
 use serde_json::json;
@@ -116,6 +116,7 @@ fn engine(
         lanes: Lanes::default(),
         paces: Paces::default(),
         learning: Learning::default(),
+        recall: Recall::default(),
         scratch,
         metrics: Metrics::register(&prometheus::Registry::new()).expect("figures"),
     };

@@ -55,6 +55,10 @@ pub struct Global {
     /// postgres://USER:PASSWORD@HOST:PORT/DATABASE
     #[arg(long, global = true, env = "REELMILL_ARCHIVE", value_name = "URL", hide_env_values = true)]
     pub archive: Option<String>,
+    /// Remember values and outcomes in this PostgreSQL, for all machines, instead of in memory.db at home:
+    /// postgres://USER:PASSWORD@HOST:PORT/DATABASE
+    #[arg(long, global = true, env = "REELMILL_MEMORY", value_name = "URL", hide_env_values = true)]
+    pub memory_store: Option<String>,
     /// Keep artifacts in a store that other machines share: `s3://BUCKET/PREFIX` (reached as the AWS_* variables say)
     /// or `file:///FOLDER`
     #[arg(long, global = true, env = "REELMILL_ARTIFACTS", value_name = "URL")]

@@ -25,6 +25,7 @@ pub async fn start(cx: &Context, state: State, folder: &Path, flags: &WorkFlags)
         keep_scratch: flags.keep_scratch,
         labels: flags.worker_label.iter().cloned().collect(),
         encoders: flags.worker_encoder.clone(),
+        memory: cx.memory.clone(),
         secrets_dir: None,
     };
     let engine = Engine::open(state, options).await?;

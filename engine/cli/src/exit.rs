@@ -3,6 +3,7 @@
 use reelmill_artifacts::ArtifactError;
 use reelmill_control::ControlError;
 use reelmill_embedded::OpenError;
+use reelmill_embedded::memory::MemoryError;
 use reelmill_ports::StoreError;
 use std::process::ExitCode;
 
@@ -61,6 +62,9 @@ pub enum CliError {
     /// The engine could not be put together.
     #[error(transparent)]
     Open(#[from] OpenError),
+    /// What is remembered could not be read or written.
+    #[error(transparent)]
+    Memory(#[from] MemoryError),
     /// Anything else: a file that cannot be read, a folder that cannot be written.
     #[error(transparent)]
     Other(#[from] anyhow::Error),
@@ -76,7 +80,11 @@ impl CliError {
                 | ControlError::NoSuchPipeline { .. }
                 | ControlError::NoSuchTrigger { .. },
             )
-            | Self::Open(OpenError::Artifacts(ArtifactError::BadRemote { .. })) => Exit::Usage,
+            | Self::Memory(MemoryError::Refused(_))
+            | Self::Open(
+                OpenError::Artifacts(ArtifactError::BadRemote { .. })
+                | OpenError::Memory(MemoryError::Refused(_)),
+            ) => Exit::Usage,
             Self::Invalid(_)
             | Self::Control(
                 ControlError::Inputs(_)
@@ -87,8 +95,9 @@ impl CliError {
             Self::Store(error)
             | Self::Control(ControlError::Store(error))
             | Self::Open(OpenError::Store(error)) => of_store(error),
-            Self::Control(ControlError::Artifacts(ArtifactError::Unreachable { .. })) => Exit::Temporary,
-            Self::Control(_) | Self::Open(_) | Self::Other(_) => Exit::Failed,
+            Self::Memory(MemoryError::Away { .. })
+            | Self::Control(ControlError::Artifacts(ArtifactError::Unreachable { .. })) => Exit::Temporary,
+            Self::Control(_) | Self::Memory(_) | Self::Open(_) | Self::Other(_) => Exit::Failed,
         }
     }
 

@@ -60,7 +60,8 @@ fn run(args: Args, output: Output) -> Result<Exit, CliError> {
     let home = Home::find(args.global.home.as_deref())?;
     let artifacts = args.global.shared_artifacts();
     let place = args.global.place()?;
-    args.command.run(&Context { home, place, output, plugin_dirs: args.global.plugin_dir, artifacts })
+    let memory = args.global.memory_store.filter(|url| !url.is_empty());
+    args.command.run(&Context { home, place, output, plugin_dirs: args.global.plugin_dir, artifacts, memory })
 }
 
 /// Tells an error where its reader looks for it: a program on standard output, a person on standard error.

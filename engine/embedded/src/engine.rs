@@ -3,7 +3,7 @@
 use crate::encoders::{ENCODERS_FILE, Prober};
 use crate::hooks::Hooks;
 use crate::state::{FleetStores, State};
-use crate::{OpenError, capacity, gpus, identity, scratch};
+use crate::{OpenError, capacity, gpus, identity, memory, scratch};
 use prometheus::Registry;
 use reelmill_archive::{Figures, Keeper, Kept, Mover};
 use reelmill_context::Runs;
@@ -12,14 +12,15 @@ use reelmill_graph::compile::Catalog;
 use reelmill_graph::{Node, placement};
 use reelmill_hardware::candidates;
 use reelmill_host::{Host, HostConfig, Plugin, discover};
+use reelmill_memory::MemoryError;
 use reelmill_model::{Requirements, RunState, WorkerCapacity, limits};
 use reelmill_ports::{Adaptive, Only, ResultCache, RunFilter, RunStore, StoreError};
 use reelmill_runtime::{
-    Adapt, Capacity, Executor, Gpus, Lanes, Learning, Metrics, Paces, Plugins, Secrets, Slots, Worker,
-    WorkerConfig, bury,
+    ATTEMPTS, Adapt, Capacity, Executor, Gpus, Lanes, Learning, Metrics, Paces, Plugins, Recall, Secrets,
+    Slots, Worker, WorkerConfig, bury,
 };
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -44,6 +45,8 @@ pub struct Options {
     pub labels: BTreeMap<String, String>,
     /// Encoders that this machine is said to have; those of hardware are tried.
     pub encoders: Vec<String>,
+    /// The PostgreSQL where outcomes are remembered for all machines; `memory.db` in the home folder when none.
+    pub memory: Option<String>,
     /// Folder with one file a secret; `secrets` in the home folder when none.
     pub secrets_dir: Option<PathBuf>,
 }
@@ -135,6 +138,7 @@ impl Engine {
             lanes: Lanes::default(),
             paces: Paces::default(),
             learning,
+            recall: recall(&state.home, options.memory.as_deref())?,
             scratch,
             metrics: Metrics::register(&registry)?,
         };
@@ -167,6 +171,7 @@ impl Engine {
     pub async fn start_worker(&self, only: Only, queues: Vec<String>) -> Result<Worker, OpenError> {
         let store = &self.state.store;
         bury(&**store, &**store, identity::is_dead, &self.state.home.join("scratch")).await?;
+        self.recall_stages().await;
         let config = WorkerConfig {
             worker: identity::worker_id(),
             machine: self.machine.clone(),
@@ -179,6 +184,19 @@ impl Engine {
         };
         Worker::start(store.clone(), self.executor.clone(), config)
             .map_err(|source| OpenError::Io { what: "start the worker".to_owned(), source })
+    }
+
+    /// What is remembered of stages on this machine is where slots that follow their use begin.
+    async fn recall_stages(&self) {
+        let (learning, recall) = (&self.executor.learning, &self.executor.recall);
+        if !learning.is_used() {
+            return;
+        }
+        for attempts in recall.advice(ATTEMPTS).await.arms.iter().filter(|arm| arm.here) {
+            if let Some(expected) = recall.expected(&attempts.context).await {
+                learning.take_over(&attempts.context, &expected);
+            }
+        }
     }
 
     /// Moves runs of a fleet that ended so long ago into its archive, and deletes there what is not kept, until `end`. At
@@ -272,6 +290,19 @@ impl Engine {
             needs.plugin = None;
         }
         queues.contains(&node.settings.queue) && placement::fits(&needs, &self.machine).is_ok()
+    }
+}
+
+/// What is remembered from one run to the next. An address that is none is told; a file that cannot be used is not worth
+/// more than a warning, because nothing of a run depends on it.
+fn recall(home: &Path, url: Option<&str>) -> Result<Recall, MemoryError> {
+    match memory::open(home, url) {
+        Ok(memory) => Ok(Recall::new(memory, identity::host(), identity::worker_id().0)),
+        Err(error @ MemoryError::Refused(_)) => Err(error),
+        Err(error) => {
+            tracing::warn!(%error, "nothing is remembered from one run to the next");
+            Ok(Recall::default())
+        }
     }
 }
 

@@ -24,6 +24,13 @@ pub fn is_dead(worker: &WorkerId) -> bool {
     host == machine() && started(process) != Some(start)
 }
 
+/// The name of this machine; it outlives a reboot.
+pub fn host() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let name = name.trim();
+    if name.is_empty() { "localhost".to_owned() } else { name.to_owned() }
+}
+
 /// Machine and boot: process numbers and starts mean nothing after a reboot.
 fn machine() -> String {
     let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default().trim().to_owned();

@@ -12,6 +12,7 @@ mod gpus;
 mod hooks;
 mod identity;
 mod lane_gauges;
+pub mod memory;
 mod scratch;
 mod server;
 mod state;
@@ -34,6 +35,9 @@ pub enum OpenError {
     /// The artifacts could not be opened.
     #[error(transparent)]
     Artifacts(#[from] reelmill_artifacts::ArtifactError),
+    /// What is remembered could not be opened.
+    #[error(transparent)]
+    Memory(#[from] reelmill_memory::MemoryError),
     /// Plugins could not be hosted.
     #[error("plugins cannot be run: {0}")]
     Host(String),

@@ -3,6 +3,7 @@
 #![expect(unsafe_code, reason = "a segmentation fault cannot be had without it")]
 
 mod good;
+mod learner;
 mod wrong;
 
 reelmill_sdk::export_plugin! {
@@ -11,7 +12,7 @@ reelmill_sdk::export_plugin! {
     license: "MIT OR Apache-2.0",
     description: "Stages that misbehave, to test what contains them",
     stages: [
-        good::Noop, good::Clock, good::Nap, good::Echo, good::Pooled, good::WriteFile, good::Keep,
+        good::Noop, good::Clock, good::Nap, good::Echo, good::Pooled, good::WriteFile, good::Keep, learner::Pick,
         good::Post, good::UntilCancelled, good::Report,
         wrong::Panic, wrong::Segfault, wrong::Abort, wrong::Oom, wrong::Hang, wrong::Flood, wrong::Noise, wrong::Garbage,
         wrong::Exit, wrong::Forbidden, wrong::OpenFails, wrong::Leak, wrong::LeaveProcess,

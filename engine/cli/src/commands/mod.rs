@@ -10,6 +10,7 @@ mod graph;
 mod init;
 mod limits;
 mod logs;
+mod memory;
 mod pause;
 mod pipelines;
 mod plan;
@@ -50,6 +51,8 @@ pub struct Context {
     pub plugin_dirs: Vec<PathBuf>,
     /// Where artifacts are shared with other machines.
     pub artifacts: Option<RemoteConfig>,
+    /// The PostgreSQL where outcomes are remembered; `memory.db` at home when none.
+    pub memory: Option<String>,
 }
 
 /// What can be asked for, in the order in which one meets it.
@@ -103,6 +106,8 @@ pub enum Command {
     Plugins(plugins::Plugins),
     /// Show or clean the result cache
     Cache(cache::Cache),
+    /// Show what is remembered from one run to the next: values, and outcomes that choices are learned from
+    Memory(memory::MemoryCommand),
     /// Look at this machine, and at what its fleet shares, and say what is missing
     Doctor(doctor::Doctor),
     /// Print a JSON Schema, or write all generated files
@@ -141,6 +146,7 @@ impl Command {
             Self::Cancel(command) => command.run(cx),
             Self::Plugins(command) => command.run(cx),
             Self::Cache(command) => command.run(cx),
+            Self::Memory(command) => command.run(cx),
             Self::Doctor(_) => doctor::Doctor::run(cx),
             Self::Schema(command) => command.run(cx),
             Self::Completions(command) => command.run(),

@@ -9,6 +9,7 @@ use crate::plugins;
 use crate::source::Source;
 use crate::words;
 use reelmill_control::{ControlError, Plan as Planned, PlannedStage};
+use reelmill_embedded::memory;
 use std::path::PathBuf;
 
 /// Show what a run would do: stages, widths, what is cached and why not
@@ -40,7 +41,8 @@ impl Plan {
         let control = engine::open(cx)?.control;
         let located: Vec<_> = found.plugins.iter().map(|plugin| plugin.located.clone()).collect();
         engine::block_on(async {
-            let plan = control.plan(&pipeline, inputs, &source.folder, &located).await?;
+            let mut plan = control.plan(&pipeline, inputs, &source.folder, &located).await?;
+            foretell(&mut plan, cx).await;
             if cx.output.is_json() {
                 cx.output.json(&plan)?;
             } else {
@@ -48,6 +50,16 @@ impl Plan {
             }
             Ok(Exit::Ok)
         })
+    }
+}
+
+/// Of stages that are in no earlier run here it may be remembered how long they take; if not, they have no duration.
+async fn foretell(plan: &mut Planned, cx: &Context) {
+    let Ok(memory) = memory::open(&cx.home.root, cx.memory.as_deref()) else { return };
+    let Ok(duration) = memory::durations(&memory, words::now_ms()).await else { return };
+    for stage in plan.stages.iter_mut().filter(|stage| stage.expected_ms.is_none()) {
+        let name = stage.uses.as_deref().and_then(|uses| uses.split(' ').next());
+        stage.expected_ms = name.and_then(&duration);
     }
 }
 

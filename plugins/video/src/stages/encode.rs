@@ -2,13 +2,16 @@
 
 use super::common::{Codec, Watch, failure, traits};
 use super::encoder::{Attempted, EncoderWish, Speed, chain_for, tell, used};
+use super::learned::{Chosen, Learner};
 use super::quality::{Content, FilterWish, QualityWish, settle, tell_encoders};
 use super::source::Source;
 use crate::render::{Output, render_by};
 use crate::timeline::{Fit, Loudness};
 use reelmill_content::Filter;
+use reelmill_learn::{Advice, Outcome};
 use reelmill_media::VideoCodec;
 use reelmill_sdk::prelude::*;
+use std::time::Instant;
 
 /// A finished video.
 #[derive(Deserialize, JsonSchema)]
@@ -39,9 +42,18 @@ pub struct Input {
     /// Whether another encoder goes on where one fails, at its first frame or in the middle.
     #[serde(default = "yes")]
     fallback: bool,
-    /// How fast it is.
+    /// How fast it is. `auto` is what was best for videos like it so far: outcomes are remembered (`reelmill memory`), and
+    /// a tenth fewer bytes are worth two tenths more time.
     #[serde(default)]
     speed: Speed,
+    /// What the pictures show, as `class` of `video.analyse` says: `speed: auto` learns for each class apart.
+    #[serde(default)]
+    #[schemars(regex(pattern = r"^[a-z0-9_-]{1,32}$"))]
+    class: Option<String>,
+    /// What is remembered of encodes; the worker puts it there.
+    #[serde(default)]
+    #[schemars(extend("x-advice" = "encode"))]
+    advice: Option<Advice>,
     /// How good it looks: `draft`, `good`, `high`, `archive`; `auto` (as good as `good`, but no better than is seen, with
     /// the fewest bytes); or a figure to be reached, `{ target_ssim: 0.98 }`. The last two try a few seconds of the video.
     #[serde(default)]
@@ -120,6 +132,12 @@ pub struct Encoded {
     /// What was done to the pictures before.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     filters: Vec<Filter>,
+    /// The preset that `speed: auto` chose, and why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    chosen: Option<Chosen>,
+    /// What came of it, to be remembered.
+    #[schemars(extend("x-outcomes" = "encode"))]
+    outcomes: Vec<Outcome>,
     /// How it went with each encoder, in the order in which they came.
     encoders: Vec<Attempted>,
     /// Integrated loudness of the sound before encoding; nothing for silence.
@@ -154,6 +172,7 @@ impl Stage for Encode {
         let canvas = ready.canvas(input.aspect.as_deref(), input.height, input.fps)?;
         ready.timeline.loudness = input.loudness.or(ready.timeline.loudness);
         let codec = VideoCodec::from(input.codec);
+        let auto = input.preset.is_none() && input.speed == Speed::Auto;
         let mut output = Output {
             canvas,
             codec,
@@ -164,15 +183,24 @@ impl Stage for Encode {
             audio_bit_rate: input.audio_kbps * 1_000,
             ten_bit: input.ten_bit,
         };
+        let mut learner = Learner::new(input.class);
+        if auto {
+            let chain = chain_for(cx, &input.encoder, input.fallback, &output.video())?;
+            output.preset = learner.choose(&input.advice.unwrap_or_default(), &chain, cx.seed());
+        }
         let name = format!("video_{}x{}.mp4", canvas.width, canvas.height);
         let to = cx.output(&name);
         let found = settle(input.quality, input.filters, &mut ready.timeline, &mut output, cx)?;
         let mut chain = chain_for(cx, &input.encoder, input.fallback, &output.video())?;
         tell_encoders(found.as_ref(), &mut chain);
+        let begun = Instant::now();
         let done =
             render_by(&chain, &ready.timeline, &output, &to, cx.scratch(), &Watch(cx), |one| tell(cx, one))
                 .map_err(failure)?;
+        let outcome = learner.outcome(&output, &used(&done.tried), found.as_ref(), &done, begun.elapsed());
         Ok(Encoded {
+            outcomes: vec![outcome],
+            chosen: learner.chosen,
             video: OutputFile::new(cx, &to, "video/mp4")?,
             width: canvas.width,
             height: canvas.height,

@@ -19,6 +19,8 @@ pub enum Speed {
     Slow,
     /// The smallest files, in software before hardware.
     Slowest,
+    /// What was best for videos like it so far, where `video.encode` is; otherwise the usual one.
+    Auto,
 }
 
 impl Speed {
@@ -27,7 +29,7 @@ impl Speed {
         match self {
             Self::Fastest => "superfast",
             Self::Fast => "veryfast",
-            Self::Balanced => "medium",
+            Self::Balanced | Self::Auto => "medium",
             Self::Slow => "slow",
             Self::Slowest => "veryslow",
         }

@@ -11,6 +11,7 @@ mod encode;
 mod encode_chunk;
 mod encoder;
 mod join;
+mod learned;
 mod music;
 mod probe;
 mod quality;

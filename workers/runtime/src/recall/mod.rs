@@ -78,7 +78,8 @@ impl Recall {
 
     /// What to expect of the next attempt of a stage.
     pub async fn expected(&self, stage: &str) -> Option<Prediction> {
-        predict(&self.advice(ATTEMPTS).await, stage, None, 1.0)
+        let attempts = self.advice(ATTEMPTS).await;
+        predict(&attempts, stage, None, 1.0)
     }
 
     /// Remembers an outcome, and learns from it at once.
@@ -137,18 +138,23 @@ impl Inner {
     fn look(self: &Arc<Self>, kind: &str) -> Option<watch::Receiver<bool>> {
         let mut state = self.state();
         let (said, first) = watch::channel(false);
-        match state.known.get_mut(kind) {
+        let is_full = state.known.len() >= MEMORY_KINDS_MAX;
+        let waits = match state.known.get_mut(kind) {
             Some(known) if known.asked.elapsed() < FRESH => {
                 return Some(known.first.clone()).filter(|first| !*first.borrow());
             }
-            Some(known) => known.asked = Instant::now(),
-            None if state.known.len() >= MEMORY_KINDS_MAX => return None,
+            Some(known) => {
+                known.asked = Instant::now();
+                false
+            }
+            None if is_full => return None,
             None => {
                 let known = Known { advice: Arc::default(), asked: Instant::now(), first: first.clone() };
                 state.known.insert(kind.to_owned(), known);
+                true
             }
-        }
-        let waits = state.known.get(kind).is_some_and(|known| known.first.same_channel(&first));
+        };
+        drop(state);
         tokio::spawn(self.clone().ask(kind.to_owned(), said));
         waits.then_some(first)
     }

@@ -86,10 +86,10 @@ impl Inner {
             began_ms: now_ms(),
             ended_ms: None,
         };
-        let mut begun = false;
+        let mut is_told = false;
         loop {
             let word = async {
-                begun = begun || self.memory.begin(&began).await.is_ok();
+                is_told = is_told || self.memory.begin(&began).await.is_ok();
                 let now_ms = now_ms();
                 let holds_ms = u64::try_from(BEAT_HOLDS.as_millis()).unwrap_or(u64::MAX);
                 let agent = Agent {

@@ -1,0 +1,123 @@
+//! Which preset was best so far, and what is remembered of an encode.
+
+use crate::render::{Output, Rendered};
+use reelmill_content::Found;
+use reelmill_learn::{Advice, Ask, Goal, Outcome, choose};
+use reelmill_media::Chain;
+use reelmill_sdk::prelude::*;
+use std::time::Duration;
+
+/// What `speed: auto` chooses among; the first is the usual one. Those beyond cost far more than they give.
+const PRESETS: [&str; 5] = ["medium", "veryfast", "faster", "fast", "slow"];
+/// A file is made once, and kept, sent and watched many times.
+const GOAL: Goal = Goal { seconds: 1.0, bytes: 2.0, score_min: None };
+/// The class of pictures of which nobody has said what they show.
+const UNKNOWN: &str = "unknown";
+
+/// A choice.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, JsonSchema)]
+pub struct Chosen {
+    /// The preset, in x264's words.
+    preset: String,
+    /// Why it was taken.
+    why: String,
+}
+
+/// Chooses, and says what came of it.
+pub struct Learner {
+    class: Option<String>,
+    /// What was chosen, if there was a choice.
+    pub chosen: Option<Chosen>,
+}
+
+impl Learner {
+    /// For pictures of this class.
+    pub fn new(class: Option<String>) -> Self {
+        Self { class, chosen: None }
+    }
+
+    /// The preset to take with the first encoder of a chain.
+    pub fn choose(&mut self, advice: &Advice, chain: &Chain, seed: u64) -> String {
+        let encoder = chain.choices.first().map_or("", |choice| choice.encoder.as_str());
+        // Where nobody has said what is shown, all classes together say most.
+        let context = match &self.class {
+            Some(class) => format!("{encoder}/{class}"),
+            None => encoder.to_owned(),
+        };
+        let ask = Ask { context: &context, arms: &PRESETS, goal: GOAL, seed };
+        let (preset, why) = choose(advice, &ask)
+            .map_or_else(|| (PRESETS[0].to_owned(), String::new()), |choice| (choice.arm, choice.why));
+        self.chosen = Some(Chosen { preset: preset.clone(), why });
+        preset
+    }
+
+    /// What came of an encode.
+    pub fn outcome(
+        &self,
+        output: &Output,
+        encoder: &str,
+        found: Option<&Found>,
+        done: &Rendered,
+        took: Duration,
+    ) -> Outcome {
+        let found_class = found.and_then(|found| serde_json::to_value(found.shown.class).ok());
+        let found_class = found_class.as_ref().and_then(|class| class.as_str());
+        let class = self.class.as_deref().or(found_class).unwrap_or(UNKNOWN);
+        let pixels = u64::from(output.canvas.width) * u64::from(output.canvas.height) * done.frames;
+        Outcome {
+            context: format!("{encoder}/{class}"),
+            arm: output.preset.clone(),
+            units: pixels as f64 / 1e6,
+            seconds: Some(took.as_secs_f64()),
+            bytes: Some(done.bytes),
+            score: None,
+            memory_bytes: None,
+            cpu_seconds: None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use reelmill_media::Choice;
+
+    fn chain() -> Chain {
+        let (encoder, why) = ("libx264".to_owned(), String::new());
+        let choices = vec![Choice { encoder, device: None, parameters: Vec::new(), why }];
+        Chain { choices, left_out: Vec::new() }
+    }
+
+    /// A history in which a preset is much better for a class than all others.
+    fn history(class: &str, best: &str) -> Advice {
+        let mut advice = Advice::default();
+        for preset in PRESETS {
+            for _ in 0..20 {
+                advice.add(&Outcome {
+                    context: format!("libx264/{class}"),
+                    arm: preset.to_owned(),
+                    units: 10.0,
+                    seconds: Some(if preset == best { 1.0 } else { 4.0 }),
+                    bytes: Some(1_000),
+                    ..Outcome::default()
+                });
+            }
+        }
+        advice
+    }
+
+    #[test]
+    fn a_preset_that_was_best_for_a_class_is_taken_for_it() {
+        let mut advice = history("slides", "veryfast");
+        advice.arms.extend(history("high_motion", "slow").arms);
+        for (class, expected) in [("slides", "veryfast"), ("high_motion", "slow")] {
+            let mut learner = Learner::new(Some(class.to_owned()));
+            assert_eq!(learner.choose(&advice, &chain(), 7), expected);
+            let why = learner.chosen.unwrap().why;
+            assert!(why.contains(&format!("best known for libx264/{class}")), "{why}");
+        }
+        let mut learner = Learner::new(None);
+        assert_eq!(learner.choose(&Advice::default(), &chain(), 7), "medium");
+        assert!(learner.chosen.unwrap().why.contains("as usual"));
+    }
+}
