@@ -53,7 +53,7 @@ pub struct WorkFlags {
     /// Give this machine a label that stages may ask for in `runs_on`; may be given again
     #[arg(long, value_name = "KEY=VALUE", value_parser = label)]
     pub worker_label: Vec<(String, String)>,
-    /// Say that this machine has a hardware encoder; may be given again
+    /// Say that this machine has an encoder; one of hardware is tried with a frame first. May be given again
     #[arg(long, value_name = "NAME")]
     pub worker_encoder: Vec<String>,
     /// Serve Prometheus metrics here: `127.0.0.1:9464`; a worker also takes calls of webhooks here

@@ -411,7 +411,7 @@ static RUNS_ON: Record = Record {
         key("labels", Labels, "Labels the worker must have."),
         key("gpu", Int(0, 64), "GPUs."),
         key("vram", Bytes, "Memory of each GPU; asks for one GPU if `gpu` does not say how many."),
-        key("encoder", Id, "A hardware encoder that the worker says it has."),
+        key("encoder", Id, "An encoder that works on the worker, for example `h264_nvenc`."),
         key("scratch", Bytes, "Disk for the attempt."),
         key(
             "fallback",

@@ -163,8 +163,19 @@ impl VideoEncoder {
         Self::open_for(settings, choice, false)
     }
 
-    /// Opens an encoder to see whether it works.
+    /// Opens an encoder, perhaps only to see whether it works. Hardware that refuses what would only make it better is opened
+    /// without: what a generation can is told by tables, and drivers know more.
     pub(crate) fn open_for(settings: &VideoSettings, choice: &Choice, probing: bool) -> Result<Self> {
+        let plain = choice.plain();
+        match Self::open_with(settings, choice, probing) {
+            Err(first @ Error::Encoder { .. }) if plain.parameters.len() < choice.parameters.len() => {
+                Self::open_with(settings, &plain, probing).map_err(|_| first)
+            }
+            opened => opened,
+        }
+    }
+
+    fn open_with(settings: &VideoSettings, choice: &Choice, probing: bool) -> Result<Self> {
         crate::log::clear();
         settings.check()?;
         let fault = fault::of(&choice.encoder);
@@ -387,9 +398,54 @@ impl AudioEncoder {
 
 #[cfg(test)]
 mod tests {
-    use super::{VideoEncoder, VideoSettings};
-    use crate::codec::VideoCodec;
-    use ffmpeg_next::ffi;
+    use super::{VideoEncoder, VideoSettings, set_option};
+    use crate::codec::{Generation, PRESETS, Probed, VideoCodec, Wish, chain, hardware_encoders};
+    use ffmpeg_next::{self as av, ffi};
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn this_libav_knows_what_hardware_is_told_and_all_that_decides_the_quality() {
+        crate::log::init();
+        let mut unknown = BTreeSet::new();
+        for codec in [VideoCodec::H264, VideoCodec::H265, VideoCodec::Av1] {
+            for (encoder, preset) in
+                hardware_encoders(codec).flat_map(|name| PRESETS.map(|p| (name.clone(), p)))
+            {
+                // What is not compiled in cannot be asked.
+                let Some(found) = av::encoder::find_by_name(&encoder) else { continue };
+                for word in ["", "turing", "ampere", "ada", "blackwell", "arc", "integrated", "rdna3"] {
+                    let settings = VideoSettings {
+                        codec,
+                        width: 64,
+                        height: 64,
+                        fps: 30,
+                        crf: codec.default_crf(),
+                        preset: preset.into(),
+                        threads: 1,
+                        keyframe_interval: 30,
+                        ten_bit: false,
+                    };
+                    let generation = Generation::from_word(word);
+                    let device = Some("0".to_owned());
+                    let probed = Probed { encoder: encoder.clone(), generation, device, failure: None };
+                    let chain = chain(&settings, &Wish::Named(encoder.clone()), false, &[probed]);
+                    for parameter in chain.choices.into_iter().flat_map(|choice| choice.parameters) {
+                        let mut context = av::codec::Context::new_with_codec(found);
+                        let set = set_option(&mut context, &encoder, parameter.name, &parameter.value);
+                        assert!(!parameter.needed || set.is_ok(), "{encoder} {preset} {word}: {parameter:?}");
+                        if set.is_err() {
+                            unknown.insert((encoder.clone(), parameter.name, parameter.value));
+                        }
+                    }
+                }
+            }
+        }
+        // These came later, or with another codec only.
+        unknown.retain(|(_, name, value)| {
+            !matches!((*name, value.as_str()), ("tune", "uhq") | ("adaptive_b", _))
+        });
+        assert!(unknown.is_empty(), "{unknown:?}");
+    }
 
     #[test]
     fn asking_for_a_global_header_keeps_the_gop_closed() {

@@ -72,6 +72,13 @@ impl Choice {
     pub fn vendor(&self) -> Vendor {
         Vendor::of(&self.encoder)
     }
+
+    /// The same with nothing but what is needed.
+    #[must_use]
+    pub fn plain(&self) -> Self {
+        let needed = self.parameters.iter().filter(|parameter| parameter.needed).cloned();
+        Self { parameters: needed.collect(), ..self.clone() }
+    }
 }
 
 /// An encoder that is not tried.
