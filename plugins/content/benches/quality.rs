@@ -181,8 +181,8 @@ fn compare(source: &Source, folder: &Path) -> Result<Row> {
 }
 
 fn search(source: &Source, folder: &Path) -> Result<Found> {
-    let samples = sample_file(&source.path, &source.settings, &Unwatched)?;
-    find(&samples, &source.settings, Wanted::Auto, folder, &Cpu, &Unwatched)
+    let (samples, shown) = sample_file(&source.path, &source.settings, &Cpu, &Unwatched)?;
+    find(&samples, shown, &source.settings, Wanted::Auto, folder, &Cpu, &Unwatched)
 }
 
 /// Encodes a whole clip and has it judged.

@@ -1,6 +1,7 @@
 //! Samples of a file.
 
-use crate::samples::{Samples, pieces};
+use crate::samples::{Length, Samples, Shown, sample};
+use reelmill_gpu::FrameOps;
 use reelmill_media::{
     Control, Error, Graph, Pixel, Pull, Rational, Result, VideoFormat, VideoFrame, VideoReader,
     VideoSettings, probe,
@@ -8,18 +9,23 @@ use reelmill_media::{
 use std::ops::Range;
 use std::path::Path;
 
-/// Pieces of a video file in the size that `settings` says.
-pub fn sample_file(path: &Path, settings: &VideoSettings, control: &dyn Control) -> Result<Samples> {
+/// Samples of a video file in the size that `settings` says, and what they show.
+pub fn sample_file(
+    path: &Path,
+    settings: &VideoSettings,
+    ops: &dyn FrameOps,
+    control: &dyn Control,
+) -> Result<(Samples, Shown)> {
     let info = probe(path)?;
     let video = info.video.ok_or_else(|| Error::Setting(format!("{} has no pictures", path.display())))?;
     let length_ms = if video.duration_ms > 0 { video.duration_ms } else { info.duration_ms };
     let fps = f64::from(settings.fps.max(1));
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count of frames")]
-    let total = ((length_ms as f64 * fps / 1_000.0).round() as u64).max(1);
-    let bytes = u64::from(settings.width) * u64::from(settings.height) * 3 / 2;
-    let wanted = pieces(total, fps, bytes);
-    let read = |range: &Range<u64>| piece(path, settings, range, control);
-    Samples::new(wanted.iter().map(read).collect::<Result<_>>()?, fps)
+    let frames = ((length_ms as f64 * fps / 1_000.0).round() as u64).max(1);
+    let bytes_a_frame = u64::from(settings.width) * u64::from(settings.height) * 3 / 2;
+    sample(Length { frames, fps, bytes_a_frame }, ops, |ranges| {
+        ranges.iter().map(|range| piece(path, settings, range, control)).collect()
+    })
 }
 
 /// The frames of a range, counted at the rate of the settings.

@@ -26,6 +26,6 @@ pub use cuts::cuts;
 pub use figures::{Figures, Series, summary};
 pub use file::sample_file;
 pub use probe::{FLAT_PSNR, Found, GOOD_ENOUGH, Wanted, find, tuned_encoder};
-pub use samples::{Samples, Shown, pieces};
+pub use samples::{Length, Samples, Shown, sample};
 pub use search::{Goal, Next, Range, Score, Tried, next};
 pub use tuning::{Filter, filters, parameters};

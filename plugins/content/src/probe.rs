@@ -1,7 +1,7 @@
 //! Trying a CRF on samples: they are encoded, decoded again and compared.
 
 use crate::classify::Class;
-use crate::samples::{Samples, Shown, Try, refused};
+use crate::samples::{Samples, Shown, refused};
 use crate::search::{Goal, Next, Range, Score, Tried, guess, next};
 use crate::tuning::parameters;
 use reelmill_gpu::{FrameOps, Frames, psnr_of};
@@ -23,6 +23,8 @@ pub const FLAT_PSNR: f64 = 36.0;
 const GOOD_TEXTURE: f64 = 0.95;
 /// A CRF with what is told beside the preset looks as good as one so much lower without.
 const TOLD_WORTH: f64 = 2.0;
+/// The same in glances, which are too short to look far ahead.
+const TOLD_WORTH_STILL: f64 = 0.8;
 /// CRFs of a codec lie so far around its usual one.
 const AROUND: (f64, f64) = (9.0, 17.0);
 
@@ -53,22 +55,20 @@ pub struct Found {
 }
 
 /// Finds the CRF that reaches what is wanted with the fewest bytes. `settings` says codec, preset and size; its own CRF is
-/// the usual one. Tries are made in software; files of them lie in `scratch` for a moment.
+/// the usual one, and `shown` what [`crate::sample`] saw. Tries are made in software; files of them lie in `scratch` for a moment.
 pub fn find(
     samples: &Samples,
+    shown: Shown,
     settings: &VideoSettings,
     wanted: Wanted,
     scratch: &Path,
     ops: &dyn FrameOps,
     control: &dyn Control,
 ) -> Result<Found> {
-    let shown = samples.show(ops)?;
     let parameters = parameters(shown.class, settings.codec, &settings.preset);
     let usual_crf = f64::from(settings.crf);
-    let still = matches!(shown.class, Class::Static | Class::Slides);
-    let parts: Vec<Try<'_>> = samples.tries(still).collect();
     let attempt = |crf: f64, parameters: &[Parameter]| -> Result<Tried> {
-        let score = score(&parts, settings, crf, parameters, scratch, ops, control)?;
+        let score = score(samples, settings, crf, parameters, scratch, ops, control)?;
         Ok(Tried { crf, score })
     };
     let usual = match wanted {
@@ -76,7 +76,11 @@ pub fn find(
         Wanted::Ssim(_) => None,
     };
     let goal = goal(wanted, shown.class, usual.as_ref().map(|t| &t.score));
-    let worth = if parameters.is_empty() { 0.0 } else { TOLD_WORTH };
+    let worth = match shown.class {
+        _ if parameters.is_empty() => 0.0,
+        Class::Static | Class::Slides => TOLD_WORTH_STILL,
+        _ => TOLD_WORTH,
+    };
     let start = usual.as_ref().map_or(usual_crf, |tried| guess(&goal, tried)) + worth;
     let usual_one = f64::from(settings.codec.default_crf());
     // What is told beside the preset makes a CRF look better, never worse: as good as the usual one is not below it.
@@ -103,6 +107,10 @@ fn goal(wanted: Wanted, class: Class, usual: Option<&Score>) -> Goal {
     let absolute = |ssim: f64| 1.0 - (1.0 - ssim) * 10_f64.powf(ssim_db / 10.0);
     let ssim = match (wanted, usual) {
         (Wanted::Ssim(ssim), _) => absolute(ssim),
+        // Of calm pictures samples say too little to give up more.
+        (Wanted::Auto, Some(usual)) if class == Class::LowMotion && usual.ssim < absolute(GOOD_ENOUGH) => {
+            usual.ssim
+        }
         (Wanted::Auto, Some(usual)) => usual.ssim.min(absolute(GOOD_ENOUGH)) - GIVEN_UP,
         (Wanted::Auto, None) => absolute(GOOD_ENOUGH) - GIVEN_UP,
     };
@@ -128,7 +136,7 @@ fn understated(class: Class) -> (f64, f64) {
 
 /// How samples look with a CRF.
 fn score(
-    parts: &[Try<'_>],
+    samples: &Samples,
     settings: &VideoSettings,
     crf: f64,
     parameters: &[Parameter],
@@ -140,12 +148,11 @@ fn score(
     let settings = VideoSettings { crf: crf as f32, ten_bit: false, ..settings.clone() };
     let (mut bytes, mut frames) = (0, 0.0);
     let (mut ssim, mut textured, mut texture, mut error) = (0.0, 0.0, 0.0, 0.0);
-    for Try { piece, frames: count, judged } in parts {
+    for piece in samples.pieces() {
         let file = Scrap(scratch.join("sample.mkv"));
-        bytes += encode(&piece.frames[..*count], &settings, parameters, &file.0, control)?;
-        let source = piece.first(*count)?;
-        let luma = decode(&file.0, &source)?;
-        for likeness in ops.likeness(&luma, &source).map_err(refused)?.into_iter().take(*judged) {
+        bytes += encode(&piece.frames, &settings, parameters, &file.0, control)?;
+        let luma = decode(&file.0, &piece.luma)?;
+        for likeness in ops.likeness(&luma, &piece.luma).map_err(refused)?.into_iter().take(piece.judged()) {
             frames += 1.0;
             ssim += likeness.ssim;
             textured += likeness.textured * likeness.texture;

@@ -29,54 +29,81 @@ const SCENE_MIN: usize = 5;
 /// Pictures whose means differ by less are the same.
 const SAME: f64 = 1.2;
 
-/// Which frames are looked at of a video of so many frames: two pieces, a quarter from either end, and glances between.
-#[must_use]
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "counts of frames")]
-pub fn pieces(frames: u64, fps: f64, bytes_a_frame: u64) -> Vec<Range<u64>> {
-    let (total, fps) = (frames as f64, fps.max(1.0));
-    let fit = (BYTES_MAX / bytes_a_frame.max(1)).max(1);
-    let wanted =
-        (total * SHARE_MAX).clamp(PIECE_MIN * 2.0, (SECONDS_MAX * fps).max(PIECE_MIN * 2.0)).min(fit as f64);
-    if total < PIECE_MIN * 4.0 || wanted < PIECE_MIN * 2.0 {
-        // Too short for more than one piece, or pictures too large.
-        let length = (wanted as u64).min(frames).max(1);
-        let from = (frames - length.min(frames)) / 2;
-        return std::iter::once(from..from + length).collect();
+/// A video to be sampled.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Length {
+    /// Its frames.
+    pub frames: u64,
+    /// Its frames a second.
+    pub fps: f64,
+    /// Bytes of one of its frames.
+    pub bytes_a_frame: u64,
+}
+
+impl Length {
+    /// Frames that fit into memory.
+    fn fit(&self) -> u64 {
+        (BYTES_MAX / self.bytes_a_frame.max(1)).max(1)
     }
-    let piece = (wanted / 2.0) as u64;
-    let glances = (fit - 2 * piece) / GLANCE;
-    let places = (total / fps / APART_S).clamp(PLACES.0, PLACES.1).min(glances as f64 + 2.0) as u64;
-    let (first, second) = (places / 4, places - 1 - places / 4);
-    (0..places)
-        .map(|place| {
-            let length = if place == first || place == second { piece } else { GLANCE };
-            let middle = total * (place as f64 + 0.5) / places as f64;
+
+    /// Places that lie evenly, each with so many frames in the middle of its part.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "counts of frames")]
+    fn evenly(&self, places: u64, length: u64) -> Vec<Range<u64>> {
+        let place = |place: u64| {
+            let middle = self.frames as f64 * (place as f64 + 0.5) / places as f64;
             let from = (middle - length as f64 / 2.0).max(0.0) as u64;
-            from..(from + length).min(frames)
-        })
-        .collect()
+            from..(from + length).min(self.frames)
+        };
+        (0..places).map(place).collect()
+    }
+
+    /// Two pieces, a quarter from either end, that are long enough to show motion; one of a short video.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "counts of frames")]
+    fn pieces(&self) -> Vec<Range<u64>> {
+        let (total, least) = (self.frames as f64, PIECE_MIN * 2.0);
+        let most = (SECONDS_MAX * self.fps).max(least);
+        let wanted = (total * SHARE_MAX).clamp(least, most).min(self.fit() as f64).min(total);
+        if total < PIECE_MIN * 4.0 || wanted < least {
+            return self.evenly(1, (wanted as u64).max(1));
+        }
+        self.evenly(2, (wanted / 2.0) as u64)
+    }
+
+    /// A few frames of many places.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count of places")]
+    fn glances(&self) -> Vec<Range<u64>> {
+        let places = (self.frames as f64 / self.fps.max(1.0) / APART_S).clamp(PLACES.0, PLACES.1) as u64;
+        let length = GLANCE.min(self.frames).max(1);
+        self.evenly(places.min(self.fit() / length).min(self.frames / length).max(1), length)
+    }
+}
+
+/// Samples of a video, and what they show: two pieces, or of what stands still glances at many places. `read` gives the
+/// frames of ranges.
+pub fn sample(
+    length: Length,
+    ops: &dyn FrameOps,
+    read: impl Fn(&[Range<u64>]) -> Result<Vec<Vec<VideoFrame>>>,
+) -> Result<(Samples, Shown)> {
+    let samples = Samples::new(read(&length.pieces())?)?;
+    let shown = samples.show(ops)?;
+    if !matches!(shown.class, Class::Static | Class::Slides) {
+        return Ok((samples, shown));
+    }
+    let glances = Samples::new(read(&length.glances())?)?;
+    let class = if all_same(&glances.pieces) { Class::Static } else { Class::Slides };
+    Ok((glances, Shown { class, ..shown }))
 }
 
 /// Frames of the pieces of a video, ready for an encoder.
 pub struct Samples {
-    /// Frames in a row, as many as there are for each place.
     pieces: Vec<Piece>,
-    fps: f64,
 }
 
 /// Frames in a row.
 pub(crate) struct Piece {
     pub frames: Vec<VideoFrame>,
     pub luma: Frames,
-}
-
-/// A piece as it is tried.
-pub(crate) struct Try<'a> {
-    pub piece: &'a Piece,
-    /// Frames that are encoded, from the first.
-    pub frames: usize,
-    /// Frames that are judged, from the first.
-    pub judged: usize,
 }
 
 /// What samples show.
@@ -91,32 +118,18 @@ pub struct Shown {
 }
 
 impl Samples {
-    /// Pieces of a video of this frame rate, in 8-bit `yuv420p` of one size.
-    pub fn new(pieces: Vec<Vec<VideoFrame>>, fps: f64) -> Result<Self> {
+    /// Pieces of a video, in 8-bit `yuv420p` of one size.
+    pub fn new(pieces: Vec<Vec<VideoFrame>>) -> Result<Self> {
         let pieces: Vec<Piece> =
             pieces.into_iter().filter(|frames| !frames.is_empty()).map(Piece::new).collect::<Result<_>>()?;
         if pieces.is_empty() {
             return Err(Error::Setting("there are no frames to sample".into()));
         }
-        Ok(Self { pieces, fps })
+        Ok(Self { pieces })
     }
 
-    /// What an encoder is tried on: of what stands still a few frames of every place, else the long pieces.
-    pub(crate) fn tries(&self, still: bool) -> impl Iterator<Item = Try<'_>> {
-        let longest = self.pieces.iter().map(|piece| piece.frames.len()).max().unwrap_or(0);
-        let glance = usize::try_from(GLANCE).unwrap_or(8);
-        self.pieces.iter().filter(move |piece| still || piece.frames.len() > glance || longest <= glance).map(
-            move |piece| {
-                let count = piece.frames.len();
-                let frames = if still { count.min(glance) } else { count };
-                Try { piece, frames, judged: if frames >= 3 * TAIL { frames - TAIL } else { frames } }
-            },
-        )
-    }
-
-    /// The pieces that are long enough to show motion.
-    fn long(&self) -> impl Iterator<Item = &Piece> {
-        self.tries(false).map(|one| one.piece)
+    pub(crate) fn pieces(&self) -> &[Piece] {
+        &self.pieces
     }
 
     /// Frames in all.
@@ -125,17 +138,11 @@ impl Samples {
         self.pieces.iter().map(|piece| piece.frames.len()).sum()
     }
 
-    /// Frames a second of the video.
-    #[must_use]
-    pub fn fps(&self) -> f64 {
-        self.fps
-    }
-
     /// What they show: each piece is a scene.
     pub fn show(&self, ops: &dyn FrameOps) -> Result<Shown> {
         let mut scenes = Vec::new();
         let mut grains = Vec::new();
-        for piece in self.long() {
+        for piece in &self.pieces {
             let small = piece.small(ops)?;
             let mut watch = Watch::new(ops, small.width(), small.height())?;
             for index in 0..small.count() {
@@ -188,10 +195,10 @@ impl Piece {
         Ok(Self { frames, luma })
     }
 
-    /// The luma of its first frames.
-    pub(crate) fn first(&self, count: usize) -> Result<Frames> {
-        let (width, height) = self.luma.size();
-        Frames::new(width, height, self.luma.pixels()[..count * self.luma.area()].to_vec()).map_err(refused)
+    /// How many of its frames, from the first, are judged.
+    pub(crate) fn judged(&self) -> usize {
+        let count = self.frames.len();
+        if count >= 3 * TAIL { count - TAIL } else { count }
     }
 
     fn small(&self, ops: &dyn FrameOps) -> Result<Frames> {
@@ -236,28 +243,34 @@ pub(crate) fn refused(error: reelmill_gpu::Error) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use super::pieces;
+    use super::Length;
+
+    fn of(frames: u64, fps: f64, bytes_a_frame: u64) -> Length {
+        Length { frames, fps, bytes_a_frame }
+    }
 
     #[test]
-    fn two_long_pieces_and_glances_lie_evenly() {
-        let minute = pieces(1_800, 30.0, 2 << 20);
-        let lengths: Vec<u64> = minute.iter().map(|r| r.end - r.start).collect();
-        assert_eq!(lengths.iter().filter(|l| **l == 30).count(), 2, "two seconds in all: {minute:?}");
-        assert_eq!(lengths.iter().filter(|l| **l == 8).count(), lengths.len() - 2);
-        assert_eq!(lengths.len(), 15, "a place for every four seconds");
-        let short = pieces(360, 30.0, 3 << 20);
-        assert_eq!(short.len(), 6);
-        assert!(short.windows(2).all(|pair| pair[0].end <= pair[1].start), "{short:?}");
-        assert_eq!(short[1], 78..102);
+    fn two_pieces_of_a_second_are_a_quarter_from_either_end() {
+        assert_eq!(of(1_800, 30.0, 3 << 20).pieces(), [435..465, 1_335..1_365]);
+        assert_eq!(of(360, 30.0, 3 << 20).pieces(), [78..102, 258..282]);
+    }
+
+    #[test]
+    fn glances_lie_evenly_and_fit_into_memory() {
+        let minute = of(1_800, 30.0, 3 << 20).glances();
+        assert_eq!(minute.len(), 15, "a place for every four seconds");
+        assert!(minute.iter().all(|r| r.end - r.start == 8));
+        assert!(minute.windows(2).all(|pair| pair[0].end <= pair[1].start), "{minute:?}");
+        let huge = of(18_000, 60.0, 24 << 20).glances();
+        assert!(huge.iter().map(|r| r.end - r.start).sum::<u64>() <= 17, "{huge:?}");
     }
 
     #[test]
     fn a_tiny_video_is_sampled_whole_and_a_huge_picture_less() {
-        assert_eq!(pieces(9, 25.0, 1 << 10).first(), Some(&(0..9)));
-        assert_eq!(pieces(60, 20.0, 1 << 10).first(), Some(&(6..54)));
-        let huge = pieces(18_000, 60.0, 24 << 20);
+        assert_eq!(of(9, 25.0, 1 << 10).pieces().first(), Some(&(0..9)));
+        assert_eq!(of(60, 20.0, 1 << 10).pieces().first(), Some(&(6..54)));
+        assert_eq!(of(3, 20.0, 1 << 10).glances().first(), Some(&(0..3)));
+        let huge = of(18_000, 60.0, 24 << 20).pieces();
         assert!(huge.iter().map(|r| r.end - r.start).sum::<u64>() <= 17, "{huge:?}");
-        let large = pieces(18_000, 30.0, 6 << 20);
-        assert!(large.iter().map(|r| r.end - r.start).sum::<u64>() * (6 << 20) <= 400 << 20, "{large:?}");
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! The numbers were measured on the tuning clips of `testing` (x264 veryfast, bytes at equal SSIM beside the preset alone).
 //! Trellis quantisation and a longer look ahead write 2 to 7 % less for 4 to 9 % more time. What is not text gains 2 to 4 %
-//! more when it is deblocked less and its rate follows what is hard to code; text loses by both. Pages and still pictures gain
+//! more when it is deblocked less, and what is not calm when its rate follows what is hard to code; text loses by both. Pages and still pictures gain
 //! 3 % more when key frames are less better than those between, which hardly differ from them. A `tune` by class, as its
 //! name suggests it (animation for text, stillimage for slides), made files larger, so there is none.
 
@@ -25,7 +25,10 @@ pub fn parameters(class: Class, codec: VideoCodec, preset: &str) -> Vec<Paramete
     }
     let mut told = vec![("trellis", "1"), ("rc-lookahead", "30")];
     if class != Class::TextHeavy {
-        told.extend([("deblock", "-1:-1"), ("qcomp", "0.7")]);
+        told.push(("deblock", "-1:-1"));
+    }
+    if !matches!(class, Class::TextHeavy | Class::LowMotion) {
+        told.push(("qcomp", "0.7"));
     }
     if matches!(class, Class::Static | Class::Slides) {
         told.push(("i_qfactor", "0.84"));

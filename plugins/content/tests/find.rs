@@ -32,11 +32,11 @@ fn made(class: Class, seed: u64, folder: &Path) -> PathBuf {
 fn an_ssim_is_met_in_three_tries() {
     let folder = tempfile::tempdir().unwrap();
     let file = made(Class::HighMotion, 3_000, folder.path());
-    let samples = sample_file(&file, &settings(23.0, "veryfast"), &Unwatched).unwrap();
+    let (samples, shown) = sample_file(&file, &settings(23.0, "veryfast"), &Cpu, &Unwatched).unwrap();
     for wanted in [0.95, 0.985] {
         let search = || {
             let settings = settings(23.0, "veryfast");
-            find(&samples, &settings, Wanted::Ssim(wanted), folder.path(), &Cpu, &Unwatched)
+            find(&samples, shown, &settings, Wanted::Ssim(wanted), folder.path(), &Cpu, &Unwatched)
         };
         let found = search().unwrap();
         assert!(found.tried.len() <= 3 && found.usual.is_none(), "{found:?}");
@@ -63,8 +63,8 @@ fn what_is_better_than_is_seen_gets_a_higher_crf_and_pages_keep_their_floor() {
     let folder = tempfile::tempdir().unwrap();
     let file = made(Class::TextHeavy, 3_001, folder.path());
     let settings = settings(16.0, "veryfast");
-    let samples = sample_file(&file, &settings, &Unwatched).unwrap();
-    let found = find(&samples, &settings, Wanted::Auto, folder.path(), &Cpu, &Unwatched).unwrap();
+    let (samples, shown) = sample_file(&file, &settings, &Cpu, &Unwatched).unwrap();
+    let found = find(&samples, shown, &settings, Wanted::Auto, folder.path(), &Cpu, &Unwatched).unwrap();
     assert_eq!(found.shown.class, Class::TextHeavy, "{:?}", found.shown);
     let usual = found.usual.unwrap();
     assert!(usual.score.ssim > GOOD_ENOUGH && found.crf > 16.0, "{found:?}");

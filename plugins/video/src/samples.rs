@@ -5,26 +5,28 @@ use crate::finish::{Finish, finished};
 use crate::plan::{Canvas, Plan};
 use crate::sequence::Sequence;
 use crate::timeline::Timeline;
-use reelmill_content::{Samples, pieces};
+use reelmill_content::{Length, Samples, Shown, sample};
+use reelmill_gpu::Cpu;
 use reelmill_media::{Control, Error, Result, VideoFrame};
 use std::ops::Range;
 use std::path::Path;
 
-/// Pieces of a timeline that stand for all of it, with captions and logos, in 8 bits.
+/// Samples of a timeline, with captions and logos, in 8 bits, and what they show.
 pub fn samples(
     timeline: &Timeline,
     canvas: Canvas,
     scratch: &Path,
     control: &dyn Control,
-) -> Result<Samples> {
+) -> Result<(Samples, Shown)> {
     let plan = Plan::new(timeline, canvas).map_err(Error::Setting)?;
     let captions = Captions::set(timeline, &plan, canvas, scratch)?;
     let lettering = Lettering::write(timeline, captions.as_ref(), canvas, scratch)?;
     let finish = Finish::new(&timeline.logos, lettering, false, canvas)?.filtered(&timeline.filters);
-    let bytes = u64::from(canvas.width) * u64::from(canvas.height) * 3 / 2;
-    let ranges = pieces(plan.frames, f64::from(canvas.fps), bytes);
-    let read = |range: Range<u64>| piece(&plan, range, &finish, control);
-    Samples::new(ranges.into_iter().map(read).collect::<Result<_>>()?, f64::from(canvas.fps))
+    let bytes_a_frame = u64::from(canvas.width) * u64::from(canvas.height) * 3 / 2;
+    let length = Length { frames: plan.frames, fps: f64::from(canvas.fps), bytes_a_frame };
+    sample(length, &Cpu, |ranges| {
+        ranges.iter().map(|range| piece(&plan, range.clone(), &finish, control)).collect()
+    })
 }
 
 fn piece(plan: &Plan, frames: Range<u64>, finish: &Finish, control: &dyn Control) -> Result<Vec<VideoFrame>> {

@@ -125,14 +125,14 @@ pub fn settle(
     match filters {
         FilterWish::These(filters) => timeline.filters.extend(filters),
         FilterWish::Auto(_) => {
-            let samples = samples(timeline, output.canvas, cx.scratch(), &watch).map_err(failure)?;
-            let shown = samples.show(&Cpu).map_err(failure)?;
+            let (_, shown) = samples(timeline, output.canvas, cx.scratch(), &watch).map_err(failure)?;
             timeline.filters.extend(reelmill_content::filters(shown.class, shown.grain));
         }
     }
     let Some(wanted) = wish.wanted() else { return Ok(None) };
-    let samples = samples(timeline, output.canvas, cx.scratch(), &watch).map_err(failure)?;
-    let found = find(&samples, &output.video(), wanted, cx.scratch(), &Cpu, &watch).map_err(failure)?;
+    let (samples, shown) = samples(timeline, output.canvas, cx.scratch(), &watch).map_err(failure)?;
+    let found =
+        find(&samples, shown, &output.video(), wanted, cx.scratch(), &Cpu, &watch).map_err(failure)?;
     output.crf = found.crf;
     Ok(Some(found))
 }
