@@ -116,7 +116,9 @@ fn nearest(ladder: &[Summary]) -> Summary {
 }
 
 fn explain(ask: &Ask<'_>, taken: &Standing<'_>, best: &Standing<'_>, left_out: usize) -> String {
-    let mut why = if taken.arm == best.arm {
+    let mut why = if taken.known == 0 {
+        format!("`{}` is tried for {}: nothing is known of it yet", taken.arm, named(ask.context))
+    } else if taken.arm == best.arm {
         format!("`{}` is the best known for {}, by {}", taken.arm, named(ask.context), outcomes(taken.known))
     } else {
         let odds = (taken.expected - best.expected).exp();
@@ -209,7 +211,7 @@ mod tests {
         assert!(fast > 40 && new > 40, "{fast} {new}");
         let tried = (0..200).filter_map(|seed| choose(&advice, &ask(&["fast", "new"], QUICK, seed)));
         let why = tried.filter(|choice| choice.arm == "new").map(|choice| choice.why).next().unwrap();
-        assert!(why.contains("`new` is tried for h264/slides: 0 outcomes"), "{why}");
+        assert!(why.contains("`new` is tried for h264/slides: nothing is known of it yet"), "{why}");
     }
 
     #[test]

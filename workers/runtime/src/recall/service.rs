@@ -27,6 +27,8 @@ impl Recall {
         tokio::join!(self.flush_until(&end), inner.clone().be_there(&session, &end), inner.clean_until(&end));
         let last = async {
             self.flush().await;
+            // Whoever asks sees at once that it is gone; the memory would find out by itself.
+            let _ = inner.memory.beat(&inner.word(&session, Duration::ZERO)).await;
             let _ = inner.memory.end(&session, now_ms()).await;
         };
         if tokio::time::timeout(LAST_WORDS, last).await.is_err() {
@@ -78,6 +80,18 @@ impl Inner {
         }
     }
 
+    /// That the worker is there, for so long.
+    fn word(&self, session: &str, holds: Duration) -> Agent {
+        let beat_ms = now_ms();
+        Agent {
+            id: self.worker.clone(),
+            role: "worker".to_owned(),
+            data: json!({ "host": self.host, "session": session }),
+            beat_ms,
+            until_ms: beat_ms.saturating_add(u64::try_from(holds.as_millis()).unwrap_or(u64::MAX)),
+        }
+    }
+
     async fn be_there(self: Arc<Self>, session: &str, end: &CancellationToken) {
         let began = Session {
             id: session.to_owned(),
@@ -90,16 +104,7 @@ impl Inner {
         loop {
             let word = async {
                 is_told = is_told || self.memory.begin(&began).await.is_ok();
-                let now_ms = now_ms();
-                let holds_ms = u64::try_from(BEAT_HOLDS.as_millis()).unwrap_or(u64::MAX);
-                let agent = Agent {
-                    id: self.worker.clone(),
-                    role: "worker".to_owned(),
-                    data: json!({ "host": self.host, "session": session }),
-                    beat_ms: now_ms,
-                    until_ms: now_ms.saturating_add(holds_ms),
-                };
-                if let Err(error) = self.memory.beat(&agent).await {
+                if let Err(error) = self.memory.beat(&self.word(session, BEAT_HOLDS)).await {
                     tracing::debug!(%error, "the memory does not know that this worker is there");
                 }
             };
@@ -163,5 +168,6 @@ mod tests {
         let kept = memory.outcomes(&OutcomeQuery::default()).await.unwrap();
         let arms: Vec<_> = kept.iter().map(|(_, one)| one.outcome.arm.as_str()).collect();
         assert_eq!(arms, ["slow", "fast"]);
+        assert!(memory.agents(now_ms()).await.unwrap().is_empty(), "it is gone");
     }
 }
