@@ -22,14 +22,3 @@ pub use ops::{
     Detail, Difference, FrameOps, Histogram, Layer, Likeness, Motion, SSIM_TOLERANCE, STEEP, Scaling, psnr_of,
 };
 pub use ptx::{COMPILE, PTX, SOURCE};
-
-/// Pixels from which a GPU is sooner done, copies and its third of a second to begin included: the figures of
-/// [`FrameOps::motion`] and [`FrameOps::detail`] take a core some 20 ns a pixel.
-const WORTH_A_GPU: u64 = 1 << 27;
-
-/// The way that is sooner done with the figures of so many pixels.
-#[must_use]
-pub fn best_for(pixels: u64) -> Box<dyn FrameOps> {
-    let gpu = (pixels >= WORTH_A_GPU).then(|| Cuda::open(0).ok()).flatten();
-    gpu.map_or_else(|| Box::new(Cpu) as Box<dyn FrameOps>, |gpu| Box::new(gpu))
-}

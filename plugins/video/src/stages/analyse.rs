@@ -4,11 +4,8 @@ use super::common::{Watch, failure, traits};
 use super::source::pictures;
 use crate::timeline::Media;
 use reelmill_content::{Class, Figures, Scene, analyse};
-use reelmill_gpu::best_for;
+use reelmill_gpu::Cpu;
 use reelmill_sdk::prelude::*;
-
-/// Pixels of a picture as it is looked at, about.
-const SMALL_PIXELS: u64 = 320 * 180;
 
 /// A video to be looked at.
 #[derive(Deserialize, JsonSchema)]
@@ -43,8 +40,6 @@ pub struct Shows {
     frames: usize,
     /// Frames a second.
     fps: f64,
-    /// What reckoned: the processor, or the name of a GPU. The figures are the same.
-    computed_on: String,
 }
 
 /// The stage.
@@ -60,8 +55,7 @@ impl Stage for Analyse {
 
     fn traits() -> StageTraits {
         let note = "The class and the scenes of a file".to_owned();
-        let traits = traits(2, 768, vec![Example { note, with: json!({ "video": "media/sea.mp4" }) }]);
-        StageTraits { needs: Needs { gpu: true, ..traits.needs }, ..traits }
+        traits(2, 768, vec![Example { note, with: json!({ "video": "media/sea.mp4" }) }])
     }
 
     fn open() -> Result<Self, StageError> {
@@ -72,8 +66,7 @@ impl Stage for Analyse {
         let (_, video) = pictures(&input.video)?;
         let fps = if video.fps > 0.0 { video.fps } else { 25.0 };
         let total = video.frames.unwrap_or(0);
-        let ops = best_for(total * SMALL_PIXELS);
-        let found = analyse(input.video.path(), fps, total, &*ops, &Watch(cx)).map_err(failure)?;
+        let found = analyse(input.video.path(), fps, total, &Cpu, &Watch(cx)).map_err(failure)?;
         let mut scenes = found.scenes;
         let scene_count = scenes.len();
         scenes.truncate(input.max_scenes);
@@ -84,6 +77,6 @@ impl Stage for Analyse {
         )]
         let starts_ms = scenes.iter().map(|s| (s.from as f64 * 1_000.0 / fps).round() as u64).collect();
         let (class, figures, frames) = (found.class, found.figures, found.frames);
-        Ok(Shows { class, figures, scenes, starts_ms, scene_count, frames, fps, computed_on: ops.name() })
+        Ok(Shows { class, figures, scenes, starts_ms, scene_count, frames, fps })
     }
 }
