@@ -120,12 +120,7 @@ outputs: { count: "${{ stages.each.outputs.size() }}" }
 
 /// The database below a home.
 fn database(place: &Place) -> std::path::PathBuf {
-    let home = place.path("home");
-    let found = files(&home).into_iter().find(|(name, _)| {
-        let head = std::fs::read(home.join(name)).unwrap_or_default();
-        head.starts_with(b"SQLite format 3")
-    });
-    home.join(found.expect("there is a database").0)
+    place.path("home/reelmill.db")
 }
 
 #[test]
