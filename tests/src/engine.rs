@@ -10,7 +10,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 /// Time after which something that was waited for is taken never to come. Nothing takes as long when it works.
-pub const PATIENCE: Duration = Duration::from_mins(2);
+pub const PATIENCE: Duration = Duration::from_mins(5);
 
 /// A pipeline of these stages, with retries that do not keep a test waiting.
 #[must_use]
