@@ -53,7 +53,7 @@ impl<T: Serialize + DeserializeOwned + Default> Ledger<T> {
             loop {
                 match lock.try_lock() {
                     Ok(()) => return Ok(()),
-                    Err(TryLockError::WouldBlock) => crate::pause(Duration::from_millis(50), cx)?,
+                    Err(TryLockError::WouldBlock) => cx.pause(Duration::from_millis(50))?,
                     Err(TryLockError::Error(error)) => return Err(error.into()),
                 }
             }

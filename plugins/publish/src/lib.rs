@@ -22,7 +22,6 @@ mod youtube;
 mod tests;
 
 use reelmill_sdk::prelude::*;
-use std::time::{Duration, Instant};
 
 pub use account::Auth;
 pub use delete::{DeleteInput, Deleted, YoutubeDelete};
@@ -61,20 +60,6 @@ fn traits(examples: Vec<Example>) -> StageTraits {
         needs: Needs { net: true, ..Needs::default() },
         examples,
         ..StageTraits::default()
-    }
-}
-
-/// Waits, but not for a cancelled attempt.
-fn pause(length: Duration, cx: &Cx<'_>) -> Result<(), StageError> {
-    const LOOK: Duration = Duration::from_millis(50);
-    let begun = Instant::now();
-    loop {
-        cx.check()?;
-        let left = length.saturating_sub(begun.elapsed());
-        if left.is_zero() {
-            return Ok(());
-        }
-        std::thread::sleep(left.min(LOOK));
     }
 }
 

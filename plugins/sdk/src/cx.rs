@@ -8,6 +8,9 @@ use std::time::{Duration, Instant};
 /// Progress is sent at most this often; a change of phase and the last step always are.
 const PROGRESS_PAUSE: Duration = Duration::from_millis(100);
 
+/// How often a stage that waits looks whether it should stop.
+const CANCEL_LOOK: Duration = Duration::from_millis(50);
+
 /// Where a stage's words go: across the C ABI, or into a test's lists.
 pub(crate) trait Sink: Sync {
     fn cancelled(&self) -> bool;
@@ -48,6 +51,19 @@ impl<'a> Cx<'a> {
     /// `cx.check()?` leaves the stage once the attempt should stop.
     pub fn check(&self) -> Result<(), StageError> {
         if self.cancelled() { Err(StageError::cancelled()) } else { Ok(()) }
+    }
+
+    /// Waits, for a service that asked for a pause; leaves the stage once the attempt should stop.
+    pub fn pause(&self, length: Duration) -> Result<(), StageError> {
+        let begun = Instant::now();
+        loop {
+            self.check()?;
+            let left = length.saturating_sub(begun.elapsed());
+            if left.is_zero() {
+                return Ok(());
+            }
+            std::thread::sleep(left.min(CANCEL_LOOK));
+        }
     }
 
     /// Says how far the attempt is. May be called as often as is handy: it sends ten a second at most.

@@ -8,10 +8,7 @@ use crate::voices::Voice;
 use crate::{local, remote, silent};
 use reelmill_sdk::FailureClass;
 use reelmill_sdk::prelude::*;
-use std::time::{Duration, Instant};
-
-/// How often who waits looks whether the attempt was cancelled.
-const CANCEL_LOOK: Duration = Duration::from_millis(50);
+use std::time::Duration;
 
 /// Lets the voices try in turn.
 pub fn speak(input: &Input, tokens: &Tokens, cx: &Cx<'_>) -> Result<Output, StageError> {
@@ -46,20 +43,10 @@ fn patiently(voice: &Voice, input: &Input, tokens: &Tokens, cx: &Cx<'_>) -> Resu
         None => first,
         Some(pause) => {
             cx.info(format!("the voice {} asks to wait for {} s", voice.label(), pause.as_secs_f32()));
-            wait(pause, cx)?;
+            cx.pause(pause)?;
             one(voice, input, tokens, cx)
         }
     }
-}
-
-/// Waits, or leaves when the attempt is cancelled.
-fn wait(pause: Duration, cx: &Cx<'_>) -> Result<(), StageError> {
-    let until = Instant::now() + pause;
-    while let Some(left) = until.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) {
-        cx.check()?;
-        std::thread::sleep(left.min(CANCEL_LOOK));
-    }
-    Ok(())
 }
 
 /// The failure of a chain: of the first voice that may do better another time, else of the first.

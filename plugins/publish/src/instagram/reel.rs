@@ -2,10 +2,10 @@
 
 use super::InstagramInput;
 use super::refusal::{quota, read, refusal};
+use crate::Post;
 use crate::api::{Api, is_unauthorized};
 use crate::ledger::Ledger;
 use crate::youtube::is_broken_line;
-use crate::{Post, pause};
 use reelmill_http::Body;
 use reelmill_sdk::prelude::*;
 use std::time::{Duration, Instant};
@@ -260,7 +260,7 @@ impl<'a> Reel<'a> {
                 .retry_after(NEXT_LOOK));
             }
             cx.progress(&Progress { phase: "waiting for Instagram".into(), ..Progress::default() });
-            pause(Duration::from_secs_f64(self.input.poll_seconds.clamp(0.0, 600.0)), cx)?;
+            cx.pause(Duration::from_secs_f64(self.input.poll_seconds.clamp(0.0, 600.0)))?;
         }
     }
 

@@ -3,10 +3,10 @@
 use super::TiktokInput;
 use super::parts::Parts;
 use super::refusal::{is_unauthorized, of_post, read};
+use crate::Post;
 use crate::api::Api;
 use crate::ledger::Ledger;
 use crate::youtube::is_broken_line;
-use crate::{Post, pause};
 use reelmill_http::Body;
 use reelmill_sdk::prelude::*;
 use std::time::{Duration, Instant};
@@ -248,7 +248,7 @@ impl<'a> Posting<'a> {
                 .retry_after(NEXT_LOOK));
             }
             cx.progress(&Progress { phase: "waiting for TikTok".into(), ..Progress::default() });
-            pause(Duration::from_secs_f64(self.input.poll_seconds.clamp(0.0, 600.0)), cx)?;
+            cx.pause(Duration::from_secs_f64(self.input.poll_seconds.clamp(0.0, 600.0)))?;
         }
     }
 
