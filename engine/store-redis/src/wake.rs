@@ -164,7 +164,7 @@ impl Wakes {
         withdrawn: impl Future<Output = ()> + Send,
     ) -> Woken {
         self.start();
-        let lanes: Vec<String> = order.leases.iter().flat_map(|lease| lease.lanes.iter().cloned()).collect();
+        let lanes = order.lanes();
         let (reply, mut answer) = oneshot::channel();
         let woken = self.shared.woken.notified();
         let number = self.number();
@@ -192,7 +192,7 @@ impl Wakes {
         withdrawn: impl Future<Output = ()> + Send,
     ) -> Woken {
         self.start();
-        let lanes: Vec<String> = order.leases.iter().flat_map(|lease| lease.lanes.iter().cloned()).collect();
+        let lanes = order.lanes();
         let (reply, mut answer) = oneshot::channel();
         let woken = self.shared.woken.notified();
         let (number, order) = (self.number(), Arc::new(order));

@@ -34,6 +34,11 @@ impl Order {
         Self { deeds, worker: WorkerId(String::new()), leases: Vec::new(), stand: Stand::No }
     }
 
+    /// The lanes that it wishes for tasks of.
+    pub fn lanes(&self) -> Vec<String> {
+        self.leases.iter().flat_map(|lease| lease.lanes.iter().cloned()).collect()
+    }
+
     /// Whether it cannot share a step with others.
     pub fn is_alone(&self) -> bool {
         !self.leases.is_empty() || self.stand != Stand::No
