@@ -8,9 +8,11 @@
 local P, req = ARGV[1], cmsgpack.unpack(ARGV[2])
 local call, byte, sub, pack, read = redis.call, string.byte, string.sub, struct.pack, struct.unpack
 local now = req[1]
+local now_us = now * 1000
 if now == 0 then
   local t = call('TIME')
-  now = t[1] * 1000 + math.floor(t[2] / 1000)
+  now_us = t[1] * 1000000 + t[2]
+  now = math.floor(now_us / 1000)
 end
 -- Codes of states in the second byte of a task's row.
 local READY, LEASED = 1, 3

@@ -181,7 +181,7 @@ local function lease(to, member, ends, request)
   local row = instance == 0 and f[4] or call('HGET', key, 'i' .. num(instance))
   local version, held, started = read(HEAD, f[1])
   if started == 0 then started = now end
-  token = (token or math.max(tonumber(call('GET', P .. 'tokens') or 0), now * 1000)) + 1
+  token = (token or math.max(tonumber(call('GET', P .. 'tokens') or 0), now_us)) + 1
   local run = pack(HEAD, version, held + 1, started) .. sub(f[1], 15)
   task = sub(task, 1, 1) .. IS_LEASED .. sub(task, 3, 6)
     .. pack('>I4BI8I8', attempts + 1, 0, token, now) .. to.grip .. sub(task, 11)
