@@ -21,6 +21,8 @@ pub struct Cost {
     /// Largest resident set of the process and everything below it together, in MiB. Pages that several of them
     /// share count for each.
     pub rss_mib: f64,
+    /// The part of all processors' time that other processes took meanwhile.
+    pub others: f64,
 }
 
 /// Runs a program to its end.
@@ -28,7 +30,7 @@ pub struct Cost {
 /// # Errors
 /// When it does not start, or ends with anything but 0.
 pub fn measure(command: &mut Command) -> io::Result<Cost> {
-    let started = Instant::now();
+    let (started, busy_before) = (Instant::now(), Processors::look());
     let child = command.spawn()?;
     let pid = libc::pid_t::try_from(child.id()).map_err(io::Error::other)?;
     let (over, ended) = channel::<()>();
@@ -60,12 +62,41 @@ pub fn measure(command: &mut Command) -> io::Result<Cost> {
         )));
     }
     let seconds = |t: libc::timeval| t.tv_sec as f64 + t.tv_usec as f64 / 1e6;
+    let cpu_s = seconds(usage.ru_utime) + seconds(usage.ru_stime);
     Ok(Cost {
-        cpu_s: seconds(usage.ru_utime) + seconds(usage.ru_stime),
+        cpu_s,
+        others: Processors::look().others_since(busy_before, cpu_s),
         wall_s: started.elapsed().as_secs_f64(),
         // A process too short to be looked at has the kernel's own figure, which is of one process.
         rss_mib: peak_kib.max(u64::try_from(usage.ru_maxrss).unwrap_or(0)) as f64 / 1_024.0,
     })
+}
+
+/// The time of all processors since the machine was started, in ticks.
+#[derive(Clone, Copy, Default)]
+struct Processors {
+    busy: f64,
+    all: f64,
+}
+
+impl Processors {
+    /// As `/proc/stat` has it; nothing where there is none.
+    fn look() -> Self {
+        let text = std::fs::read_to_string("/proc/stat").unwrap_or_default();
+        let words = text.lines().next().unwrap_or_default().split_whitespace().skip(1);
+        // user, nice, system, idle, iowait, irq, softirq, steal
+        let ticks: Vec<f64> = words.take(8).filter_map(|word| word.parse().ok()).collect();
+        let idle: f64 = ticks.iter().skip(3).take(2).sum();
+        let all: f64 = ticks.iter().sum();
+        Self { busy: all - idle, all }
+    }
+
+    /// The part of the time since then that was neither idle nor this much of one's own.
+    fn others_since(self, before: Self, own_s: f64) -> f64 {
+        // A tick is a hundredth of a second wherever Linux shows it.
+        let (busy, all) = ((self.busy - before.busy) / 100.0, (self.all - before.all) / 100.0);
+        if all > 0.0 { ((busy - own_s) / all).clamp(0.0, 1.0) } else { 0.0 }
+    }
 }
 
 /// Resident memory of a process and its descendants, in KiB.

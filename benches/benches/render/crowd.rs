@@ -21,11 +21,12 @@ pub fn videos(program: &Path, composition: &Composition, at_once: usize) -> anyh
     Ok(measure(&mut engine::command(program, composition, "home", &stages, &json!({}))?)?)
 }
 
-/// How far the cores were used: CPU time over what all of them could have given.
+/// How far the cores were used: CPU time over what all of them could have given beside other programs.
 #[expect(clippy::cast_precision_loss, reason = "a count of cores")]
 pub fn used(cost: &Cost) -> f64 {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    cost.cpu_s / (cost.wall_s * cores as f64)
+    let free = 1.0 - cost.others.min(0.99);
+    cost.cpu_s / (cost.wall_s * cores as f64 * free)
 }
 
 /// Variants of one video that are made together: its shape, and how loud its music is, if it has any.

@@ -12,8 +12,10 @@ pub const SHOT_S: u64 = 6;
 
 /// The file with the timeline.
 pub const WHOLE: &str = "timeline.json";
-/// The file with a short one: a second of each clip, captions, no sound.
+/// The file with a short one: the beginning of each clip, captions, no sound.
 pub const SAMPLE: &str = "sample.json";
+/// Its length in milliseconds.
+const SAMPLE_MS: u64 = 4_000;
 
 const TEXT: &str = "Tides are the longest waves on Earth. They run around the oceans twice a day, pulled by the moon \
     and, less, by the sun. Where a coast is steep you may not see them at all. Where it is flat, the sea walks out for \
@@ -93,7 +95,7 @@ impl Composition {
         if path.is_file() {
             return Ok(());
         }
-        println!("making {}", path.display());
+        println!("making {}, once", path.display());
         let (width, height) = self.source;
         let (size, seconds) = (format!("s={width}x{height}:r=30"), SHOT_S + 1);
         let generator = match index % 4 {
@@ -164,10 +166,12 @@ impl Composition {
 fn sample(whole: &Timeline) -> Timeline {
     let mut sample = whole.clone();
     sample.music = None;
+    let shots: usize = whole.clips.iter().map(|clip| clip.shots.len()).sum();
+    let shot_ms = SAMPLE_MS / shots.max(1) as u64;
     for clip in &mut sample.clips {
         clip.sounds.clear();
-        clip.shots.iter_mut().for_each(|shot| shot.duration_ms = 1_000);
-        clip.duration_ms = clip.shots.len() as u64 * 1_000;
+        clip.shots.iter_mut().for_each(|shot| shot.duration_ms = shot_ms);
+        clip.duration_ms = clip.shots.len() as u64 * shot_ms;
     }
     sample
 }

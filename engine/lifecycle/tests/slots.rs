@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use reelmill_lifecycle::slots::learned::{CPU_MILLI_MAX, CPU_MILLI_MIN, MEMORY_MIB_MAX, MEMORY_MIB_MIN};
 use reelmill_lifecycle::slots::{
-    Ask, Bounds, Learned, Mix, Room, Share, Sight, Stages, Tuner, Used, may_enter,
+    Ask, Bounds, Learned, Mix, Room, Share, Sight, Stages, Tuner, Used, beside_others, may_enter,
 };
 use reelmill_model::limits::{LEARNED_ATTEMPTS_MIN, LEARNED_STAGES_MAX, WORKER_SLOTS_MAX};
 
@@ -261,7 +261,8 @@ impl Model {
             let (name, wants) = self.stages[self.came % self.stages.len()];
             self.came += 1;
             self.mix.came(name, Self::ask());
-            self.line.push((name, wants, self.learned.reckon(name, &Self::ask())));
+            let reckoned = self.learned.reckon(name, &Self::ask());
+            self.line.push((name, wants, beside_others(whole, reckoned, Self::ask().floor)));
         }
         let (mut used, mut running, mut waiting) = (Share::default(), Vec::new(), Vec::new());
         for (name, wants, reckoned) in self.line.drain(..) {
@@ -404,4 +405,19 @@ fn why_there_are_as_many_slots_is_said() {
     assert_eq!(why(share(62, 40)), "the most there may be; attempts take 0.06 cores and 40 MiB each");
     let tuner = Tuner::new(Bounds::of(2_000, 4_096, None), 2, sight);
     assert_eq!(tuner.because().to_string(), "2.0 cores and 3687 MiB for attempts");
+}
+
+#[test]
+fn two_that_could_use_all_cores_run_at_once_unless_somebody_asked_for_all() {
+    let cores = |room: u32, reckoned: u32, floor: u32| {
+        let (room, reckoned) = (share(room * 1_000, 8_000), share(reckoned * 1_000, 3_000));
+        let entered = beside_others(room, reckoned, share(floor * 1_000, 0));
+        assert_eq!(entered.memory_mib, 3_000, "memory is as it was");
+        entered.cpu_milli
+    };
+    assert_eq!(cores(2, 2, 0), 1_000);
+    assert_eq!(cores(3, 2, 0), 1_500);
+    assert_eq!(cores(8, 2, 0), 2_000, "there is room for the next one");
+    assert_eq!(cores(1, 2, 0), 1_000, "half a core would let two in where there is one");
+    assert_eq!(cores(2, 2, 2), 2_000, "asked for");
 }

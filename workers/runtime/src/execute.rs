@@ -24,7 +24,7 @@ use reelmill_context::{
 use reelmill_graph::expr::{self, Bindings, Context};
 use reelmill_graph::{CacheMode, Escalate, Node, NodeKind, PluginLock, Template, canonical};
 use reelmill_host::{Attempt, AttemptEnd, CallInfo, Host, Plugin};
-use reelmill_lifecycle::slots::Share;
+use reelmill_lifecycle::slots::{Share, beside_others};
 use reelmill_lifecycle::{Admit, admit};
 use reelmill_model::{
     Failure, FailureClass, Needs, Outcome, Severity, SkipReason, StageManifest, Usage, limits,
@@ -337,7 +337,8 @@ impl Executor {
         let worker_mib = self.slots.capacity().memory_mib;
         let needs = needs::grown(settings, escalated, &stage.needs, said_mib, worker_mib);
         let ask = needs::ask(settings, escalated, &needs);
-        (needs, self.learning.reckon(&work.stage_name(), ask))
+        let reckoned = self.learning.reckon(&work.stage_name(), ask);
+        (needs, beside_others(self.slots.room(), reckoned, ask.floor))
     }
 
     /// Makes artifacts of the files a stage put out; they are durable before the task is settled.

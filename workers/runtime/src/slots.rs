@@ -71,6 +71,12 @@ impl Slots {
         Capacity { slots, memory_mib, gpus: self.0.gpus }
     }
 
+    /// All of it, as attempts share it.
+    #[must_use]
+    pub fn room(&self) -> Share {
+        self.whole(&self.state())
+    }
+
     /// Attempts that run, and what they take together.
     #[must_use]
     pub fn running(&self) -> (u32, Share) {

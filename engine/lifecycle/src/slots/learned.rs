@@ -8,7 +8,7 @@
 //! manifest says is only the start: it was written for the largest input on a machine that nobody knows, and most stages
 //! say nothing. Until enough attempts were seen, they may raise it and not lower it.
 
-use super::room::Share;
+use super::room::{Share, beside_others};
 use reelmill_model::limits::{LEARNED_ATTEMPTS_MIN, LEARNED_STAGES_MAX, SLOTS_PER_CPU_MAX};
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
@@ -191,7 +191,8 @@ impl Mix {
     #[must_use]
     pub fn typical(&self, stages: &Stages, room: Share) -> Option<Share> {
         let count = u64::try_from(self.0.len()).ok().filter(|count| *count > 0)?;
-        let shares = self.0.iter().map(|(stage, ask)| stages.reckon(stage, ask).min(room));
+        let share = |stage: &str, ask: &Ask| beside_others(room, stages.reckon(stage, ask), ask.floor);
+        let shares = self.0.iter().map(|(stage, ask)| share(stage, ask).min(room));
         let (cpu, memory) = shares.fold((0_u64, 0_u64), |(cpu, memory), share| {
             (cpu + u64::from(share.cpu_milli), memory + u64::from(share.memory_mib))
         });

@@ -9,5 +9,5 @@ pub mod room;
 pub mod tune;
 
 pub use learned::{Ask, Learned, Mix, Stages, Used};
-pub use room::{Share, may_enter};
+pub use room::{Share, beside_others, may_enter};
 pub use tune::{Because, Bounds, Change, Room, Scarce, Sight, Tuner};

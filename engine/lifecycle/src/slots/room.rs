@@ -52,6 +52,15 @@ impl Share {
     }
 }
 
+/// What of a room an attempt enters with that is reckoned with `share`, and that somebody asked `floor` for: half of the
+/// cores at most, and one at least. With all of them, the next one would begin only when the last thread of this one has
+/// ended, and cores would idle at both ends of each. Whoever asks for more gets it.
+#[must_use]
+pub fn beside_others(room: Share, share: Share, floor: Share) -> Share {
+    let half = (room.cpu_milli / 2).max(1_000);
+    Share { cpu_milli: share.cpu_milli.min(half).max(floor.cpu_milli), ..share }
+}
+
 /// Whether an attempt may enter a room in which so much is used, with these before it in line. It passes those who wait
 /// for something else only if it leaves them everything that they will take: so nobody is passed for ever, and who waits
 /// for a GPU keeps nobody from the cores that it does not need.
