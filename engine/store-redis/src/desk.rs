@@ -20,6 +20,8 @@ type Work = Box<dyn FnMut(&mut Link) -> Result<(), Trouble> + Send>;
 enum Errand {
     /// Something to be done; without wishes, it shares a step with others'.
     Commit(Order, Reply<Outcome>),
+    /// What is under way is to be heard of: somebody else sent it.
+    Hear,
     /// Anything else. It may be called twice, when the connection broke.
     Call(Work, Box<dyn FnOnce(Option<Trouble>) + Send>),
 }
@@ -49,6 +51,14 @@ impl Counter {
         let mut clerk = self.clerk();
         clerk.start(order, vec![(order.deeds.len(), reply)]);
         clerk.clear_the_way();
+    }
+
+    /// Sends an order on the caller's thread, unless that might have to wait for something: then it is given back.
+    fn send_off(&self, order: Order, reply: Reply<Outcome>) -> Option<(Order, Reply<Outcome>)> {
+        match self.0.try_lock() {
+            Ok(mut clerk) => clerk.send_off(order, reply),
+            Err(_) => Some((order, reply)),
+        }
     }
 
     /// What was leased for a wish that stood.
@@ -91,10 +101,14 @@ impl Desk {
         &self.counter
     }
 
-    /// Does what is ordered, each deed whole or not at all.
+    /// Does what is ordered, each deed whole or not at all. What needs no waiting is on its way before the thread is even
+    /// awake.
     pub async fn commit(&self, order: Order) -> Result<Outcome, StoreError> {
         let (reply, answer) = oneshot::channel();
-        self.send(Errand::Commit(order, reply))?;
+        self.send(match self.counter.send_off(order, reply) {
+            None => Errand::Hear,
+            Some((order, reply)) => Errand::Commit(order, reply),
+        })?;
         answer.await.map_err(|_| gone())?
     }
 
@@ -188,6 +202,7 @@ impl Clerk {
                     next = other;
                     self.start(&Arc::new(order), callers);
                 }
+                Ok(Errand::Hear) => {}
                 Ok(Errand::Call(mut work, finish)) => {
                     self.clear_the_way();
                     finish(self.twice(|link| work(link)).err());
@@ -196,6 +211,20 @@ impl Clerk {
                 Err(_) => return,
             }
         }
+    }
+
+    /// Sends an order that needs no waiting, while nothing is under way; gives any other back.
+    fn send_off(&mut self, order: Order, reply: Reply<Outcome>) -> Option<(Order, Reply<Outcome>)> {
+        if self.under_way.is_some() || !self.link.needs_no_waiting(&order) {
+            return Some((order, reply));
+        }
+        let order = Arc::new(order);
+        let sent = self.link.draft(&order).ok().filter(Flight::is_short);
+        let sent = sent.and_then(|mut flight| self.link.send(&mut flight).ok().map(|()| flight));
+        let Some(flight) = sent else { return Arc::into_inner(order).map(|order| (order, reply)) };
+        let callers = vec![(order.deeds.len(), reply)];
+        self.under_way = Some(Trip { order, flight, callers });
+        None
     }
 
     /// Sends an order on its way. What was under way before is told of while the server works on this one.

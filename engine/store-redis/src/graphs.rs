@@ -68,6 +68,11 @@ impl Graphs {
         Ok(digest)
     }
 
+    /// Whether the number of a graph is in memory.
+    pub fn has_number(&self, digest: Digest) -> bool {
+        self.lock().numbers.contains_key(&digest)
+    }
+
     /// The number of a graph, which is given one if it has none. Of two that are given at once, one goes unused.
     pub fn number(&self, wire: &mut Wire, digest: Digest) -> Result<u32, Trouble> {
         let known = self.lock().numbers.get(&digest).copied();

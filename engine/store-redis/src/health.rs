@@ -23,6 +23,7 @@ pub const COMMANDS: &[&str] = &[
     "exists rm:{0}:x",
     "expire rm:{0}:x 1",
     "get rm:{0}:x",
+    "getdel rm:{0}:x",
     "hdel rm:{0}:x f",
     "hexists rm:{0}:x f",
     "hget rm:{0}:x f",

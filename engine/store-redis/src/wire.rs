@@ -105,6 +105,11 @@ impl Wire {
         Ok(())
     }
 
+    /// Whether it is connected to one server and nothing is under way, so that a script can be sent at once.
+    pub fn is_ready(&self) -> bool {
+        matches!(self.conn, Some(Conn::One(_))) && !self.is_busy()
+    }
+
     /// Whether a script is under way.
     pub fn is_busy(&self) -> bool {
         self.posted.is_some()

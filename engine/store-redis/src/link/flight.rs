@@ -15,6 +15,10 @@ use reelmill_model::{IdMap, IdSet, RunId, TaskRef, WorkerId};
 use reelmill_ports::{LeaseRequest, NewRun};
 use std::sync::Arc;
 
+/// Bytes that a connection on which nothing is under way always takes at once; the smallest buffer Linux gives is twice
+/// that.
+const SHORT: usize = 8 * 1024;
+
 /// What is asked.
 #[derive(Debug)]
 pub struct Order {
@@ -126,6 +130,11 @@ impl Flight {
     /// Whether all of it was decided for good.
     pub fn is_settled(&self) -> bool {
         self.open.is_empty()
+    }
+
+    /// Whether it fits into any connection's buffer, so that sending it waits for nobody.
+    pub fn is_short(&self) -> bool {
+        self.request.len() <= SHORT
     }
 
     /// Whether there is something to send.

@@ -55,6 +55,15 @@ impl Link {
         Self { wire, keys, graphs, leased, scripts, book, time, seed, lost: Lost::default() }
     }
 
+    /// Whether an order can be decided and sent without asking the server anything first.
+    pub fn needs_no_waiting(&self, order: &Order) -> bool {
+        let is_known = |deed: &Deed| matches!(deed, Deed::Submit(run, _) if self.graphs.has_number(run.graph));
+        !order.is_alone()
+            && self.wire.is_ready()
+            && self.time.is_known()
+            && order.deeds.iter().all(is_known)
+    }
+
     fn has_ended(&mut self, task: TaskRef, by_ms: u64) -> Result<bool, Trouble> {
         let key = self.keys.named("leases");
         let ends: Option<f64> = self.wire.query(cmd("ZSCORE").arg(key).arg(member(task.run, task.task)))?;

@@ -31,9 +31,14 @@ impl Time {
         }
     }
 
+    /// Whether the moment can be told without asking the server.
+    pub fn is_known(&self) -> bool {
+        self.given.is_some() || self.heard.is_some_and(|(_, at)| at.elapsed().as_secs() < TRUSTED_S)
+    }
+
     /// Asks the server when it was last heard long ago.
     pub fn hear_now_and_then(&mut self, wire: &mut Wire) -> Result<(), Trouble> {
-        if self.given.is_none() && self.heard.is_none_or(|(_, at)| at.elapsed().as_secs() >= TRUSTED_S) {
+        if !self.is_known() {
             let now_ms = server_ms(wire)?;
             self.hear(now_ms);
         }

@@ -58,7 +58,8 @@ local function enlist(index, ids)
     if room <= 0 then
       split(index, bound, ids[at])
     else
-      local above = call('ZRANGEBYLEX', index, '(' .. bound, '+', 'LIMIT', 0, 1)[1]
+      -- The first belongs here in any case.
+      local above = at < #ids and call('ZRANGEBYLEX', index, '(' .. bound, '+', 'LIMIT', 0, 1)[1]
       local fits = {}
       while at <= #ids and #fits < room and not (above and not less(ids[at], above)) do
         fits[#fits + 1] = ids[at]

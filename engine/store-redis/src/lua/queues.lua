@@ -12,6 +12,9 @@ local SLACK = 100
 local PASSED_MAX = 2000
 local passed = 0
 
+-- What `head` found in a lane and still holds; false: nothing.
+local heads = {}
+
 local function list_of(lane, tenant) return P .. 'f:' .. lane .. ':' .. tenant end
 local function heap_of(lane, tenant) return P .. 'q:' .. lane .. ':' .. tenant end
 
@@ -22,6 +25,7 @@ end
 
 -- Puts tasks in; `tasks`: flat { place as text, member, whether its run is new }.
 local function ready(lane, tenant, tasks)
+  heads[lane] = nil
   local list = list_of(lane, tenant)
   local last = call('LINDEX', list, -1)
   local tail = last and place(last)
@@ -47,6 +51,7 @@ end
 
 -- Notes that so many entries are ready no more. When none is left that is, all go.
 local function stale(lane, tenant, count)
+  heads[lane] = nil
   if count == 0 then return end
   local name = lane .. ':' .. tenant
   local sum = call('HINCRBY', P .. 'stale', name, count)
@@ -64,21 +69,24 @@ end
 -- The tenant of a lane that was served least: { lane, tenant, served, list, heap, first }, the last three being the
 -- places of the first in its list, in its sorted set, and of both. nil when the lane is empty.
 local function head(lane)
-  while true do
+  while heads[lane] == nil do
     local tenant = call('ZRANGE', P .. 'lane:' .. lane, 0, 0, 'WITHSCORES')
-    if #tenant == 0 then return nil end
-    local entry = call('LINDEX', list_of(lane, tenant[1]), 0)
-    local top = call('ZRANGE', heap_of(lane, tenant[1]), 0, 0, 'WITHSCORES')
+    local entry = tenant[1] and call('LINDEX', list_of(lane, tenant[1]), 0)
+    local top = tenant[1] and call('ZRANGE', heap_of(lane, tenant[1]), 0, 0, 'WITHSCORES') or tenant
     local list, heap = entry and place(entry), top[2] and tonumber(top[2])
     if list or heap then
       local first = list and heap and math.min(list, heap) or list or heap
-      return { lane = lane, tenant = tenant[1], served = tenant[2], list = list, heap = heap, first = first }
+      heads[lane] = { lane = lane, tenant = tenant[1], served = tenant[2], list = list, heap = heap, first = first }
+    elseif tenant[1] then
+      call('ZREM', P .. 'lane:' .. lane, tenant[1])
+    else
+      heads[lane] = false
     end
-    call('ZREM', P .. 'lane:' .. lane, tenant[1])
   end
+  return heads[lane] or nil
 end
 
--- Takes up to `want` members, at least one, off a queue that has some.
+-- Takes up to `want` members, at least one, off a queue that has some; and whether there may be more.
 local function take(queue, want)
   local list, heap = list_of(queue.lane, queue.tenant), heap_of(queue.lane, queue.tenant)
   local members = {}
@@ -89,7 +97,7 @@ local function take(queue, want)
     end
     local popped = call('ZPOPMIN', heap, count)
     for at = 1, #popped, 2 do members[#members + 1] = popped[at] end
-    return members
+    return members, queue.list or #members == want
   end
   local count = want
   if queue.heap then
@@ -98,7 +106,7 @@ local function take(queue, want)
     while count < #entries and place(entries[count + 1]) < queue.heap do count = count + 1 end
   end
   for _, entry in ipairs(call('LPOP', list, count)) do members[#members + 1] = sub(entry, 2) end
-  return members
+  return members, queue.heap or #members == want
 end
 
 -- Takes up to `want` members out of the best queue of these lanes: lane, tenant, members; nil when all are empty.
@@ -112,10 +120,17 @@ local function pop(lanes, want)
     end
   end
   if not best then return nil end
-  local key = P .. 'lane:' .. best.lane
-  local share = rivals > 1 and 1 or math.max(1, math.floor(want / call('ZCARD', key)))
-  local members = take(best, share)
-  call('HSET', P .. 'floor', best.lane, best.served)
-  call('ZINCRBY', key, #members, best.tenant)
-  return best.lane, best.tenant, members
+  local lane, key = best.lane, P .. 'lane:' .. best.lane
+  local tenants = call('ZCARD', key)
+  local members, more = take(best, rivals > 1 and 1 or math.max(1, math.floor(want / tenants)))
+  call('HSET', P .. 'floor', lane, best.served)
+  if more or tenants > 1 then
+    call('ZINCRBY', key, #members, best.tenant)
+    heads[lane] = nil
+  else
+    -- The only one, and all it had: nobody is owed anything.
+    call('ZREM', key, best.tenant)
+    heads[lane] = false
+  end
+  return lane, best.tenant, members
 end

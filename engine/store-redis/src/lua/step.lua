@@ -207,10 +207,14 @@ local function choose(to, only, open, want, ends, request)
 end
 
 -- Whether tasks of a lane may be leased. A lane with needs rests with its queue.
+local opens = {}
 local function is_open(lane)
-  local queue = string.match(lane, '^[^;]*')
-  return call('SISMEMBER', P .. 'paused', lane) == 0
-    and (queue == lane or call('SISMEMBER', P .. 'paused', queue) == 0)
+  if opens[lane] == nil then
+    local queue = string.match(lane, '^[^;]*')
+    opens[lane] = call('SISMEMBER', P .. 'paused', lane) == 0
+      and (queue == lane or call('SISMEMBER', P .. 'paused', queue) == 0)
+  end
+  return opens[lane]
 end
 
 -- Leases for a worker what it wishes for.
@@ -236,7 +240,7 @@ local function serve(name, requests)
         if lease(to, member, ends, request) then left = left - 1 else skipped = skipped + 1 end
       end
       passed = passed + skipped
-      stale(lane, tenant, -skipped)
+      if skipped > 0 then stale(lane, tenant, -skipped) end
     end
   end
   return to
@@ -268,18 +272,15 @@ local function idle(lane)
   for _ = 1, IDLE_PASSED_MAX do
     local name = call('ZPOPMAX', P .. 'idle:' .. lane)[1]
     if not name then return nil end
-    local wish = call('GET', P .. 'stand:' .. name)
-    if wish then
-      call('DEL', P .. 'stand:' .. name)
-      return name, cmsgpack.unpack(wish)
-    end
+    local wish = call('GETDEL', P .. 'stand:' .. name)
+    if wish then return name, cmsgpack.unpack(wish) end
   end
 end
 
 -- What is ready in a lane is handed to those that wait for it; says whether some is left.
 local served = { own }
 local function hand_out(lane)
-  if call('EXISTS', P .. 'lane:' .. lane) == 0 or not is_open(lane) then return false end
+  if not head(lane) or not is_open(lane) then return false end
   while head(lane) do
     local name, wish = idle(lane)
     if not name then return true end
