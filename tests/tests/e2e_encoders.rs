@@ -155,3 +155,40 @@ fn an_encoder_that_works_is_used_and_asked_for_by_name() {
     let said = format!("{}{}", ended.stdout, ended.stderr);
     assert!(said.contains("encoder h264_nvenc is needed, there is none"), "{said}");
 }
+
+const DECODED: &str = r#"
+version: 1
+name: decoded
+stages:
+  clip: { uses: video.clip@1, with: { footage: [media/storm_ship.webp], seconds: 2, motion: zoom_in } }
+  film:
+    uses: video.encode@1
+    with: { source: "${{ stages.clip.outputs.video }}", height: 90, fps: 25, speed: fastest, encoder: software, threads: 1 }
+  cpu:
+    uses: video.encode@1
+    with: { source: "${{ stages.film.outputs.video }}", speed: fastest, encoder: software, threads: 1 }
+  gpu:
+    uses: video.encode@1
+    with: { source: "${{ stages.film.outputs.video }}", speed: fastest, encoder: software, threads: 1, decode: gpu }
+outputs:
+  decoded: "${{ stages.gpu.outputs.decoded }}"
+  videos: ["${{ stages.cpu.outputs.video }}", "${{ stages.gpu.outputs.video }}"]
+"#;
+
+#[test]
+fn where_the_gpu_that_decodes_is_lost_the_processor_goes_on_and_the_video_is_the_same() {
+    let status = run_text(&Place::new(), DECODED, "decode_cuda=frame:7", &[]).expect(0).json();
+    let (decoded, videos) = (&status["outputs"]["decoded"], &status["outputs"]["videos"]);
+    assert_eq!((&decoded["gpu_frames"], &decoded["cpu_frames"]), (&json!(7), &json!(43)), "{decoded}");
+    let reason = decoded["reasons"][0].as_str().expect("a reason");
+    assert!(reason.contains("the device was lost (injected)"), "{reason}");
+    assert_eq!(videos[0]["$artifact"], videos[1]["$artifact"], "{videos}");
+
+    // Whatever there is on this machine: all frames are decoded, and why not by a GPU is told.
+    let status = run_text(&Place::new(), DECODED, "", &[]).expect(0).json();
+    let decoded = &status["outputs"]["decoded"];
+    let frames = |name: &str| decoded[name].as_u64().expect("a count");
+    assert_eq!(frames("gpu_frames") + frames("cpu_frames"), 50);
+    let told = decoded["reasons"].as_array().is_some_and(|reasons| !reasons.is_empty());
+    assert_eq!(told, frames("cpu_frames") > 0, "{decoded}");
+}

@@ -2,7 +2,7 @@
 
 use crate::material::Composition;
 use anyhow::Context as _;
-use reelmill_media::{Unwatched, VideoCodec};
+use reelmill_media::{Decoding, Unwatched, VideoCodec};
 use reelmill_plugin_video::{Canvas, Output, Timeline, render};
 use std::path::Path;
 use std::process::Command;
@@ -61,6 +61,7 @@ pub fn render_in_this_process(folder: &Path, to: &Path) -> anyhow::Result<()> {
         keyframe_s: KEYFRAME_S,
         audio_bit_rate: 192_000,
         ten_bit: false,
+        decoding: Decoding::default(),
     };
     render(&timeline, &output, to, folder, &Unwatched)?;
     Ok(())

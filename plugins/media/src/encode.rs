@@ -4,7 +4,7 @@
 use crate::codec::{Choice, PRESETS, Vendor, VideoCodec, Wish, chain};
 use crate::error::{Error, Result};
 use crate::fault::{self, Fault};
-use crate::graph::{Graph, Pull, VideoFormat};
+use crate::graph::{Graph, VideoFormat};
 use crate::upload::Uploader;
 use ffmpeg_next::{self as av, ffi, format::Pixel, frame};
 use std::ffi::{CString, c_int};
@@ -267,7 +267,8 @@ impl VideoEncoder {
         if let Some(fault) = self.fault {
             fault.at_frame(&self.name, number)?;
         }
-        let converted = self.convert.as_mut().map(|graph| convert(graph, frame)).transpose()?;
+        let convert = |graph: &mut Graph| graph.through("the encoder", crate::frames::share(frame));
+        let converted = self.convert.as_mut().map(convert).transpose()?;
         let frame = converted.as_ref().unwrap_or(frame);
         let uploaded = self.upload.as_ref().map(|upload| upload.upload(frame)).transpose()?;
         let frame = uploaded.as_ref().unwrap_or(frame);
@@ -306,15 +307,6 @@ fn stand_in(settings: &VideoSettings) -> Choice {
 fn conversion(format: &VideoFormat, pixel: Pixel) -> Result<Graph> {
     let name = pixel.descriptor().map_or("nv12", |descriptor| descriptor.name());
     Graph::video(&format!("[in0]setsar=1,format={name}[out]"), std::slice::from_ref(format))
-}
-
-fn convert(graph: &mut Graph, frame: &frame::Video) -> Result<frame::Video> {
-    graph.send_video(0, crate::frames::share(frame))?;
-    let mut converted = frame::Video::empty();
-    match graph.pull(&mut converted)? {
-        Pull::Frame => Ok(converted),
-        _ => Err(Error::mismatch("the encoder", "a frame for a frame", "none")),
-    }
 }
 
 /// How sound is encoded: AAC, 48 kHz, stereo.

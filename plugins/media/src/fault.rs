@@ -9,7 +9,7 @@ use crate::error::Error;
 use ffmpeg_next::{self as av, ffi};
 use std::ffi::CString;
 
-/// Where an encoder fails.
+/// Where an encoder fails, or a GPU that decodes (`decode_cuda`, `decode_vaapi`): software stands in for that too.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Fault {
     /// When it is probed, and when it is opened.

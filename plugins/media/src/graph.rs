@@ -256,6 +256,16 @@ impl Graph {
         }
     }
 
+    /// A picture for a picture, through a graph that only changes its format; `place` is who needs that.
+    pub(crate) fn through(&mut self, place: &str, frame: frame::Video) -> Result<frame::Video> {
+        self.send_video(0, frame)?;
+        let mut converted = frame::Video::empty();
+        match self.pull(&mut converted)? {
+            Pull::Frame => Ok(converted),
+            _ => Err(Error::mismatch(place, "a frame for a frame", "none")),
+        }
+    }
+
     /// The open input whose frames were asked for most often in vain.
     fn hungriest(&mut self) -> Result<Pull> {
         let mut best = None;

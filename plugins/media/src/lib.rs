@@ -10,6 +10,7 @@
 mod codec;
 mod compare;
 mod control;
+mod decode;
 mod encode;
 mod error;
 mod fault;
@@ -36,6 +37,7 @@ pub use codec::{
 };
 pub use compare::{Ssim, ssim};
 pub use control::{Control, Progress, Unwatched};
+pub use decode::{Decoded, Decoding, GpuDecoder};
 pub use encode::{AudioEncoder, AudioSettings, VideoEncoder, VideoSettings};
 pub use error::{Error, ErrorKind, Result};
 pub use fonts::{Font, font_families, font_of_family, font_of_file, font_with, usual_font};

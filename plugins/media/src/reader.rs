@@ -4,7 +4,9 @@
 //! and a file that stops in the middle simply ends there. A file without a single frame is an error.
 #![expect(unsafe_code, reason = "discarding other streams and decoder settings have no safe door")]
 
+use crate::decode::{Decoding, Device};
 use crate::error::{Error, Result};
+use crate::graph::{Graph, VideoFormat};
 use ffmpeg_next::{self as av, ffi, frame, media};
 use std::ffi::c_int;
 use std::path::{Path, PathBuf};
@@ -47,11 +49,19 @@ struct Stream {
     origin: i64,
     draining: bool,
     bad_packets: u32,
+    /// Packets in a row that may fail. None where a GPU decodes: software is asked then.
+    bad_packets_max: u32,
     frames: u64,
 }
 
 impl Stream {
-    fn open(path: &Path, kind: media::Type, start_ms: u64, threads: usize) -> Result<Self> {
+    fn open(
+        path: &Path,
+        kind: media::Type,
+        start_ms: u64,
+        threads: usize,
+        gpu: Option<&Device>,
+    ) -> Result<Self> {
         let mut input = open_input(path)?;
         let what = if kind == media::Type::Video { "picture" } else { "sound" };
         let index =
@@ -63,6 +73,9 @@ impl Stream {
         let mut context =
             av::codec::Context::from_parameters(stream.parameters()).map_err(|e| Error::input(path, e))?;
         context.set_threading(av::threading::Config { count: threads, ..kind_of_threads() });
+        if let Some(device) = gpu {
+            device.attach(&mut context);
+        }
         let mut decoder = context.decoder();
         decoder.set_packet_time_base(time_base);
         let codec = av::decoder::find(decoder.id()).ok_or_else(|| Error::Missing {
@@ -84,6 +97,7 @@ impl Stream {
             origin,
             draining: false,
             bad_packets: 0,
+            bad_packets_max: if gpu.is_some() { 0 } else { BAD_PACKETS_MAX },
             frames: 0,
         })
     }
@@ -137,7 +151,7 @@ impl Stream {
 
     fn passed_over(&mut self, error: av::Error) -> Result<()> {
         self.bad_packets += 1;
-        if self.bad_packets > BAD_PACKETS_MAX {
+        if self.bad_packets > self.bad_packets_max {
             return Err(Error::input(&self.path, format!("its data is damaged: {error}")));
         }
         Ok(())
@@ -163,30 +177,112 @@ fn discard_others(input: &mut av::format::context::Input, index: usize) {
 }
 
 /// Reads the pictures of a file.
-pub struct VideoReader(Stream);
+pub struct VideoReader {
+    stream: Stream,
+    start_ms: u64,
+    threads: usize,
+    decoding: Decoding,
+    /// Whether a GPU may decode it.
+    gpu: bool,
+    given: u64,
+    /// What the frames are, and what makes those of software into the same.
+    pixel: Option<av::format::Pixel>,
+    alike: Option<Graph>,
+}
 
 impl VideoReader {
     /// Opens the best video stream at the last key frame before `start_ms`, with this many decoder threads.
     pub fn open(path: &Path, start_ms: u64, threads: usize) -> Result<Self> {
-        Stream::open(path, media::Type::Video, start_ms, threads).map(Self)
+        Self::open_by(path, start_ms, threads, &Decoding::default())
+    }
+
+    /// The same, decoded by whom somebody wants.
+    pub fn open_by(path: &Path, start_ms: u64, threads: usize, decoding: &Decoding) -> Result<Self> {
+        let open = |threads, gpu| Stream::open(path, media::Type::Video, start_ms, threads, gpu);
+        let by_gpu = decoding.device().map(|device| open(1, Some(device)));
+        let (stream, gpu) = match by_gpu {
+            Some(Ok(stream)) => (stream, true),
+            Some(Err(error)) => {
+                decoding.note("software decodes", error);
+                (open(threads, None)?, false)
+            }
+            None => (open(threads, None)?, false),
+        };
+        let decoding = decoding.clone();
+        Ok(Self { stream, start_ms, threads, decoding, gpu, given: 0, pixel: None, alike: None })
     }
 
     /// The next frame, its time counted from the start of the stream in [`Self::time_base`]; `None` at the end.
     pub fn next_frame(&mut self) -> Result<Option<frame::Video>> {
+        loop {
+            let mut frame = frame::Video::empty();
+            match self.fill(&mut frame) {
+                Ok(there) => return Ok(there.then_some(frame)),
+                Err(error) if self.gpu => self.go_on_in_software(&error)?,
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    fn fill(&mut self, frame: &mut frame::Video) -> Result<bool> {
+        if !self.stream.next(frame)? {
+            return Ok(false);
+        }
+        let device = if self.gpu { self.decoding.device() } else { None };
+        let by_gpu = match device {
+            Some(device) => device.bring_down(frame, self.given, &self.stream.path)?,
+            None => false,
+        };
+        if self.gpu && !by_gpu {
+            if self.given > 0 {
+                return Err(Error::input(&self.stream.path, "the GPU decodes no more of it"));
+            }
+            self.gpu = false;
+            self.decoding
+                .note("software decodes", format!("{} is not for the GPU", self.stream.path.display()));
+        }
+        if let Some(graph) = self.alike.as_mut() {
+            *frame = graph.through("the decoder", std::mem::replace(frame, frame::Video::empty()))?;
+        }
+        self.given += 1;
+        self.pixel = Some(frame.format());
+        self.decoding.count(by_gpu);
+        Ok(true)
+    }
+
+    /// Opens the file again and goes on where the GPU stopped, with frames like those before.
+    fn go_on_in_software(&mut self, error: &Error) -> Result<()> {
+        self.gpu = false;
+        self.decoding.note("software decodes", error);
+        let path = self.stream.path.clone();
+        self.stream = Stream::open(&path, media::Type::Video, self.start_ms, self.threads, None)?;
         let mut frame = frame::Video::empty();
-        Ok(self.0.next(&mut frame)?.then_some(frame))
+        for _ in 0..self.given {
+            if !self.stream.next(&mut frame)? {
+                return Ok(());
+            }
+        }
+        let like = self.pixel.filter(|pixel| self.given > 0 && *pixel != frame.format());
+        let Some(name) =
+            like.and_then(av::format::Pixel::descriptor).map(av::format::pixel::Descriptor::name)
+        else {
+            return Ok(());
+        };
+        let format = VideoFormat::of(&frame, self.stream.time_base);
+        self.alike = Some(Graph::video(&format!("[in0]format={name}[out]"), &[format])?);
+        Ok(())
     }
 
     /// The unit of frame times.
     #[must_use]
     pub fn time_base(&self) -> av::Rational {
-        self.0.time_base
+        self.stream.time_base
     }
 
     /// When the stream begins by the file's clock, in milliseconds; frame times are counted from there.
     #[must_use]
     pub fn start_ms(&self) -> f64 {
-        self.0.start_ms()
+        self.stream.start_ms()
     }
 }
 
@@ -196,7 +292,7 @@ pub struct AudioReader(Stream);
 impl AudioReader {
     /// Opens the best audio stream at or before `start_ms`.
     pub fn open(path: &Path, start_ms: u64) -> Result<Self> {
-        Stream::open(path, media::Type::Audio, start_ms, 1).map(Self)
+        Stream::open(path, media::Type::Audio, start_ms, 1, None).map(Self)
     }
 
     /// The next frame; its channel layout is always named. `None` at the end.
@@ -232,5 +328,76 @@ fn name_layout(frame: &mut frame::Audio) {
             let channels: c_int = (*raw).ch_layout.nb_channels;
             ffi::av_channel_layout_default(&raw mut (*raw).ch_layout, channels);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::VideoReader;
+    use crate::codec::VideoCodec;
+    use crate::decode::{Decoded, Decoding};
+    use crate::encode::VideoSettings;
+    use crate::error::Error;
+    use crate::fault::Fault;
+    use crate::frames::{gray_mean, plane};
+    use crate::{Pixel, Unwatched, synth};
+    use std::path::{Path, PathBuf};
+
+    /// 60 frames that grow brighter, with a key frame in the middle.
+    fn ramp(dir: &Path) -> PathBuf {
+        let settings = VideoSettings {
+            codec: VideoCodec::H264,
+            width: 64,
+            height: 64,
+            fps: 30,
+            crf: 12.0,
+            preset: "ultrafast".into(),
+            threads: 1,
+            keyframe_interval: 30,
+            ten_bit: false,
+        };
+        let path = dir.join("ramp.mp4");
+        let spec =
+            "color=c=black:s=64x64:r=30:d=2,geq=lum='20+100*T':cb=128:cr=128,setsar=1,format=yuv420p[out]";
+        synth(&path, Some((spec, &settings)), None, &Unwatched).unwrap();
+        path
+    }
+
+    /// Time and brightness of all frames from the last key frame before a time on.
+    fn shown(path: &Path, start_ms: u64, decoding: &Decoding) -> Vec<(Option<i64>, f64)> {
+        let mut reader = VideoReader::open_by(path, start_ms, 1, decoding).unwrap();
+        let frames = std::iter::from_fn(|| reader.next_frame().unwrap());
+        frames.map(|frame| (frame.pts(), gray_mean(plane(&frame, 0)))).collect()
+    }
+
+    #[test]
+    fn where_a_gpu_stops_software_goes_on_with_the_next_frame() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = ramp(dir.path());
+        for (start_ms, fault, by_gpu) in
+            [(0, Fault::Frame(7), 7), (1_200, Fault::Frame(0), 0), (0, Fault::Never, 60)]
+        {
+            let decoding = Decoding::failing(fault);
+            let plain = shown(&path, start_ms, &Decoding::default());
+            assert_eq!(shown(&path, start_ms, &decoding), plain, "{fault:?}");
+            let Decoded { by_gpu: gpu, by_cpu: cpu, reasons } = decoding.went();
+            assert_eq!((gpu, gpu + cpu), (by_gpu, plain.len() as u64), "{fault:?}");
+            let told = reasons.iter().any(|reason| reason.contains("the device was lost"));
+            assert_eq!(told, fault != Fault::Never, "{reasons:?}");
+        }
+    }
+
+    #[test]
+    fn frames_of_software_are_like_those_that_came_from_the_gpu() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = ramp(dir.path());
+        let mut reader = VideoReader::open_by(&path, 0, 1, &Decoding::failing(Fault::Never)).unwrap();
+        reader.next_frame().unwrap().unwrap();
+        reader.pixel = Some(Pixel::NV12);
+        reader.go_on_in_software(&Error::Setting("lost".into())).unwrap();
+        let frame = reader.next_frame().unwrap().unwrap();
+        assert_eq!(frame.format(), Pixel::NV12);
+        let second = shown(&path, 0, &Decoding::default())[1];
+        assert_eq!((frame.pts(), gray_mean(plane(&frame, 0))), second);
     }
 }

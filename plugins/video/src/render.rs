@@ -9,8 +9,8 @@ use crate::sequence::Sequence;
 use crate::style::CaptionStyle;
 use crate::timeline::Timeline;
 use reelmill_media::{
-    AudioEncoder, AudioSettings, Chain, Control, Error, Loudness, Muxer, PcmReader, Progress, RATE, Result,
-    Target, Tried, VideoCodec, VideoEncoder, VideoFrame, VideoSettings, Wish, chain, normalise, walk,
+    AudioEncoder, AudioSettings, Chain, Control, Decoding, Error, Loudness, Muxer, PcmReader, Progress, RATE,
+    Result, Target, Tried, VideoCodec, VideoEncoder, VideoFrame, VideoSettings, Wish, chain, normalise, walk,
 };
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -41,6 +41,8 @@ pub struct Output {
     pub audio_bit_rate: u32,
     /// Whether colours take 10 bits instead of 8.
     pub ten_bit: bool,
+    /// Who decodes the files.
+    pub decoding: Decoding,
 }
 
 /// What was rendered.
@@ -112,7 +114,7 @@ pub fn render_by(
     let finish = Finish::new(&timeline.logos, lettering, output.ten_bit, canvas)?.filtered(&timeline.filters);
     let (bytes, tried) = walk(chain, &settings, failed, |encoder| {
         let encoding = Encoding::new(encoder, sound.as_ref(), soft, output, to)?;
-        pass(&plan, 0..plan.frames, &finish, encoding, control)
+        pass(&plan, 0..plan.frames, &finish, &output.decoding, encoding, control)
     })?;
     Ok(Rendered {
         frames: plan.frames,
@@ -150,7 +152,7 @@ pub fn render_part(
         |_| {},
         |encoder| {
             let encoding = Encoding::new(encoder, None, None, output, to)?;
-            pass(&plan, frames.clone(), &finish, encoding, control)
+            pass(&plan, frames.clone(), &finish, &output.decoding, encoding, control)
         },
     )
 }
@@ -189,6 +191,7 @@ fn pass(
     plan: &Plan,
     frames: Range<u64>,
     finish: &Finish,
+    decoding: &Decoding,
     encoding: Encoding,
     control: &dyn Control,
 ) -> Result<u64> {
@@ -198,7 +201,7 @@ fn pass(
         let producer = std::thread::Builder::new().name("frames".into());
         producer
             .spawn_scoped(scope, move || {
-                if let Err(error) = produce(plan, frames, finish, &sender) {
+                if let Err(error) = produce(plan, frames, finish, decoding, &sender) {
                     // When nobody listens any more, the work was stopped and the error is no news.
                     let _ = sender.send(Err(error));
                 }
@@ -255,9 +258,10 @@ fn produce(
     plan: &Plan,
     frames: Range<u64>,
     finish: &Finish,
+    decoding: &Decoding,
     sender: &SyncSender<Result<VideoFrame>>,
 ) -> Result<()> {
-    let mut sequence = Sequence::new(plan, finish.canvas);
+    let mut sequence = Sequence::new(plan, finish.canvas).decoded(decoding);
     sequence.skip(frames.start)?;
     let mut graph = finish.graph()?;
     for number in frames {

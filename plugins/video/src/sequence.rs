@@ -2,12 +2,13 @@
 
 use crate::plan::{Canvas, Plan, PlannedShot};
 use crate::shot::ShotReader;
-use reelmill_media::{Error, Graph, Pixel, Pull, Rational, Result, VideoFormat, VideoFrame};
+use reelmill_media::{Decoding, Error, Graph, Pixel, Pull, Rational, Result, VideoFormat, VideoFrame};
 
 /// The frames of a timeline.
 pub struct Sequence {
     shots: std::vec::IntoIter<PlannedShot>,
     canvas: Canvas,
+    decoding: Decoding,
     current: Option<Open>,
     leaving: Option<Leaving>,
 }
@@ -30,7 +31,14 @@ impl Sequence {
     /// Starts at the first frame.
     #[must_use]
     pub fn new(plan: &Plan, canvas: Canvas) -> Self {
-        Self { shots: plan.shots.clone().into_iter(), canvas, current: None, leaving: None }
+        let decoding = Decoding::default();
+        Self { shots: plan.shots.clone().into_iter(), canvas, decoding, current: None, leaving: None }
+    }
+
+    /// The same, with files decoded by whom somebody wants.
+    #[must_use]
+    pub fn decoded(self, decoding: &Decoding) -> Self {
+        Self { decoding: decoding.clone(), ..self }
     }
 
     /// Goes on as if so many frames had been taken; only before the first one, and not into a transition, whose frames need
@@ -79,7 +87,7 @@ impl Sequence {
 
     fn enter(&mut self, planned: &PlannedShot) -> Result<()> {
         let before = self.current.take();
-        let reader = ShotReader::open(planned, self.canvas)?;
+        let reader = ShotReader::open(planned, self.canvas, &self.decoding)?;
         self.current = Some(Open { reader, left: planned.frames.end - planned.frames.start });
         self.leaving = match (before, planned.kind.xfade(), planned.transition) {
             (Some(before), Some(name), frames @ 1..) => {

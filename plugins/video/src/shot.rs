@@ -6,7 +6,8 @@ use crate::motion::{ROOM, sample};
 use crate::plan::{Canvas, PlannedShot};
 use crate::timeline::{Fit, Motion, Shot, WhenShort};
 use reelmill_media::{
-    Error, Graph, Pull, Rational, Result, VideoFormat, VideoFrame, VideoInfo, VideoReader, probe, share,
+    Decoding, Error, Graph, Pull, Rational, Result, VideoFormat, VideoFrame, VideoInfo, VideoReader, probe,
+    share,
 };
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
@@ -26,7 +27,7 @@ pub enum ShotReader {
 
 impl ShotReader {
     /// Opens a shot's material.
-    pub fn open(planned: &PlannedShot, canvas: Canvas) -> Result<Self> {
+    pub fn open(planned: &PlannedShot, canvas: Canvas, decoding: &Decoding) -> Result<Self> {
         let shot = &planned.shot;
         let Some(media) = &shot.media else {
             return StillReader::plain(&shot.background, canvas).map(Self::Still);
@@ -41,7 +42,10 @@ impl ShotReader {
             return StillReader::open(path, shot, &video, canvas, frames, planned.number).map(Self::Still);
         }
         let focus = focus_of(path, shot, &video, canvas)?;
-        Ok(Self::Clip(Box::new(ClipReader::new(path, shot, video, canvas, focus))))
+        Ok(Self::Clip(Box::new(ClipReader {
+            decoding: decoding.clone(),
+            ..ClipReader::new(path, shot, video, canvas, focus)
+        })))
     }
 
     /// Goes on as if so many frames had been read; only before the first.
@@ -74,6 +78,7 @@ pub struct ClipReader {
     hold: bool,
     /// Frames that are passed over before the first.
     skipped: u64,
+    decoding: Decoding,
     pass: Option<Pass>,
 }
 
@@ -105,6 +110,7 @@ impl ClipReader {
             speed: shot.speed,
             hold: shot.when_short == WhenShort::Freeze,
             skipped: 0,
+            decoding: Decoding::default(),
             pass: None,
         }
     }
@@ -146,11 +152,12 @@ impl ClipReader {
 
     fn begin(&mut self) -> Result<Pass> {
         let mut leap_s = self.leap_s();
-        let mut reader = VideoReader::open(&self.path, self.in_ms + leap_s * 1_000, DECODER_THREADS)?;
+        let open = |at_ms| VideoReader::open_by(&self.path, at_ms, DECODER_THREADS, &self.decoding);
+        let mut reader = open(self.in_ms + leap_s * 1_000)?;
         let time_base = reader.time_base();
         if time_base.numerator() != 1 && leap_s > 0 {
             leap_s = 0;
-            reader = VideoReader::open(&self.path, self.in_ms, DECODER_THREADS)?;
+            reader = open(self.in_ms)?;
         }
         self.skipped -= leap_s * u64::from(self.canvas.fps);
         let ticks = i128::from(self.in_ms) * i128::from(time_base.denominator())

@@ -9,7 +9,8 @@ use crate::plan::{Canvas, Plan};
 use crate::shot::ShotReader;
 use crate::timeline::{Focus, Timeline, WhenShort};
 use reelmill_media::{
-    Control, Error, Graph, Pull, Rational, Result, VideoFormat, VideoFrame, probe, save_picture, share,
+    Control, Decoding, Error, Graph, Pull, Rational, Result, VideoFormat, VideoFrame, probe, save_picture,
+    share,
 };
 use std::path::Path;
 
@@ -109,7 +110,7 @@ fn frame_at(plan: &Plan, number: u64, canvas: Canvas) -> Result<VideoFrame> {
         }
         planned.shot.in_ms += ahead_ms;
     }
-    let mut reader = ShotReader::open(&planned, canvas)?;
+    let mut reader = ShotReader::open(&planned, canvas, &Decoding::default())?;
     if let ShotReader::Still(still) = &mut reader {
         still.skip(ahead);
     }

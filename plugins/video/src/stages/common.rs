@@ -2,7 +2,7 @@
 
 use crate::plan::Canvas;
 use crate::render::Output;
-use reelmill_media::{Control, Error, ErrorKind, Progress as Step, VideoCodec, tools};
+use reelmill_media::{Control, Decoding, Error, ErrorKind, Progress as Step, VideoCodec, tools};
 use reelmill_sdk::model::Progress;
 use reelmill_sdk::prelude::*;
 
@@ -134,6 +134,7 @@ pub fn mezzanine(canvas: Canvas) -> Output {
         keyframe_s: 1.0,
         audio_bit_rate: 320_000,
         ten_bit: false,
+        decoding: Decoding::default(),
     }
 }
 

@@ -1,6 +1,7 @@
 //! `video.encode`: a timeline or a file becomes a finished video, in one pass.
 
 use super::common::{Codec, Watch, failure, traits};
+use super::decoder::{Decode, DecodedBy, decoding};
 use super::encoder::{Attempted, EncoderWish, Speed, chain_for, tell, used};
 use super::learned::{Chosen, Learner};
 use super::quality::{Content, FilterWish, QualityWish, settle, tell_encoders};
@@ -39,6 +40,9 @@ pub struct Input {
     /// `vaapi`), or a name of libav's such as `h264_nvenc`.
     #[serde(default)]
     encoder: EncoderWish,
+    /// Who decodes the files that the video is made of.
+    #[serde(default)]
+    decode: Decode,
     /// Whether another encoder goes on where one fails, at its first frame or in the middle.
     #[serde(default = "yes")]
     fallback: bool,
@@ -140,6 +144,9 @@ pub struct Encoded {
     outcomes: Vec<Outcome>,
     /// How it went with each encoder, in the order in which they came.
     encoders: Vec<Attempted>,
+    /// Who decoded, where `decode` asked for a GPU.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    decoded: Option<DecodedBy>,
     /// Integrated loudness of the sound before encoding; nothing for silence.
     loudness_lufs: Option<f64>,
     /// Its true peak.
@@ -182,6 +189,7 @@ impl Stage for Encode {
             keyframe_s: input.keyframe_s,
             audio_bit_rate: input.audio_kbps * 1_000,
             ten_bit: input.ten_bit,
+            decoding: decoding(input.decode, cx),
         };
         let mut learner = Learner::new(input.class);
         if auto {
@@ -213,6 +221,7 @@ impl Stage for Encode {
             content: found.as_ref().map(Content::from),
             filters: ready.timeline.filters,
             encoders: done.tried.into_iter().map(Attempted::from).collect(),
+            decoded: DecodedBy::of(&output.decoding),
             loudness_lufs: done.loudness.and_then(|l| l.lufs).map(round),
             true_peak_dbtp: done.loudness.and_then(|l| l.true_peak_dbtp).map(round),
         })

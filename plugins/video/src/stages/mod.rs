@@ -6,6 +6,7 @@ mod clip;
 mod common;
 mod compose;
 mod cut;
+mod decoder;
 mod edl;
 mod encode;
 mod encode_chunk;

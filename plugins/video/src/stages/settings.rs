@@ -4,7 +4,7 @@ use super::common::Codec;
 use super::encoder::{EncoderWish, chain_for};
 use crate::plan::Canvas;
 use crate::render::Output;
-use reelmill_media::{Chain, VideoCodec};
+use reelmill_media::{Chain, Decoding, VideoCodec};
 use reelmill_sdk::prelude::*;
 
 /// What all chunks have in common.
@@ -61,6 +61,7 @@ impl Settings {
             keyframe_s: self.keyframe_s,
             audio_bit_rate: self.audio_kbps * 1_000,
             ten_bit: self.ten_bit,
+            decoding: Decoding::default(),
         }
     }
 
