@@ -59,28 +59,40 @@ pub struct Verdict {
     goal: f64,
     /// Whether less is better.
     most: bool,
+    /// Whether the goal is one for what was measured.
+    judged: bool,
 }
 
 impl Verdict {
     /// A figure that is to be no larger.
     pub fn most(what: &'static str, found: f64, goal: f64) -> Self {
-        Self { what, found, goal, most: true }
+        Self { what, found, goal, most: true, judged: true }
     }
 
     /// A figure that is to be no smaller.
     pub fn least(what: &'static str, found: f64, goal: f64) -> Self {
-        Self { what, found, goal, most: false }
+        Self { what, found, goal, most: false, judged: true }
+    }
+
+    /// The same, only shown where the goal is not one for what was measured.
+    pub fn judged_if(self, judged: bool) -> Self {
+        Self { judged, ..self }
     }
 
     /// Whether it is so.
     pub fn met(&self) -> bool {
-        if self.most { self.found <= self.goal } else { self.found >= self.goal }
+        let met = if self.most { self.found <= self.goal } else { self.found >= self.goal };
+        met || !self.judged
     }
 
     /// A line of it.
     pub fn print(&self) {
         let how = if self.most { "at most" } else { "at least" };
-        let met = if self.met() { "met" } else { "MISSED" };
+        let met = match (self.judged, self.met()) {
+            (false, _) => "not judged at this size",
+            (true, true) => "met",
+            (true, false) => "MISSED",
+        };
         println!("{:<46} {:>9.3}   {how} {:.2}: {met}", self.what, self.found, self.goal);
     }
 }
