@@ -57,11 +57,9 @@ impl Link {
 
     /// Whether an order can be decided and sent without asking the server anything first.
     pub fn needs_no_waiting(&self, order: &Order) -> bool {
-        let is_known = |deed: &Deed| matches!(deed, Deed::Submit(run, _) if self.graphs.has_number(run.graph));
-        !order.is_alone()
-            && self.wire.is_ready()
-            && self.time.is_known()
-            && order.deeds.iter().all(is_known)
+        let is_known =
+            |deed: &Deed| matches!(deed, Deed::Submit(run, _) if self.graphs.has_number(run.graph));
+        !order.is_alone() && self.wire.is_ready() && self.time.is_known() && order.deeds.iter().all(is_known)
     }
 
     fn has_ended(&mut self, task: TaskRef, by_ms: u64) -> Result<bool, Trouble> {
