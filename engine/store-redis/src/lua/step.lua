@@ -159,9 +159,9 @@ if #fresh > 0 then
   if call('EXISTS', P .. 'gone') == 1 then many('SREM', P .. 'gone', fresh) end
 end
 for _, queue in pairs(not_ready) do unready(queue.lane, queue.tenant, queue) end
-for _, queue in pairs(readied) do
-  touched[queue.lane] = true
-  ready(queue.lane, queue.tenant, queue)
+for _, queue in pairs(readied) do touched[queue.lane] = true end
+for _, r in ipairs(req[4]) do
+  for _, lane in ipairs(r[1]) do touched[lane] = true end
 end
 
 local leases = {}
@@ -210,20 +210,24 @@ end
 local opens = {}
 local function is_open(lane)
   if opens[lane] == nil then
-    local queue = string.match(lane, '^[^;]*')
-    opens[lane] = call('SISMEMBER', P .. 'paused', lane) == 0
-      and (queue == lane or call('SISMEMBER', P .. 'paused', queue) == 0)
+    local paused = call('SMISMEMBER', P .. 'paused', lane, string.match(lane, '^[^;]*'))
+    opens[lane] = paused[1] == 0 and paused[2] == 0
   end
   return opens[lane]
 end
 
--- Leases for a worker what it wishes for.
+-- A worker, what it leases and what it is told of that.
+local function lessee(name)
+  return { name = name, grip = pack('>I2', #name) .. name, seized = {}, out = {} }
+end
+
+-- Leases for a worker what it wishes for, out of lanes that this step touches: whoever waits has seen the others.
 local function serve(name, requests)
-  local to = { name = name, grip = pack('>I2', #name) .. name, seized = {}, out = {} }
+  local to = lessee(name)
   for request, r in ipairs(requests) do
     local lanes, open, left, ends = {}, {}, r[2], num(now + r[3])
     for _, lane in ipairs(r[1]) do
-      if is_open(lane) then
+      if touched[lane] and is_open(lane) then
         lanes[#lanes + 1] = lane
         open[lane] = true
       end
@@ -246,10 +250,46 @@ local function serve(name, requests)
   return to
 end
 
-local own = serve(worker, req[4])
-for _, r in ipairs(req[4]) do
-  for _, lane in ipairs(r[1]) do touched[lane] = true end
+-- A worker that waits for a lane, and its wish: the one that began to wait last is the readiest.
+local function idle(lane)
+  for _ = 1, IDLE_PASSED_MAX do
+    local name = call('ZPOPMAX', P .. 'idle:' .. lane)[1]
+    if not name then return nil end
+    local wish = call('GETDEL', P .. 'stand:' .. name)
+    if wish then return name, cmsgpack.unpack(wish) end
+  end
 end
+
+-- Who leases in this step: first the worker whose step it is, then those that are handed something.
+local served = { false }
+local function hand(to, wish)
+  served[#served + 1] = to
+  call('RPUSH', wish[2], cmsgpack.pack({ wish[1], cmsgpack.pack({ now, {}, to.out, 0 }) }))
+  call('EXPIRE', wish[2], HANDED_S)
+end
+
+-- A single task of a lane that has none goes to who waits for it without lying in the queue.
+local function pass(queue)
+  local lane = queue.lane
+  if #queue ~= 3 or #req[4] > 0 or head(lane) or not is_open(lane) then return false end
+  local name, wish = idle(lane)
+  if not name then return false end
+  local to = lessee(name)
+  for request, r in ipairs(wish[3]) do
+    for _, other in ipairs(r[1]) do
+      if other == lane and #to.out == 0 then lease(to, queue[2], num(now + r[3]), request) end
+    end
+  end
+  hand(to, wish)
+  call('SADD', P .. 'lanes', lane)
+  return #to.out > 0
+end
+
+for _, queue in pairs(readied) do
+  if not pass(queue) then ready(queue.lane, queue.tenant, queue) end
+end
+local own = serve(worker, req[4])
+served[1] = own
 
 local stood, stand = 0, req[8]
 if stand then
@@ -267,27 +307,13 @@ if stand then
   end
 end
 
--- A worker that waits for a lane, and its wish: the one that began to wait last is the readiest.
-local function idle(lane)
-  for _ = 1, IDLE_PASSED_MAX do
-    local name = call('ZPOPMAX', P .. 'idle:' .. lane)[1]
-    if not name then return nil end
-    local wish = call('GETDEL', P .. 'stand:' .. name)
-    if wish then return name, cmsgpack.unpack(wish) end
-  end
-end
-
 -- What is ready in a lane is handed to those that wait for it; says whether some is left.
-local served = { own }
 local function hand_out(lane)
   if not head(lane) or not is_open(lane) then return false end
   while head(lane) do
     local name, wish = idle(lane)
     if not name then return true end
-    local to = serve(name, wish[3])
-    served[#served + 1] = to
-    call('RPUSH', wish[2], cmsgpack.pack({ wish[1], cmsgpack.pack({ now, {}, to.out, 0 }) }))
-    call('EXPIRE', wish[2], HANDED_S)
+    hand(serve(name, wish[3]), wish)
   end
   return false
 end
@@ -311,7 +337,9 @@ if logged + #leases > 0 then
   local first = math.max(tonumber(call('GET', P .. 'cursor') or 0) + 1, now * 1000)
   call('SET', P .. 'cursor', num(first + logged + #leases / 2 - 1))
   local grown, said, texts = #req[7], table.concat(logs), req[7]
-  for _, to in ipairs(served) do
+  -- Where its own worker leases nothing, the first of the others is told in its entry.
+  for at = #own.out == 0 and #served > 1 and 2 or 1, #served do
+    local to = served[at]
     local held = table.concat(to.seized)
     if #said + #held > 0 then
       call('XADD', P .. 'events', 'MAXLEN', '~', req[5], num(first) .. '-0',
