@@ -7,6 +7,7 @@ use reelmill_sdk::prelude::*;
 use reelmill_sdk::serde::de::DeserializeOwned;
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// An answer with its body in memory.
 pub struct Answer {
@@ -77,6 +78,16 @@ impl Answer {
     #[must_use]
     pub fn refused(&self) -> StageError {
         verdict::refused(&self.facts, &self.head, &self.body)
+    }
+
+    /// The failure that a service tells in other ways than by the status of its answer: its own code and words, and
+    /// the status of HTTP that means the same.
+    #[must_use]
+    pub fn told(&self, status: u16, code: &str, said: &str, pause: Option<Duration>) -> StageError {
+        let shown = format!("code {code}");
+        let said = verdict::brief(&self.facts, said);
+        let refusal = verdict::Refusal { status, shown: &shown, said: &said, pause };
+        verdict::meant(&self.facts, &refusal).detail(json!({ "code": code }))
     }
 
     /// The failure of an answer that is not what was promised; `what` completes "is not as documented: …".

@@ -5,7 +5,7 @@ use crate::guard::Refused;
 use crate::retry_after::retry_after;
 use crate::service::{Facts, check, in_brackets};
 use reelmill_sdk::prelude::*;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 /// Characters of a service's own words that are passed on.
 const QUOTE_CHARS_MAX: usize = 300;
@@ -64,41 +64,61 @@ pub fn bad_address(facts: &Facts, why: &str) -> StageError {
 
 /// The failure of an answer whose status is no success.
 pub fn refused(facts: &Facts, head: &Head, body: &[u8]) -> StageError {
-    let (name, status) = (&facts.name, head.status);
-    let said = quote(facts, body);
+    let pause = retry_after(&head.headers, SystemTime::now());
+    let why = Refusal {
+        status: head.status,
+        shown: &format!("HTTP {}", head.status),
+        said: &quote(facts, body),
+        pause,
+    };
+    meant(facts, &why).detail(json!({ "status": head.status }))
+}
+
+/// What a service says when it refuses.
+#[derive(Clone, Copy, Debug)]
+pub struct Refusal<'a> {
+    /// The status of HTTP that means it.
+    pub status: u16,
+    /// How messages name it: `HTTP 429`, `code 1002`.
+    pub shown: &'a str,
+    /// The service's own words.
+    pub said: &'a str,
+    /// How long it asks to be left alone.
+    pub pause: Option<Duration>,
+}
+
+/// The failure that a refusal means.
+pub fn meant(facts: &Facts, refusal: &Refusal<'_>) -> StageError {
+    let name = &facts.name;
+    let Refusal { status, shown, said, pause } = *refusal;
     let key = check(&[facts.settings.key]);
     let place = check(&[facts.settings.address, facts.settings.subject]);
-    let pause = retry_after(&head.headers, SystemTime::now());
     let paused = |error: StageError| pause.into_iter().fold(error, StageError::retry_after);
-    let error = match status {
-        401 | 403 => {
-            StageError::invalid_config(format!("{name} refuses the key (HTTP {status}){key}: {said}"))
-                .code("unauthorized")
-        }
-        402 => StageError::invalid_config(format!("{name} wants to be paid first (HTTP {status}): {said}"))
+    match status {
+        401 | 403 => StageError::invalid_config(format!("{name} refuses the key ({shown}){key}: {said}"))
+            .code("unauthorized"),
+        402 => StageError::invalid_config(format!("{name} wants to be paid first ({shown}): {said}"))
             .code("payment_required"),
         404 | 410 => StageError::invalid_config(format!(
-            "{name} knows nothing of the kind at this address (HTTP {status}){place}: {said}"
+            "{name} knows nothing of the kind at this address ({shown}){place}: {said}"
         ))
         .code("not_found"),
         429 => paused(
-            StageError::transient(format!("{name} asks to slow down (HTTP {status}): {said}"))
-                .code("rate_limited"),
+            StageError::transient(format!("{name} asks to slow down ({shown}): {said}")).code("rate_limited"),
         ),
-        408 | 500..=599 => paused(
-            StageError::dependency(format!("{name} failed (HTTP {status}): {said}")).code("endpoint_failed"),
-        ),
+        408 | 500..=599 => {
+            paused(StageError::dependency(format!("{name} failed ({shown}): {said}")).code("endpoint_failed"))
+        }
         300..=399 => StageError::invalid_config(format!(
-            "{name} redirects (HTTP {status}); put its new address in place of the old one{place}"
+            "{name} redirects ({shown}); put its new address in place of the old one{place}"
         ))
         .code("redirected"),
         400 | 413 | 415 | 422 => {
-            StageError::invalid_input(format!("{name} refuses the request (HTTP {status}): {said}"))
+            StageError::invalid_input(format!("{name} refuses the request ({shown}): {said}"))
                 .code("refused_request")
         }
-        _ => StageError::permanent(format!("{name} refuses (HTTP {status}): {said}")).code("refused"),
-    };
-    error.detail(json!({ "status": status }))
+        _ => StageError::permanent(format!("{name} refuses ({shown}): {said}")).code("refused"),
+    }
 }
 
 /// An answer that is not what the service promises; `what` says what is wrong with it.
@@ -115,7 +135,12 @@ pub fn malformed(facts: &Facts, what: &str) -> StageError {
 pub fn quote(facts: &Facts, body: &[u8]) -> String {
     let body = String::from_utf8_lossy(body);
     let message = serde_json::from_str::<Value>(&body).ok().and_then(|json| message(&json));
-    let text = facts.secrets.redact(&message.unwrap_or_else(|| body.into_owned()));
+    brief(facts, &message.unwrap_or_else(|| body.into_owned()))
+}
+
+/// Words of a service, briefly and without its keys.
+pub fn brief(facts: &Facts, said: &str) -> String {
+    let text = facts.secrets.redact(said);
     let words: Vec<&str> = text.split_whitespace().collect();
     if words.is_empty() {
         return "no reason given".to_owned();

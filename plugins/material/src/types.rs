@@ -4,7 +4,7 @@ pub use crate::outputs::{Credit, Footage, ItemInfo, Kind, MatchedBy, Planned, Sc
 use crate::remote::candidate::Bounds;
 use crate::remote::licence::Licences;
 use crate::remote::settings::{Link, Source, check_links, check_sources};
-use crate::similar::Endpoint;
+use crate::similar::Embeddings;
 use reelmill_sdk::prelude::*;
 use std::collections::{BTreeMap, HashSet};
 
@@ -148,9 +148,9 @@ pub struct Wishes {
     /// files are found by what their words mean.
     #[serde(default)]
     pub vectors: Option<InputPath>,
-    /// An endpoint that turns texts into vectors; used in place of `vectors`.
+    /// An OpenAI-compatible `/embeddings` that turns texts into vectors; used in place of `vectors`.
     #[serde(default)]
-    pub embeddings: Option<Endpoint>,
+    pub embeddings: Option<Embeddings>,
     /// Which of the files that fit are taken.
     #[serde(default)]
     pub order: Order,

@@ -15,7 +15,7 @@ mod tests;
 use reelmill_sdk::prelude::*;
 
 pub use platform::Platform;
-pub use types::{Input, Llm, Metadata, Method, Texts};
+pub use types::{Input, Metadata, Method, Texts};
 
 /// The stage `metadata.write`.
 pub struct Write;

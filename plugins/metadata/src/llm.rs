@@ -1,11 +1,10 @@
 //! Words by a language model behind an OpenAI-compatible endpoint. What it writes is cut like anything else, and what
 //! it leaves out is filled in from the script.
 
-use crate::types::{Input, Llm};
+use crate::types::Input;
 use crate::write::{Words, own_words};
-use reelmill_http::{Service, Settings};
+use reelmill_http::{Endpoint, Settings};
 use reelmill_sdk::prelude::*;
-use std::time::Duration;
 
 /// Bytes of the script that the model is shown.
 const SCRIPT_BYTES_MAX: usize = 12_000;
@@ -36,7 +35,7 @@ struct Draft {
 }
 
 /// Asks the model.
-pub fn ask(model: &Llm, input: &Input, cx: &Cx<'_>) -> Result<Words, StageError> {
+pub fn ask(model: &Endpoint<120>, input: &Input, cx: &Cx<'_>) -> Result<Words, StageError> {
     let settings = Settings {
         address: "llm.base_url",
         key: "llm.api_key",
@@ -44,14 +43,10 @@ pub fn ask(model: &Llm, input: &Input, cx: &Cx<'_>) -> Result<Words, StageError>
         subject: "llm.model",
         ..Settings::default()
     };
-    let service = Service::new("the model endpoint", &model.base_url)
-        .settings(settings)
-        .timeout(Duration::from_secs(u64::from(model.timeout_seconds)))
-        .bearer(model.api_key.as_deref().unwrap_or_default())
-        .open()?;
+    let service = model.service("the model endpoint", settings).bearer(model.key()).open()?;
     cx.progress(&Progress { phase: "asking the model".into(), ..Progress::default() });
     let body = json!({ "model": model.model, "messages": messages(input) });
-    let answer = service.post("/chat/completions").json(&body).send(cx)?;
+    let answer = service.post(model.path("/chat/completions")).json(&body).send(cx)?;
     let reply: Reply = answer.json()?;
     let content =
         reply.choices.into_iter().next().and_then(|choice| choice.message.content).unwrap_or_default();

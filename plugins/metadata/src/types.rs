@@ -1,34 +1,12 @@
 //! What `metadata.write` takes and puts out.
 
 use crate::platform::Platform;
+use reelmill_http::Endpoint;
 use reelmill_sdk::prelude::*;
 use std::collections::BTreeMap;
 
 /// Characters of any text of `with` at the most.
 const CHARS_MAX: usize = 100_000;
-
-/// A language model behind an OpenAI-compatible `/chat/completions`.
-#[derive(Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Llm {
-    /// Everything before `/chat/completions`, for example `https://api.openai.com/v1`.
-    #[schemars(length(min = 1, max = 2000))]
-    pub base_url: String,
-    /// The model's name at that endpoint.
-    #[schemars(length(min = 1, max = 200))]
-    pub model: String,
-    /// Sent as a bearer token; use a secret. Local servers often need none.
-    #[serde(default)]
-    pub api_key: Option<String>,
-    /// Seconds to wait for the answer.
-    #[serde(default = "default_timeout")]
-    #[schemars(range(min = 1, max = 3600))]
-    pub timeout_seconds: u32,
-}
-
-const fn default_timeout() -> u32 {
-    120
-}
 
 /// A scene of a script; other properties may stand beside these.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -77,9 +55,10 @@ pub struct Input {
     /// The platforms; all when left out.
     #[serde(default)]
     pub platforms: Vec<Platform>,
-    /// The model to ask. Without one the script's own words are used.
+    /// The language model to ask, behind an OpenAI-compatible `/chat/completions`. Without one the script's own words
+    /// are used.
     #[serde(default)]
-    pub llm: Option<Llm>,
+    pub llm: Option<Endpoint<120>>,
 }
 
 fn default_language() -> String {

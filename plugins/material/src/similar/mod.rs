@@ -4,7 +4,7 @@
 mod endpoint;
 mod vectors;
 
-pub use endpoint::{Endpoint, embed};
+pub use endpoint::{Embeddings, embed};
 pub use vectors::Words;
 
 /// A cosine below this is chance.

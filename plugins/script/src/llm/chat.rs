@@ -62,7 +62,7 @@ impl<'a> Chat<'a> {
             formats,
             tokens_name: "max_tokens",
             takes_temperature: true,
-            usage: TokenUsage { model: llm.model.clone(), cost: Some(0.0), ..TokenUsage::default() },
+            usage: TokenUsage { model: llm.endpoint.model.clone(), cost: Some(0.0), ..TokenUsage::default() },
             is_priced: llm.price.is_some(),
         })
     }
@@ -102,7 +102,7 @@ impl<'a> Chat<'a> {
                 return usable.map(|(value, why)| (value, Some(why))).ok_or_else(|| {
                     StageError::dependency(format!(
                         "the model `{}` gave no usable {} in {answers} answers: {complaint}",
-                        self.llm.model, question.name
+                        self.llm.endpoint.model, question.name
                     ))
                     .code("malformed_answer")
                     .detail(
@@ -169,7 +169,8 @@ impl<'a> Chat<'a> {
     }
 
     fn body(&self, question: &Question) -> Value {
-        let mut body = json!({ "model": self.llm.model, "messages": question.messages, "stream": false });
+        let mut body =
+            json!({ "model": self.llm.endpoint.model, "messages": question.messages, "stream": false });
         if let Some(temperature) = self.llm.temperature.filter(|_| self.takes_temperature) {
             body["temperature"] = json!(temperature);
         }

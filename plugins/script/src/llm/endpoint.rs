@@ -3,7 +3,6 @@
 use crate::types::{Llm, Price};
 use reelmill_http::{Answer, Service, Settings};
 use reelmill_sdk::prelude::*;
-use std::time::Duration;
 
 /// Which options messages name.
 const SETTINGS: Settings = Settings {
@@ -56,24 +55,13 @@ pub struct Endpoint {
 
 impl Endpoint {
     pub fn open(llm: &Llm) -> Result<Self, StageError> {
-        let address = llm.base_url.trim();
-        let key = llm.api_key.as_deref().unwrap_or_default();
-        let builder = Service::new("the model endpoint", address)
-            .settings(SETTINGS)
-            .timeout(Duration::from_secs(llm.timeout_seconds.into()))
-            .header("accept", "application/json");
+        let endpoint = &llm.endpoint;
+        let builder = endpoint.service("the model endpoint", SETTINGS).header("accept", "application/json");
         let builder = match &llm.api_key_header {
-            Some(header) => builder.secret_header(header, key),
-            None => builder.bearer(key),
+            Some(header) => builder.secret_header(header, endpoint.key()),
+            None => builder.bearer(endpoint.key()),
         };
-        // Whoever copies the whole address means the same.
-        let is_whole = address
-            .split('?')
-            .next()
-            .unwrap_or_default()
-            .trim_end_matches('/')
-            .ends_with("/chat/completions");
-        Ok(Self { service: builder.open()?, path: if is_whole { "" } else { "/chat/completions" } })
+        Ok(Self { service: builder.open()?, path: endpoint.path("/chat/completions") })
     }
 
     /// Sends a body and reads the answer.

@@ -1,20 +1,15 @@
 //! Language models and their judge, as `with` has them.
 
+use reelmill_http::Endpoint;
 use reelmill_sdk::prelude::*;
 
 /// A language model behind an OpenAI-compatible `/chat/completions`.
 #[derive(Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Llm {
-    /// Everything before `/chat/completions`, for example `https://api.openai.com/v1`, with a query if there is one.
-    #[schemars(length(min = 1, max = 2000))]
-    pub base_url: String,
-    /// The model's name at that endpoint.
-    #[schemars(length(min = 1, max = 200))]
-    pub model: String,
-    /// Sent as a bearer token; use a secret. Local servers often need none.
-    #[serde(default)]
-    pub api_key: Option<String>,
+    /// Where it is.
+    #[serde(flatten)]
+    pub endpoint: Endpoint<120>,
     /// The header that carries the key as it is, where the endpoint wants no bearer token: `api-key`.
     #[serde(default)]
     #[schemars(length(min = 1, max = 100))]
@@ -27,10 +22,6 @@ pub struct Llm {
     #[serde(default)]
     #[schemars(range(min = 1))]
     pub max_tokens: Option<u32>,
-    /// Seconds to wait for one answer.
-    #[serde(default = "default_timeout")]
-    #[schemars(range(min = 1, max = 3600))]
-    pub timeout_seconds: u32,
     /// How the answer is asked for: the strictest way that the endpoint takes (`auto`), or one of them.
     #[serde(default)]
     pub answer: AnswerFormat,
@@ -79,10 +70,6 @@ pub struct Judge {
     pub criteria: Option<String>,
     /// The model that judges; the one that wrote when left out.
     pub llm: Option<Llm>,
-}
-
-const fn default_timeout() -> u32 {
-    120
 }
 
 const fn default_repairs() -> u32 {
