@@ -11,8 +11,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 const SPARE_SECONDS: u64 = 120;
 /// How long a token is good when the service does not say.
 const LIFE_SECONDS: u64 = 3_600;
-/// How long the token endpoint may take.
-const TIMEOUT: Duration = Duration::from_secs(30);
+/// Seconds that the token endpoint may take, unless it is said.
+const TIMEOUT_SECONDS: u32 = 30;
 
 /// Who publishes. Either `access_token` alone, or a refresh token with what belongs to it. Each is a secret.
 #[derive(Clone, Default, Deserialize, JsonSchema)]
@@ -28,6 +28,9 @@ pub struct Auth {
     pub client_secret: Option<String>,
     /// Where tokens are refreshed, in place of the service's own address.
     pub token_url: Option<String>,
+    /// Seconds to wait for the address that refreshes tokens; 30 when left out.
+    #[schemars(range(min = 1, max = 600))]
+    pub timeout_seconds: Option<u32>,
 }
 
 /// What a service calls things when tokens are refreshed.
@@ -155,9 +158,16 @@ impl Account {
     }
 
     fn refresh(&mut self, refresh_token: &str, now: u64, cx: &Cx<'_>) -> Result<Kept, StageError> {
-        let settings = Settings { address: "auth.token_url", key: "auth", ..Settings::default() };
-        let mut builder =
-            Service::new("the token endpoint", self.token_url()).settings(settings).timeout(TIMEOUT);
+        let settings = Settings {
+            address: "auth.token_url",
+            key: "auth",
+            timeout: "auth.timeout_seconds",
+            ..Settings::default()
+        };
+        let seconds = self.auth.timeout_seconds.unwrap_or(TIMEOUT_SECONDS);
+        let mut builder = Service::new("the token endpoint", self.token_url())
+            .settings(settings)
+            .timeout(Duration::from_secs(seconds.into()));
         for secret in &self.secrets {
             builder = builder.secret(secret);
         }

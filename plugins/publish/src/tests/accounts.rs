@@ -2,7 +2,7 @@
 
 use super::{Place, bytes, content, serve, shared};
 use crate::Youtube;
-use reelmill_http::testing::{Reply, Server};
+use reelmill_http::testing::{Case, Played, Reply, Server, matrix};
 use reelmill_sdk::FailureClass;
 use reelmill_sdk::prelude::*;
 
@@ -134,6 +134,22 @@ fn a_withdrawn_refresh_token_says_what_to_do() {
         assert_eq!((error.class(), error.failure().code.as_str()), (class, code), "{error}");
         assert!(!error.to_string().contains(REFRESH) && server.requests().len() == 1, "{error}");
     }
+}
+
+#[test]
+fn the_token_endpoint_tells_its_failures_apart_and_no_token_is_seen() {
+    let platform = platform(|_| true);
+    let good = Reply::json(200, json!({ "access_token": "at-secret-1", "expires_in": 3600 }));
+    matrix(REFRESH, &good, |case: &Case<'_>| {
+        let place = Place::new();
+        let mut with = with(&place, &platform.base());
+        with["auth"]["token_url"] = json!(format!("{}/token", case.base));
+        with["auth"]["timeout_seconds"] = json!(case.timeout_seconds);
+        let (result, logs) = place.attempt::<Youtube>("a", with);
+        let shown = format!("{logs} {result:?}");
+        assert!(!shown.contains("at-secret") && !shown.contains(SECRET), "{}: {shown}", case.name);
+        Played { result, logs: vec![logs] }
+    });
 }
 
 #[test]
