@@ -119,6 +119,69 @@ fn what_services_made_is_kept_what_was_for_now_is_not_and_no_key_is_seen() {
     assert_nowhere(&place, &said.map(String::as_str));
 }
 
+/// A recogniser that hears the line, and a voice that asks to slow down and echoes its key.
+fn ear_and_voice() -> Server {
+    let words: Vec<Value> = (0..)
+        .zip(LINE.split(' '))
+        .map(|(place, word)| {
+            json!({ "word": word, "start": 0.1 * f64::from(place), "end": 0.1 * f64::from(place) + 0.08 })
+        })
+        .collect();
+    let heard = json!({ "text": LINE, "language": "english", "words": words });
+    Server::answering(move |seen| match seen.path() {
+        "/v1/audio/transcriptions" => Reply::json(200, &heard),
+        _ => {
+            let told = json!({ "status_code": 1002, "status_msg": format!("{VOICE_KEY} is too quick") });
+            Reply::json(200, json!({ "base_resp": told }))
+        }
+    })
+}
+
+#[test]
+fn recognised_words_come_through_and_no_key_is_seen() {
+    let server = ear_and_voice();
+    let base = server.base();
+    let place = Place::new();
+    let wants = pipeline(&format!(
+        r#"
+secrets: [model_key, voice_key]
+stages:
+  speech:
+    uses: tts.speak@1
+    with:
+      text: "{LINE}"
+      voices:
+        - {{ provider: minimax, base_url: "{base}", key: "${{{{ secrets.voice_key }}}}", voice: amy }}
+        - flite/slt
+  heard:
+    uses: tts.transcribe@1
+    with:
+      audio: "${{{{ stages.speech.outputs.audio }}}}"
+      text: "{LINE}"
+      recognition: {{ base_url: "{base}/v1", model: ears, api_key: "${{{{ secrets.model_key }}}}" }}
+outputs:
+  timing: "${{{{ stages.heard.outputs.timing }}}}"
+  second: "${{{{ stages.heard.outputs.words[1] }}}}"
+  fallbacks: "${{{{ stages.speech.outputs.fallbacks }}}}"
+"#
+    ));
+    place.write("p.yaml", &wants);
+    let first = run(&place).expect(0);
+    let outputs = &first.json()["outputs"];
+    assert_eq!(outputs["timing"], "recognised", "{outputs}");
+    assert_eq!(outputs["second"], json!({ "text": "tide", "start_ms": 100, "end_ms": 180 }));
+    assert_eq!(outputs["fallbacks"][0]["code"], "rate_limited", "{outputs}");
+    // What was recognised is kept; the voice that stood in is not.
+    let second = run(&place).expect(0);
+    let asked = server.requests();
+    let times = |path: &str| asked.iter().filter(|seen| seen.path() == path).count();
+    assert_eq!((times("/v1/audio/transcriptions"), times("/v1/t2a_v2")), (1, 2));
+    let logs = place.ask(&["logs", "last"]).expect(0).stdout;
+    let events = place.ask(&["watch", "last", "-o", "json"]).expect(0).stdout;
+    let said = [&first.stdout, &first.stderr, &second.stdout, &second.stderr, &logs, &events];
+    assert_nowhere(&place, &said.map(String::as_str));
+}
+
 fn assert_nowhere(place: &Place, said: &[&str]) {
     for key in [MODEL_KEY, VOICE_KEY] {
         assert!(said.iter().all(|text| !text.contains(key)), "{key} was said");

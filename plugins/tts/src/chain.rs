@@ -3,12 +3,12 @@
 use crate::engine::{self, Manner};
 use crate::speech::Speech;
 use crate::token::Tokens;
-use crate::types::{Fallback, Input, Output};
+use crate::types::{Fallback, Input, Output, Timing};
 use crate::voices::Voice;
-use crate::{local, remote, silent};
+use crate::{found, local, remote, silent};
+use reelmill_http::after_a_moment;
 use reelmill_sdk::FailureClass;
 use reelmill_sdk::prelude::*;
-use std::time::Duration;
 
 /// Lets the voices try in turn.
 pub fn speak(input: &Input, tokens: &Tokens, cx: &Cx<'_>) -> Result<Output, StageError> {
@@ -16,8 +16,10 @@ pub fn speak(input: &Input, tokens: &Tokens, cx: &Cx<'_>) -> Result<Output, Stag
     let mut failures: Vec<(Fallback, StageError)> = Vec::new();
     for voice in chain {
         match patiently(voice, input, tokens, cx) {
-            Ok(speech) => {
-                let fallbacks = failures.into_iter().map(|(fallback, _)| fallback).collect();
+            Ok(mut speech) => {
+                let mut fallbacks: Vec<Fallback> =
+                    failures.into_iter().map(|(fallback, _)| fallback).collect();
+                fallbacks.extend(time(&mut speech, input, tokens, cx)?);
                 return speech.finish(input, fallbacks, cx);
             }
             Err(error) if error.class() == FailureClass::Cancelled || chain.len() == 1 => return Err(error),
@@ -32,21 +34,33 @@ pub fn speak(input: &Input, tokens: &Tokens, cx: &Cx<'_>) -> Result<Output, Stag
     Err(all_failed(failures))
 }
 
+/// Has the words of a voice that says no times recognised, where somebody is given who can. What comes instead, when not.
+fn time(
+    speech: &mut Speech,
+    input: &Input,
+    tokens: &Tokens,
+    cx: &Cx<'_>,
+) -> Result<Option<Fallback>, StageError> {
+    if speech.timing != Timing::Aligned || input.recognition.is_none() {
+        return Ok(None);
+    }
+    let texts = tokens.texts(0..tokens.ranges.len());
+    let found = found::words(&speech.samples, speech.sample_rate, &texts, &input.wish(), cx)?;
+    // What was aligned part by part is better than the whole aligned at once.
+    if found.timing == Timing::Recognised {
+        speech.retime(&found.spans, found.timing);
+    }
+    Ok(found.fallback)
+}
+
 /// One voice of a chain, asked again where it wants to be left alone for a moment only: a worse voice is no remedy for
 /// that. The only voice is not waited for here; the engine tries it again without holding a worker.
 fn patiently(voice: &Voice, input: &Input, tokens: &Tokens, cx: &Cx<'_>) -> Result<Speech, StageError> {
-    let first = one(voice, input, tokens, cx);
-    let patience = Duration::from_secs(input.patience_seconds.into());
-    let pause =
-        first.as_ref().err().and_then(|error| error.failure().retry_after_ms).map(Duration::from_millis);
-    match pause.filter(|pause| *pause <= patience && input.chain().len() > 1) {
-        None => first,
-        Some(pause) => {
-            cx.info(format!("the voice {} asks to wait for {} s", voice.label(), pause.as_secs_f32()));
-            cx.pause(pause)?;
-            one(voice, input, tokens, cx)
-        }
+    let one = || one(voice, input, tokens, cx);
+    if input.chain().len() == 1 {
+        return one();
     }
+    after_a_moment(input.patience(), &format!("the voice {}", voice.label()), cx, one)
 }
 
 /// The failure of a chain: of the first voice that may do better another time, else of the first.

@@ -1,5 +1,5 @@
 //! `tts.speak`: narration as a sound file with the time of each word, by offline voices, by services, or from a
-//! recording; and `tts.split`, which cuts a recording into scenes.
+//! recording; `tts.split`, which cuts a recording into scenes; and `tts.transcribe`, which says what is said in one.
 //!
 //! The offline engines are shared libraries of the system, opened when the first text needs them, within this plugin's
 //! own process. Their quality is that of a placeholder: clear, and plainly a machine. Services are in `remote/`.
@@ -11,8 +11,11 @@ mod decode;
 mod engine;
 mod espeak;
 mod flite;
+mod found;
 mod local;
+mod matching;
 mod own;
+mod recognise;
 mod remote;
 mod shape;
 mod silent;
@@ -20,15 +23,18 @@ mod speech;
 mod split;
 mod timing;
 mod token;
+mod transcribe;
 mod types;
 mod voices;
 mod wav;
 
 use reelmill_sdk::prelude::*;
 
+pub use recognise::Recogniser;
 pub use split::{Split, SplitInput, SplitOutput, SplitScene};
+pub use transcribe::{Corrections, SpokenSegment, Transcribe, TranscribeInput, TranscribeOutput};
 pub use types::{Fallback, Input, Output, SpokenWord, Timing};
-pub use voices::{Azure, ElevenLabs, GptSovits, OpenAi, Service, Voice};
+pub use voices::{Azure, ElevenLabs, Gemini, GptSovits, MiMo, MiniMax, OpenAi, Service, Voice};
 
 /// The stage `tts.speak`.
 pub struct Speak;
@@ -113,8 +119,8 @@ reelmill_sdk::export_plugin! {
     name: "tts",
     version: "1.0.0",
     license: "MIT OR Apache-2.0",
-    description: "Speech from text: flite and espeak-ng offline, Azure, OpenAI-compatible, ElevenLabs and GPT-SoVITS",
-    stages: [Speak, Split],
+    description: "Speech from text by offline voices and services, with the time of each word; text from speech",
+    stages: [Speak, Split, Transcribe],
 }
 
 #[cfg(test)]

@@ -2,8 +2,8 @@
 
 use crate::speech::{Speech, whole};
 use crate::token::Tokens;
-use crate::types::{Input, Output, Timing};
-use crate::{align, decode};
+use crate::types::{Input, Output};
+use crate::{decode, found};
 use reelmill_sdk::prelude::*;
 use std::path::Path;
 
@@ -22,7 +22,7 @@ pub fn speak(
     let (rate, samples) = decode::mono(recording.path(), EVERY, SECONDS_MAX, cx)?;
     let info = reelmill_media::probe(recording.path()).map_err(|error| decode::failed(&error))?;
     let texts = tokens.texts(0..tokens.ranges.len());
-    let spans = align::spans(&samples, rate, &texts);
+    let found = found::words(&samples, rate, &texts, &input.wish(), cx)?;
     let mut speech = Speech::new("recording", recording.name());
     let is_as_it_was =
         [input.rate, input.pitch, input.volume].iter().all(|factor| (factor - 1.0).abs() < f32::EPSILON);
@@ -30,13 +30,13 @@ pub fn speak(
         speech.notes.push("`rate`, `pitch` and `volume` do not change a recording".to_owned());
     }
     let duration_ms = whole(samples.len() as f64 * 1000.0 / f64::from(rate));
-    speech.append(&texts, &[], rate, &spans, Timing::Aligned);
+    speech.append(&texts, &[], rate, &found.spans, found.timing);
     speech.sample_rate = info.audio.map_or(rate, |audio| audio.rate);
     let kept = cx.output(&format!("speech.{}", extension(recording)));
     std::fs::copy(recording.path(), &kept).context("keep the recording")?;
     let audio =
         OutputFile::new(cx, kept, recording.media_type().to_owned())?.named(recording.name().to_owned());
-    Ok(speech.output(audio, duration_ms, Vec::new()))
+    Ok(speech.output(audio, duration_ms, found.fallback.into_iter().collect()))
 }
 
 fn extension(recording: &Artifact) -> String {

@@ -48,15 +48,27 @@ impl Speech {
         self.samples.extend_from_slice(samples);
         self.timing = self.timing.max(timing);
         for (text, (start, end)) in texts.iter().zip(spans) {
-            self.words.push(word(text, whole(offset_ms + start), whole(offset_ms + end)));
+            self.words.push(SpokenWord::at(text, (offset_ms + start, offset_ms + end)));
         }
     }
 
     /// Adds words that nobody could say: they stay in the captions, in no time.
     pub fn pass_over(&mut self, texts: &[&str]) {
         let at = self.millis();
-        self.words.extend(texts.iter().map(|text| word(text, at, at)));
+        self.words.extend(texts.iter().map(|text| SpokenWord {
+            text: (*text).to_owned(),
+            start_ms: at,
+            end_ms: at,
+        }));
         self.timing = Timing::Estimated;
+    }
+
+    /// Gives all words other spans.
+    pub fn retime(&mut self, spans: &[(f64, f64)], timing: Timing) {
+        for (word, span) in self.words.iter_mut().zip(spans) {
+            *word = SpokenWord::at(&word.text, *span);
+        }
+        self.timing = timing;
     }
 
     /// Adds silence.
@@ -103,10 +115,6 @@ impl Speech {
             notes: self.notes,
         }
     }
-}
-
-fn word(text: &str, start_ms: u64, end_ms: u64) -> SpokenWord {
-    SpokenWord { text: text.to_owned(), start_ms, end_ms }
 }
 
 /// Whole milliseconds; times here are never negative and far below 2^53.

@@ -1,14 +1,17 @@
 //! `tts.split`: one recording of a whole script, cut into its scenes in the pauses between them.
 
+use crate::found::{self, Wish};
+use crate::recognise::Recogniser;
 use crate::speech::{samples_of, whole};
 use crate::token::Tokens;
-use crate::types::{SpokenWord, TEXT_CHARS_MAX, Timing};
-use crate::{align, decode, shape, wav};
+use crate::types::{Fallback, SpokenWord, TEXT_CHARS_MAX, Timing};
+use crate::{decode, shape, wav};
 use reelmill_media::{CHANNELS, RATE, StereoReader};
 use reelmill_sdk::prelude::*;
 use std::collections::HashSet;
 use std::ops::Range;
 use std::path::Path;
+use std::time::Duration;
 
 /// Scenes of one recording at the most.
 const SCENES_MAX: usize = 200;
@@ -16,6 +19,8 @@ const SCENES_MAX: usize = 200;
 const SECONDS_MAX: u32 = 3_600;
 /// Alignment needs no more than a third of the samples: 16 kHz.
 const EVERY: u32 = 3;
+/// How long a recogniser may ask to wait before the words are aligned instead.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The stage `tts.split`.
 pub struct Split;
@@ -32,8 +37,9 @@ pub struct Scene {
 }
 
 /// `with` of `tts.split`.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("x-secrets" = "credentials"))]
 pub struct SplitInput {
     /// The recording: all scenes, read in their order.
     #[schemars(extend("x-media-types" = ["audio/*", "video/*"]))]
@@ -41,6 +47,13 @@ pub struct SplitInput {
     /// The scenes; what `script.write` puts out fits.
     #[schemars(length(min = 1, max = 200))]
     pub scenes: Vec<Scene>,
+    /// Who recognises the words. Where this fails, they are aligned as without it, and `fallbacks` says why.
+    #[serde(default)]
+    pub recognition: Option<Recogniser>,
+    /// Language of the scenes for the recogniser, which finds out when it is left out: a tag such as `en`.
+    #[serde(default)]
+    #[schemars(length(min = 2, max = 35))]
+    pub language: Option<String>,
 }
 
 /// A scene with its part of the recording.
@@ -56,8 +69,9 @@ pub struct SplitScene {
     pub duration_ms: u64,
 }
 
-/// What `tts.split` puts out.
+/// What `tts.split` puts out. With fallbacks it is not kept in the cache: the next run asks the recogniser again.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
+#[schemars(extend("x-provisional" = "fallbacks"))]
 pub struct SplitOutput {
     /// The scenes, in order; their parts together are the whole recording.
     pub scenes: Vec<SplitScene>,
@@ -65,6 +79,8 @@ pub struct SplitOutput {
     pub duration_ms: u64,
     /// Where the times come from.
     pub timing: Timing,
+    /// Why the recogniser did not find the words; empty where it did, and where none was given.
+    pub fallbacks: Vec<Fallback>,
 }
 
 impl Stage for Split {
@@ -75,18 +91,32 @@ impl Stage for Split {
     type Input = SplitInput;
     type Output = SplitOutput;
 
+    fn traits() -> StageTraits {
+        // Only a recogniser is reached over the network.
+        StageTraits { needs: Needs { net: true, ..Needs::default() }, ..StageTraits::default() }
+    }
+
     fn open() -> Result<Self, StageError> {
         Ok(Self)
     }
 
     fn run(&mut self, input: SplitInput, cx: &Cx<'_>) -> Result<SplitOutput, StageError> {
         check(&input.scenes)?;
+        if let Some(recogniser) = &input.recognition {
+            recogniser.check()?;
+        }
         let (rate, samples) = decode::mono(input.audio.path(), EVERY, SECONDS_MAX, cx)?;
         let duration_ms = samples.len() as f64 * 1000.0 / f64::from(rate);
         let tokens: Vec<Tokens> = input.scenes.iter().map(|scene| Tokens::of(&scene.narration)).collect();
         let texts: Vec<&str> =
             tokens.iter().flat_map(|tokens| tokens.texts(0..tokens.ranges.len())).collect();
-        let spans = align::spans(&samples, rate, &texts);
+        let wish = Wish {
+            recogniser: input.recognition.as_ref(),
+            language: input.language.as_deref(),
+            patience: PATIENCE,
+        };
+        let found = found::words(&samples, rate, &texts, &wish, cx)?;
+        let spans = found.spans;
         drop(samples);
         let counts: Vec<usize> = tokens.iter().map(|tokens| tokens.ranges.len()).collect();
         let parts = parts(&counts, &spans, duration_ms);
@@ -103,7 +133,12 @@ impl Stage for Split {
                 duration_ms: whole(part.end - part.start),
             });
         }
-        Ok(SplitOutput { scenes, duration_ms: whole(duration_ms), timing: Timing::Aligned })
+        Ok(SplitOutput {
+            scenes,
+            duration_ms: whole(duration_ms),
+            timing: found.timing,
+            fallbacks: found.fallback.into_iter().collect(),
+        })
     }
 }
 

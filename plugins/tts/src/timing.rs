@@ -50,7 +50,7 @@ fn share(spans: &mut Vec<(f64, f64)>, start: f64, end: f64, lengths: &[usize]) {
     let mut used = 0;
     for length in lengths {
         used += (*length).max(1);
-        let until = start + (end - start) * used as f64 / whole as f64;
+        let until = (start + (end - start) * used as f64 / whole as f64).min(end);
         spans.push((from, until));
         from = until;
     }

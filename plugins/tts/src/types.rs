@@ -1,7 +1,11 @@
 //! What `tts.speak` takes and puts out; `voices.rs` has the voices.
 
+use crate::found::Wish;
+use crate::recognise::Recogniser;
+use crate::speech::whole;
 use crate::voices::Voice;
 use reelmill_sdk::prelude::*;
+use std::time::Duration;
 
 /// Characters of one text at the most: about an hour and a half of speech.
 pub const TEXT_CHARS_MAX: usize = 80_000;
@@ -23,7 +27,7 @@ pub struct Input {
     /// `auto` takes flite's slt for English and espeak-ng for every other language. Others: `flite/slt`,
     /// `flite/rms`, `flite/awb`, `flite/kal`, `flite/kal16`, or `espeak/NAME` with any voice of espeak-ng, for
     /// example `espeak/en-gb` or `espeak/nb+f3`; `none` for silence of the length that saying the text would take; or
-    /// a service: `{ provider: azure | openai | elevenlabs | gpt-sovits, … }`.
+    /// a service: `{ provider: azure | openai | elevenlabs | gemini | minimax | mimo | gpt-sovits, … }`.
     #[serde(default = "default_voice")]
     pub voice: Voice,
     /// Voices in the place of `voice`: the first that can speaks the whole text, and `fallbacks` says why the ones
@@ -35,6 +39,10 @@ pub struct Input {
     #[serde(default)]
     #[schemars(extend("x-media-types" = ["audio/*"]))]
     pub audio: Option<Artifact>,
+    /// Who recognises the words of a recording, or of a voice that says no times. Where this fails, they are aligned as
+    /// without it, and `fallbacks` says why.
+    #[serde(default)]
+    pub recognition: Option<Recogniser>,
     /// Speed; 1 is the voice's own.
     #[serde(default = "one")]
     #[schemars(range(min = 0.5, max = 2.0))]
@@ -110,6 +118,9 @@ impl Input {
                 return refuse(format!("`{name}` is {value}, but must be {least} to {most}"));
             }
         }
+        if let Some(recogniser) = &self.recognition {
+            recogniser.check()?;
+        }
         let chars = self.text.chars().count();
         if chars > TEXT_CHARS_MAX {
             return refuse(format!(
@@ -129,6 +140,20 @@ impl Input {
         Ok(())
     }
 
+    /// How long a service may ask to be left alone.
+    pub(crate) fn patience(&self) -> Duration {
+        Duration::from_secs(self.patience_seconds.into())
+    }
+
+    /// Who finds the words in a recording.
+    pub(crate) fn wish(&self) -> Wish<'_> {
+        Wish {
+            recogniser: self.recognition.as_ref(),
+            language: Some(&self.language),
+            patience: self.patience(),
+        }
+    }
+
     /// The voices to try, in turn.
     pub(crate) fn chain(&self) -> &[Voice] {
         if self.voices.is_empty() { std::slice::from_ref(&self.voice) } else { &self.voices }
@@ -141,6 +166,8 @@ impl Input {
 pub enum Timing {
     /// Whoever spoke says them.
     Provider,
+    /// A recogniser heard them.
+    Recognised,
     /// For a part at least they were found in the sound: by its pauses, and between them by syllables.
     Aligned,
     /// For a part at least there is no sound to find them in: they follow syllables and punctuation.
@@ -158,10 +185,17 @@ pub struct SpokenWord {
     pub end_ms: u64,
 }
 
-/// A voice that did not speak.
+impl SpokenWord {
+    /// A word with its span in milliseconds.
+    pub(crate) fn at(text: &str, (start, end): (f64, f64)) -> Self {
+        Self { text: text.to_owned(), start_ms: whole(start), end_ms: whole(end) }
+    }
+}
+
+/// A voice that did not speak, or a recogniser that did not hear.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, JsonSchema)]
 pub struct Fallback {
-    /// The voice: `azure/nb-NO-PernilleNeural`.
+    /// The voice: `azure/nb-NO-PernilleNeural`; of a recogniser `recognition/MODEL`.
     pub voice: String,
     /// A short word for why: `rate_limited`.
     pub code: String,
@@ -181,13 +215,13 @@ pub struct Output {
     pub duration_ms: u64,
     /// Samples a second.
     pub sample_rate: u32,
-    /// `flite`, `espeak-ng`, `azure`, `openai`, `elevenlabs`, `gpt-sovits`; `none` for silence, `recording` for `audio`.
+    /// `flite`, `espeak-ng`, or the service's `provider`; `none` for silence, `recording` for `audio`.
     pub engine: String,
     /// The voice that spoke.
     pub voice: String,
     /// Where the times come from.
     pub timing: Timing,
-    /// The voices before it in the chain, and why they did not speak.
+    /// The voices before it in the chain, and why they did not speak; the recogniser, where it did not find the words.
     pub fallbacks: Vec<Fallback>,
     /// Characters that services were sent, which is what most of them bill.
     pub characters: u64,

@@ -37,6 +37,12 @@ pub enum Service {
     Elevenlabs(ElevenLabs),
     /// A GPT-SoVITS server (`api_v2.py`).
     GptSovits(GptSovits),
+    /// Google's Gemini.
+    Gemini(Gemini),
+    /// `MiniMax`, which says when each word is heard.
+    Minimax(MiniMax),
+    /// Xiaomi's `MiMo`.
+    Mimo(MiMo),
 }
 
 /// Azure Speech, by its REST interface. It says no times; they are aligned.
@@ -150,6 +156,84 @@ pub struct GptSovits {
     pub reference_language: Option<String>,
 }
 
+/// Gemini, by `generateContent`. It says no times; they are aligned.
+#[derive(Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Gemini {
+    /// The service's address.
+    #[serde(default = "gemini_url")]
+    #[schemars(length(min = 1, max = 2000))]
+    pub base_url: String,
+    /// The key; use a secret.
+    pub key: String,
+    /// The model; one that speaks.
+    #[serde(default = "gemini_model")]
+    #[schemars(length(min = 1, max = 100))]
+    pub model: String,
+    /// The name of a prebuilt voice: `Kore`.
+    #[schemars(length(min = 1, max = 100))]
+    pub voice: String,
+    /// How to speak, in words: `warmly, in no hurry`.
+    #[serde(default)]
+    #[schemars(length(max = 2000))]
+    pub instructions: Option<String>,
+}
+
+/// `MiniMax`, by its T2A v2, which says when each word is heard.
+#[derive(Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MiniMax {
+    /// The service's address; in China `https://api.minimaxi.com`.
+    #[serde(default = "minimax_url")]
+    #[schemars(length(min = 1, max = 2000))]
+    pub base_url: String,
+    /// The key; use a secret.
+    pub key: String,
+    /// The group, for keys that need it said.
+    #[serde(default)]
+    #[schemars(length(min = 1, max = 100))]
+    pub group_id: Option<String>,
+    /// The model.
+    #[serde(default = "minimax_model")]
+    #[schemars(length(min = 1, max = 100))]
+    pub model: String,
+    /// The voice's id: `English_expressive_narrator`.
+    #[schemars(length(min = 1, max = 200))]
+    pub voice: String,
+    /// A mood that the model knows: `happy`, `calm`.
+    #[serde(default)]
+    #[schemars(length(min = 1, max = 40))]
+    pub emotion: Option<String>,
+    /// The language to read in, by the service's name of it: `English`, `Norwegian`, `auto`.
+    #[serde(default)]
+    #[schemars(length(min = 1, max = 40))]
+    pub language_boost: Option<String>,
+}
+
+/// Xiaomi's `MiMo`, by chat completions that answer with sound. It says no times; they are aligned.
+#[derive(Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MiMo {
+    /// Everything before `/chat/completions`.
+    #[serde(default = "mimo_url")]
+    #[schemars(length(min = 1, max = 2000))]
+    pub base_url: String,
+    /// The key; use a secret.
+    pub key: String,
+    /// The model; one that speaks with built-in voices.
+    #[serde(default = "mimo_model")]
+    #[schemars(length(min = 1, max = 100))]
+    pub model: String,
+    /// The voice.
+    #[serde(default = "mimo_voice")]
+    #[schemars(length(min = 1, max = 100))]
+    pub voice: String,
+    /// How to speak, in words.
+    #[serde(default)]
+    #[schemars(length(max = 2000))]
+    pub instructions: Option<String>,
+}
+
 fn openai_url() -> String {
     "https://api.openai.com/v1".to_owned()
 }
@@ -178,6 +262,34 @@ fn sovits_url() -> String {
     "http://127.0.0.1:9880".to_owned()
 }
 
+fn gemini_url() -> String {
+    "https://generativelanguage.googleapis.com".to_owned()
+}
+
+fn gemini_model() -> String {
+    "gemini-3.8-flash-tts".to_owned()
+}
+
+fn minimax_url() -> String {
+    "https://api.minimax.io".to_owned()
+}
+
+fn minimax_model() -> String {
+    "speech-2.8-hd".to_owned()
+}
+
+fn mimo_url() -> String {
+    "https://api.xiaomimimo.com/v1".to_owned()
+}
+
+fn mimo_model() -> String {
+    "mimo-v2.5-tts".to_owned()
+}
+
+fn mimo_voice() -> String {
+    "mimo_default".to_owned()
+}
+
 impl Voice {
     /// What people call it: `azure/nb-NO-PernilleNeural`.
     pub(crate) fn label(&self) -> String {
@@ -196,6 +308,9 @@ impl Service {
             Self::Openai(_) => "openai",
             Self::Elevenlabs(_) => "elevenlabs",
             Self::GptSovits(_) => "gpt-sovits",
+            Self::Gemini(_) => "gemini",
+            Self::Minimax(_) => "minimax",
+            Self::Mimo(_) => "mimo",
         }
     }
 
@@ -206,6 +321,9 @@ impl Service {
             Self::Openai(openai) => &openai.voice,
             Self::Elevenlabs(elevenlabs) => &elevenlabs.voice,
             Self::GptSovits(sovits) => sovits.reference_audio.rsplit(['/', '\\']).next().unwrap_or_default(),
+            Self::Gemini(gemini) => &gemini.voice,
+            Self::Minimax(minimax) => &minimax.voice,
+            Self::Mimo(mimo) => &mimo.voice,
         }
     }
 }

@@ -1,11 +1,8 @@
 //! `ElevenLabs`, with timestamps: JSON in, sound in base64 and the times of its characters out.
 
-use super::{Heard, Provider, common, decoded, unheeded};
+use super::{Heard, Provider, Times, common, encoded, unheeded};
 use crate::types::Input;
 use crate::voices;
-use crate::wav;
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
 use reelmill_http::{Answer, Service, Settings, encode};
 use reelmill_sdk::prelude::*;
 
@@ -75,17 +72,12 @@ impl ElevenLabs {
     }
 
     fn heard(&self, answer: &Answer, text: &str, cx: &Cx<'_>) -> Result<Heard, StageError> {
-        let timed: Timed = answer.json()?;
-        let bytes = BASE64_STANDARD
-            .decode(timed.audio_base64.trim())
-            .map_err(|error| answer.malformed(&format!("its sound is no base64: {error}")))?;
+        let reply: Timed = answer.json()?;
         let rate =
             self.format.strip_prefix("pcm_").and_then(|rate| rate.parse().ok()).filter(|rate| *rate > 0);
-        let mut heard = match rate {
-            Some(sample_rate) => Heard { samples: wav::samples(&bytes), sample_rate, characters: None },
-            None => decoded(answer, &bytes, cx)?,
-        };
-        heard.characters = timed.alignment.and_then(|alignment| alignment.times(text));
+        let mut heard = encoded(answer, &reply.audio_base64, rate, cx)?;
+        let times = reply.alignment.and_then(|alignment| alignment.times(text));
+        heard.times = times.map_or(Times::Unsaid, Times::Characters);
         Ok(heard)
     }
 }

@@ -5,15 +5,21 @@
 
 mod azure;
 mod elevenlabs;
+mod gemini;
+mod mimo;
+mod minimax;
 mod openai;
 mod sovits;
 
+use crate::matching::{self, Said};
 use crate::speech::Speech;
 use crate::timing::{Mark, spans};
 use crate::token::Tokens;
 use crate::types::{Input, Timing};
 use crate::voices::Service;
 use crate::{align, decode, shape, wav};
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use reelmill_http::{Answer, Builder};
 use reelmill_sdk::FailureClass;
 use reelmill_sdk::prelude::*;
@@ -31,8 +37,17 @@ const REST_MS: f64 = 220.0;
 struct Heard {
     samples: Vec<i16>,
     sample_rate: u32,
-    /// When each character of the part was heard, in milliseconds, where the service says it.
-    characters: Option<Vec<(f64, f64)>>,
+    times: Times,
+}
+
+/// What a service says about when a part is heard, in milliseconds.
+enum Times {
+    /// Nothing.
+    Unsaid,
+    /// Of each character of the part.
+    Characters(Vec<(f64, f64)>),
+    /// Of words, as the service writes them.
+    Words(Vec<Said>),
 }
 
 /// A service, opened.
@@ -49,6 +64,9 @@ fn open(service: &Service, input: &Input) -> Result<Box<dyn Provider>, StageErro
         Service::Openai(openai) => Box::new(openai::OpenAi::open(openai, input)?),
         Service::Elevenlabs(elevenlabs) => Box::new(elevenlabs::ElevenLabs::open(elevenlabs, input)?),
         Service::GptSovits(sovits) => Box::new(sovits::GptSovits::open(sovits, input)?),
+        Service::Gemini(gemini) => Box::new(gemini::Gemini::open(gemini, input)?),
+        Service::Minimax(minimax) => Box::new(minimax::MiniMax::open(minimax, input)?),
+        Service::Mimo(mimo) => Box::new(mimo::MiMo::open(mimo, input)?),
     })
 }
 
@@ -104,13 +122,21 @@ fn join(
     let samples = &mut heard.samples[sounding];
     shape::fade_ends(samples, rate);
     let texts = tokens.texts(part.clone());
-    let marks = heard.characters.as_ref().and_then(|times| marks(times, part, tokens, cut_ms));
-    let (spans, timing) = match marks {
-        Some(marks) => {
+    let duration_ms = samples.len() as f64 * 1000.0 / f64::from(rate);
+    let said = match &heard.times {
+        Times::Unsaid => None,
+        Times::Characters(times) => marks(times, part, tokens, cut_ms).map(|marks| {
             let lengths: Vec<usize> = texts.iter().map(|text| text.chars().count()).collect();
-            let duration_ms = samples.len() as f64 * 1000.0 / f64::from(rate);
-            (spans(&marks, &lengths, duration_ms), Timing::Provider)
+            spans(&marks, &lengths, duration_ms)
+        }),
+        Times::Words(said) => {
+            let said: Vec<Said> = said.iter().map(|said| said.earlier(cut_ms)).collect();
+            let matched = matching::of(&said, &texts, duration_ms);
+            matched.is_believed().then_some(matched.spans)
         }
+    };
+    let (spans, timing) = match said {
+        Some(spans) => (spans, Timing::Provider),
         None => (align::spans(samples, rate, &texts), Timing::Aligned),
     };
     if !speech.samples.is_empty() {
@@ -140,14 +166,32 @@ fn marks(times: &[(f64, f64)], part: &Range<usize>, tokens: &Tokens, cut_ms: f64
 fn sound(answer: &Answer, cx: &Cx<'_>) -> Result<Heard, StageError> {
     let bytes = answer.bytes();
     let kind = answer.media_type();
-    if let Some((sample_rate, samples)) = wav::read(bytes) {
-        return Ok(Heard { samples, sample_rate, characters: None });
-    }
     let is_sound = kind.starts_with("audio/") || kind == "application/octet-stream" || wav::is_wave(bytes);
     if !is_sound || bytes.is_empty() {
         return Err(answer.malformed(&format!("speech is wanted, but `{kind}` came: {}", answer.quote())));
     }
-    decoded(answer, bytes, cx)
+    sound_of(answer, bytes, cx)
+}
+
+/// Sound that an answer holds.
+fn sound_of(answer: &Answer, bytes: &[u8], cx: &Cx<'_>) -> Result<Heard, StageError> {
+    match wav::read(bytes) {
+        Some((sample_rate, samples)) => Ok(Heard { samples, sample_rate, times: Times::Unsaid }),
+        None => decoded(answer, bytes, cx),
+    }
+}
+
+/// Sound that an answer holds in base64: samples without a head at a rate, or a file.
+fn encoded(answer: &Answer, base64: &str, pcm_rate: Option<u32>, cx: &Cx<'_>) -> Result<Heard, StageError> {
+    let bytes = BASE64_STANDARD
+        .decode(base64.trim())
+        .map_err(|error| answer.malformed(&format!("its sound is no base64: {error}")))?;
+    match pcm_rate {
+        Some(sample_rate) if !wav::is_wave(&bytes) => {
+            Ok(Heard { samples: wav::samples(&bytes), sample_rate, times: Times::Unsaid })
+        }
+        _ => sound_of(answer, &bytes, cx),
+    }
 }
 
 /// Sound of an answer in a form that libav knows.
@@ -160,7 +204,7 @@ fn decoded(answer: &Answer, bytes: &[u8], cx: &Cx<'_>) -> Result<Heard, StageErr
         FailureClass::InvalidInput => answer.malformed(&error.failure().message),
         _ => error,
     })?;
-    Ok(Heard { samples, sample_rate, characters: None })
+    Ok(Heard { samples, sample_rate, times: Times::Unsaid })
 }
 
 /// A note where a factor is not the voice's own and the service knows no such thing.

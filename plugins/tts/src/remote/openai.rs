@@ -1,6 +1,6 @@
 //! Anything with `OpenAI`'s `/audio/speech`: JSON in, sound out.
 
-use super::{Heard, Provider, common, sound, unheeded};
+use super::{Heard, Provider, Times, common, sound, unheeded};
 use crate::types::Input;
 use crate::voices;
 use crate::wav;
@@ -53,7 +53,7 @@ impl Provider for OpenAi {
             answer.media_type().starts_with("audio/") || answer.media_type() == "application/octet-stream";
         if self.body["response_format"] == "pcm" && is_sound && !wav::is_wave(answer.bytes()) {
             let samples = wav::samples(answer.bytes());
-            return Ok(Heard { samples, sample_rate: PCM_RATE, characters: None });
+            return Ok(Heard { samples, sample_rate: PCM_RATE, times: Times::Unsaid });
         }
         sound(&answer, cx)
     }

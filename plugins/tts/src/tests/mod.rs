@@ -1,6 +1,8 @@
 //! The stage: with the real offline engines, against played services, and with recordings.
 
 mod offline;
+mod protocols;
+mod recognition;
 mod recordings;
 mod services;
 

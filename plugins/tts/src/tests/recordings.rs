@@ -48,7 +48,7 @@ fn words_are_found_where_they_were_said() {
             starts(&truth).iter().zip(starts(&found)).map(|(one, other)| (one - other).abs()).collect();
         let mean = errors.iter().sum::<f64>() / errors.len() as f64;
         let worst = errors.iter().copied().fold(0.0, f64::max);
-        assert!(mean < 150.0 && worst < 450.0, "{voice}: mean {mean:.0} ms, worst {worst:.0} ms");
+        assert!(mean < 150.0 && worst < 600.0, "{voice}: mean {mean:.0} ms, worst {worst:.0} ms");
         // Shared out over the whole length by letters alone, words would be further off.
         let duration = truth["duration_ms"].as_f64().unwrap();
         let words = truth["words"].as_array().unwrap();

@@ -1,6 +1,6 @@
 //! Services, played by a server on loopback that answers as their documentation says.
 
-use super::{assert_times, speak, wave};
+use super::{assert_times, protocols, speak, wave};
 use crate::Speak;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -9,22 +9,22 @@ use reelmill_sdk::prelude::*;
 use reelmill_sdk::testing::Bench;
 use reelmill_sdk::{FailureClass, StageError};
 
-const KEY: &str = "sk-0123456789/very+secret";
-const RATE: u32 = 24_000;
-const TEXT: &str = "The sea rises. The sea falls again, slowly.";
+pub const KEY: &str = "sk-0123456789/very+secret";
+pub const RATE: u32 = 24_000;
+pub const TEXT: &str = "The sea rises. The sea falls again, slowly.";
 
 /// A loud tone between silences, whose ends are steps.
-fn tone(ms: usize) -> Vec<i16> {
+pub fn tone(ms: usize) -> Vec<i16> {
     let hush = vec![0; 24 * 300];
     let loud: Vec<i16> = (0..24 * ms).map(|at| if at % 120 < 60 { 12_000 } else { -12_000 }).collect();
     [hush.clone(), loud, hush].concat()
 }
 
-fn bytes(samples: &[i16]) -> Vec<u8> {
+pub fn bytes(samples: &[i16]) -> Vec<u8> {
     samples.iter().flat_map(|sample| sample.to_le_bytes()).collect()
 }
 
-fn wav(samples: &[i16]) -> Vec<u8> {
+pub fn wav(samples: &[i16]) -> Vec<u8> {
     let file = tempfile::NamedTempFile::new().unwrap();
     crate::wav::write(file.path(), RATE, 1, samples).unwrap();
     std::fs::read(file.path()).unwrap()
@@ -54,7 +54,7 @@ fn timed_reply(text: &str) -> Reply {
 }
 
 /// The services, each at an address, and a good answer of each.
-fn services(base: &str) -> [(Value, Reply); 4] {
+fn services(base: &str) -> [(Value, Reply); 7] {
     [
         (
             json!({ "provider": "azure", "base_url": base, "key": KEY, "voice": "nb-NO-PernilleNeural" }),
@@ -68,6 +68,18 @@ fn services(base: &str) -> [(Value, Reply); 4] {
         (
             json!({ "provider": "gpt-sovits", "base_url": base, "reference_audio": "/srv/me.wav" }),
             wav_reply(900),
+        ),
+        (
+            json!({ "provider": "gemini", "base_url": base, "key": KEY, "voice": "Kore" }),
+            protocols::gemini_reply("audio/L16;codec=pcm;rate=24000", &bytes(&tone(900))),
+        ),
+        (
+            json!({ "provider": "minimax", "base_url": base, "key": KEY, "voice": "narrator" }),
+            protocols::minimax_reply(&json!({ "audio": protocols::hex(&wav(&tone(900))), "status": 2 })),
+        ),
+        (
+            json!({ "provider": "mimo", "base_url": base, "key": KEY }),
+            protocols::mimo_reply(&wav(&tone(900))),
         ),
     ]
 }
@@ -89,10 +101,10 @@ fn every_service_tells_its_failures_apart_and_no_key_is_seen() {
             played
         });
     };
-    std::thread::scope(|scope| (0..4).for_each(|place| drop(scope.spawn(move || play(place)))));
+    std::thread::scope(|scope| (0..7).for_each(|place| drop(scope.spawn(move || play(place)))));
 }
 
-fn played(
+pub fn played(
     voice: &Value,
     over: &Value,
     reply: impl Fn(&Seen) -> Reply + Send + Sync + 'static,
