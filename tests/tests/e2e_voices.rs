@@ -119,8 +119,8 @@ fn what_services_made_is_kept_what_was_for_now_is_not_and_no_key_is_seen() {
     assert_nowhere(&place, &said.map(String::as_str));
 }
 
-/// A recogniser that hears the line, and a voice that asks to slow down and echoes its key.
-fn ear_and_voice() -> Server {
+/// A recogniser that hears the line, and a voice and a maker of music that ask to slow down and echo their key.
+fn ear_and_busy() -> Server {
     let words: Vec<Value> = (0..)
         .zip(LINE.split(' '))
         .map(|(place, word)| {
@@ -139,7 +139,7 @@ fn ear_and_voice() -> Server {
 
 #[test]
 fn recognised_words_come_through_and_no_key_is_seen() {
-    let server = ear_and_voice();
+    let server = ear_and_busy();
     let base = server.base();
     let place = Place::new();
     let wants = pipeline(&format!(
@@ -180,6 +180,43 @@ outputs:
     let events = place.ask(&["watch", "last", "-o", "json"]).expect(0).stdout;
     let said = [&first.stdout, &first.stderr, &second.stdout, &second.stderr, &logs, &events];
     assert_nowhere(&place, &said.map(String::as_str));
+}
+
+#[test]
+fn music_that_stood_in_is_not_kept_and_no_key_is_seen() {
+    let server = ear_and_busy();
+    let base = server.base();
+    let place = Place::new();
+    let wants = pipeline(&format!(
+        r#"
+secrets: [model_key, voice_key]
+stages:
+  music:
+    uses: music.generate@1
+    with:
+      seconds: 3
+      sources: [{{ provider: minimax, base_url: "{base}", key: "${{{{ secrets.voice_key }}}}" }}, offline]
+  own: {{ uses: music.generate@1, with: {{ seconds: 3, mood: bright }} }}
+outputs:
+  source: "${{{{ stages.music.outputs.source }}}}"
+  fallbacks: "${{{{ stages.music.outputs.fallbacks }}}}"
+"#
+    ));
+    place.write("p.yaml", &wants);
+    let first = run(&place).expect(0);
+    let outputs = &first.json()["outputs"];
+    assert_eq!(outputs["source"], "offline", "{outputs}");
+    assert_eq!(outputs["fallbacks"][0]["code"], "rate_limited", "{outputs}");
+    let second = run(&place).expect(0);
+    assert_eq!(paths(&server.requests()), ["/v1/music_generation", "/v1/music_generation"]);
+    let stages = second.json()["stages"].clone();
+    let cached = |path: &str| {
+        let stages = stages.as_array().expect("stages");
+        stages.iter().find(|stage| stage["path"] == path).map(|stage| stage["cached"].clone())
+    };
+    assert_eq!((cached("music"), cached("own")), (Some(json!(0)), Some(json!(1))), "{stages}");
+    let logs = place.ask(&["logs", "last"]).expect(0).stdout;
+    assert_nowhere(&place, &[&first.stdout, &first.stderr, &second.stdout, &second.stderr, &logs]);
 }
 
 fn assert_nowhere(place: &Place, said: &[&str]) {
