@@ -1,10 +1,13 @@
 //! What the end-to-end tests share: the real binaries, a folder of their own, and how one asks cargo about the
 //! workspace.
 
+pub mod browser;
 pub mod engine;
 pub mod fleet;
+pub mod http;
 pub mod outside;
 mod running;
+pub mod serving;
 
 pub use reelmill_test_postgres::PostgresServer;
 pub use reelmill_test_redis::RedisServer;

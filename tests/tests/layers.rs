@@ -15,6 +15,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("reelmill-plugin-abi", 0),
     ("reelmill-test-redis", 0),
     ("reelmill-test-postgres", 0),
+    ("reelmill-ui", 0),
     ("reelmill-spec", 1),
     ("reelmill-protocol", 1),
     ("reelmill-loader", 1),
@@ -46,9 +47,10 @@ const FLOORS: &[(&str, u8)] = &[
     ("reelmill-control", 6),
     ("reelmill-embedded", 7),
     ("reelmill-inbox", 7),
-    ("reelmill-cli", 8),
-    ("reelmill-tests", 9),
-    ("reelmill-benches", 9),
+    ("reelmill-api", 8),
+    ("reelmill-cli", 9),
+    ("reelmill-tests", 10),
+    ("reelmill-benches", 10),
 ];
 
 /// Crates without a clock, environment, file system, network, runtime or randomness.

@@ -92,7 +92,6 @@ pub async fn work<T>(
     job: Job,
     done: impl Future<Output = Result<T, CliError>>,
 ) -> Result<Worked<T>, CliError> {
-    let mut interrupts = Interrupts::listen()?;
     let end = CancellationToken::new();
     let hooks = job.triggers.then(|| engine.start_triggers(end.clone())).transpose()?;
     let serving = match flags.metrics_addr {
@@ -104,6 +103,27 @@ pub async fn work<T>(
         }
         None => None,
     };
+    let ended = attend(engine, Some(job), done).await;
+    end.cancel();
+    if let Some(serving) = serving {
+        serving.abort();
+    }
+    ended
+}
+
+/// Lets a worker work, if there is to be one, until `done` is, or until an interrupt; then it drains.
+pub async fn attend<T>(
+    engine: &Engine,
+    job: Option<Job>,
+    done: impl Future<Output = Result<T, CliError>>,
+) -> Result<Worked<T>, CliError> {
+    let mut interrupts = Interrupts::listen()?;
+    let Some(job) = job else {
+        return tokio::select! {
+            result = done => result.map(Worked::Done),
+            () = interrupts.next() => Ok(Worked::Interrupted),
+        };
+    };
     let worker = engine.start_worker(job.only, job.queues).await?;
     let ended = tokio::select! {
         result = done => result.map(Worked::Done),
@@ -112,14 +132,10 @@ pub async fn work<T>(
             Ok(Worked::Interrupted)
         }
     };
-    end.cancel();
     tokio::select! {
         () = worker.drain(job.patience) => {}
         // Leases that are still held are given back by the next start, which sees that this process is gone.
         () = interrupts.next() => {}
-    }
-    if let Some(serving) = serving {
-        serving.abort();
     }
     ended
 }

@@ -47,6 +47,14 @@ impl Control {
     }
 }
 
+/// Every artifact that outputs name, with its place in them: `videos.0.video`.
+#[must_use]
+pub fn artifacts_in(outputs: &Value) -> Vec<(String, ArtifactRef)> {
+    let mut found = Vec::new();
+    find(outputs, &mut Vec::new(), &mut found);
+    found.into_iter().map(|(place, artifact)| (place.join("."), artifact)).collect()
+}
+
 fn make_writable(path: &Path) -> std::io::Result<()> {
     use std::os::unix::fs::PermissionsExt as _;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o644))

@@ -11,6 +11,7 @@ mod exposition;
 mod gpus;
 mod hooks;
 mod identity;
+mod ids;
 mod lane_gauges;
 pub mod memory;
 mod scratch;
@@ -19,8 +20,10 @@ mod state;
 
 pub use encoders::{ENCODERS_FILE, Prober};
 pub use engine::{Engine, Options, SlotsChoice};
+pub use exposition::Exposition;
 pub use hooks::Hooks;
 pub use identity::worker_id;
+pub use ids::new_run_id;
 pub use reelmill_archive::Kept;
 pub use reelmill_runtime::Probed as ProbedEncoder;
 pub use server::serve;

@@ -15,6 +15,7 @@ mod map;
 pub mod outcome;
 pub mod pipeline;
 pub mod state;
+pub mod task_path;
 
 pub use artifact::{ArtifactRef, Digest};
 pub use call::{CallInfo, EncoderSeen, Progress};

@@ -216,3 +216,23 @@ pub const MEMORY_KINDS_MAX: usize = 64;
 pub const MEMORY_KEPT_MS: u64 = 30 * 24 * 3_600_000;
 /// How far ahead an entry of the memory is forgotten at most, in milliseconds: ten years.
 pub const MEMORY_AHEAD_MS_MAX: u64 = 3_650 * 24 * 3_600_000;
+/// Connections that the API serves at once; more wait to be taken.
+pub const API_CONNECTIONS_MAX: usize = 256;
+/// Those who listen to events through the API at once.
+pub const API_LISTENERS_MAX: usize = 64;
+/// Uploads that the API takes at once.
+pub const API_UPLOADS_AT_ONCE_MAX: usize = 8;
+/// Bytes of a body of JSON: a pipeline's text and a run's inputs, and room for quoting both.
+pub const API_JSON_BYTES_MAX: usize = 4 << 20;
+/// Bytes of one upload, unless the server is told otherwise: 2 GiB.
+pub const API_UPLOAD_BYTES_DEFAULT: u64 = 2 << 30;
+/// Files of one shelf of uploads.
+pub const API_SHELF_FILES_MAX: usize = 10_000;
+/// Pipeline files of a folder that the API shows.
+pub const API_PIPELINE_FILES_MAX: usize = 1_000;
+/// Characters of an idempotency key.
+pub const API_KEY_CHARS_MAX: usize = 200;
+/// Labels of a run that is submitted through the API.
+pub const API_LABELS_MAX: usize = 64;
+/// Characters of the key and of the value of such a label, and of a run's name.
+pub const API_LABEL_CHARS_MAX: usize = 256;

@@ -4,23 +4,19 @@ use super::Context;
 use crate::engine;
 use crate::exit::{CliError, Exit};
 use crate::output::{Output, Tone};
-use crate::progress::path_of;
 use crate::run_ref::RunRef;
 use crate::words;
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
-use reelmill_control::Control;
-use reelmill_model::{Event, EventKind, RunId, Severity, TaskNo};
+use reelmill_control::{Control, Paths};
+use reelmill_model::{Event, EventKind, RunId, Severity, task_path};
 use reelmill_ports::{EventQuery, StoreError};
 use serde_json::json;
-use std::collections::HashMap;
 use std::time::Duration;
 
 /// Lines read at once.
 const PAGE: usize = 500;
 /// Time after which a follower looks again although nothing woke it.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
-/// Paths remembered; a longer log looks them up again.
-const PATHS_MAX: usize = 10_000;
 
 /// Show what stages said
 #[derive(clap::Args)]
@@ -61,7 +57,7 @@ impl Logs {
     }
 
     async fn read(&self, control: &Control, run: RunId, output: Output) -> Result<(), CliError> {
-        let mut paths: HashMap<TaskNo, String> = HashMap::new();
+        let mut paths = Paths::default();
         let (mut after, mut seen) = (0, 0);
         loop {
             // The run is read before its log: an ended run has said everything, so nothing is missed.
@@ -72,7 +68,7 @@ impl Logs {
                 let events = control.events.events(query).await?;
                 for event in &events {
                     after = event.cursor;
-                    let path = self.path(control, event, &mut paths).await?;
+                    let path = paths.of(&*control.store, event).await?;
                     if self.wants(event, &path) {
                         print(event, &path, output)?;
                     }
@@ -88,55 +84,11 @@ impl Logs {
         }
     }
 
-    async fn path(
-        &self,
-        control: &Control,
-        event: &Event,
-        paths: &mut HashMap<TaskNo, String>,
-    ) -> Result<String, CliError> {
-        let Some(task) = event.task else { return Ok(String::new()) };
-        if let Some(path) = paths.get(&task) {
-            return Ok(path.clone());
-        }
-        if paths.len() >= PATHS_MAX {
-            paths.clear();
-        }
-        let path = path_of(&*control.store, event).await?;
-        paths.insert(task, path.clone());
-        Ok(path)
-    }
-
     fn wants(&self, event: &Event, path: &str) -> bool {
-        self.stage.as_deref().is_none_or(|stage| belongs(path, stage))
+        self.stage.as_deref().is_none_or(|stage| task_path::belongs(path, stage))
             && self.attempt.is_none_or(|attempt| event.attempt == Some(attempt))
             && severity(event) >= self.at_least
     }
-}
-
-/// Whether a task is the named one, one of the named stage, or inside it.
-fn belongs(path: &str, named: &str) -> bool {
-    let inside = |path: &str| {
-        path.strip_prefix(named).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
-    };
-    inside(path) || inside(&without_keys(path))
-}
-
-/// `scene[s3].clip` as the stage it is a task of: `scene.clip`.
-fn without_keys(path: &str) -> String {
-    let mut depth = 0_u32;
-    path.chars()
-        .filter(|character| match character {
-            '[' => {
-                depth += 1;
-                false
-            }
-            ']' => {
-                depth = depth.saturating_sub(1);
-                false
-            }
-            _ => depth == 0,
-        })
-        .collect()
 }
 
 fn severity(event: &Event) -> Severity {
@@ -163,27 +115,4 @@ fn print(event: &Event, path: &str, output: Output) -> anyhow::Result<()> {
     let word = output.paint(tone, severity(event).word());
     let text = event.data["text"].as_str().unwrap_or_default();
     output.text(&format!("{} {word} {path}: {text}", words::time_of_day(event.at_ms)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_stage_names_its_tasks_and_what_is_inside() {
-        for (path, named) in [
-            ("scene[s3].clip", "scene"),
-            ("scene[s3].clip", "scene.clip"),
-            ("scene[s3].clip", "scene[s3]"),
-            ("scene[s3].clip", "scene[s3].clip"),
-            ("encode[9:16]", "encode"),
-        ] {
-            assert!(belongs(path, named), "{path} belongs to {named}");
-        }
-        for (path, named) in
-            [("scene[s3].clip", "scen"), ("scene[s3].clip", "scene[s4]"), ("scene2", "scene")]
-        {
-            assert!(!belongs(path, named), "{path} does not belong to {named}");
-        }
-    }
 }

@@ -19,6 +19,7 @@ mod queues;
 mod retry;
 mod run;
 mod schema;
+mod serve;
 mod status;
 mod submit;
 mod triggers;
@@ -76,6 +77,8 @@ pub enum Command {
     Triggers(triggers::Triggers),
     /// Work on whatever is submitted, until told to stop
     Worker(worker::WorkerCommand),
+    /// Serve the web page and the REST interface, and work on what is submitted
+    Serve(serve::Serve),
     /// Show the workers there are
     Workers(workers::Workers),
     /// Show queues with waiting tasks; pause and resume them
@@ -131,6 +134,7 @@ impl Command {
             Self::Pipelines(command) => command.run(cx),
             Self::Triggers(command) => command.run(cx),
             Self::Worker(command) => command.run(cx),
+            Self::Serve(command) => command.run(cx),
             Self::Workers(_) => workers::Workers::run(cx),
             Self::Queues(command) => command.run(cx),
             Self::Limits(command) => command.run(cx),

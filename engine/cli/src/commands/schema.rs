@@ -13,6 +13,7 @@ use std::path::PathBuf;
   reelmill schema > pipeline.schema.json     for an editor: # yaml-language-server: $schema=pipeline.schema.json
   reelmill schema manifest                   what a plugin.json must look like
   reelmill schema envelope                   what other systems put into the inbox
+  reelmill schema openapi                    what can be asked of `reelmill serve`
   reelmill schema --write schemas            all generated files of this repository")]
 pub struct Schema {
     /// Which
@@ -33,6 +34,8 @@ enum Which {
     Manifest,
     /// What other systems put into the inbox (the Redis stream `rm:inbox`)
     Envelope,
+    /// What can be asked of `reelmill serve` (OpenAPI)
+    Openapi,
 }
 
 impl Which {
@@ -41,6 +44,7 @@ impl Which {
             Self::Pipeline => "pipeline.schema.json",
             Self::Manifest => "plugin-manifest.schema.json",
             Self::Envelope => "envelope.schema.json",
+            Self::Openapi => "openapi.json",
         }
     }
 
@@ -49,6 +53,7 @@ impl Which {
             Self::Pipeline => reelmill_spec::schema(),
             Self::Manifest => schemars::schema_for!(reelmill_model::Manifest).to_value(),
             Self::Envelope => reelmill_inbox::schema(),
+            Self::Openapi => reelmill_api::openapi(),
         }
     }
 }

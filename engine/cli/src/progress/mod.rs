@@ -13,6 +13,7 @@ pub use lines::{JsonLines, Lines};
 pub use wording::sentence;
 
 use crate::words;
+use reelmill_control::path_of;
 use reelmill_model::{Event, EventKind, Progress, RunId, TaskNo, TaskState};
 use reelmill_ports::{EventLog, EventQuery, RunStore, RunView, StoreError, TaskFilter};
 use std::time::Duration;
@@ -171,17 +172,6 @@ async fn tell(
             return Ok(after);
         }
     }
-}
-
-/// The path of the task that an event is about; empty where it is about the run.
-pub async fn path_of(store: &dyn RunStore, event: &Event) -> Result<String, StoreError> {
-    if let Some(path) = event.data["path"].as_str() {
-        return Ok(path.to_owned());
-    }
-    let Some(no) = event.task else { return Ok(String::new()) };
-    let filter = TaskFilter { after: no.0.checked_sub(1).map(TaskNo), limit: 1, ..TaskFilter::default() };
-    let page = store.tasks(event.run, filter).await?;
-    Ok(page.into_iter().find(|task| task.task == no).map_or_else(|| format!("task {no}"), |task| task.path))
 }
 
 /// The first tasks of a run that are being worked on.
