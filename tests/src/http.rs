@@ -36,6 +36,11 @@ impl Answer {
             .unwrap_or_else(|error| panic!("no JSON ({error}): {}", self.text()))
     }
 
+    /// Makes sure that it has this status, where nothing else of it matters.
+    pub fn is(self, status: u16) {
+        assert_eq!(self.status, status, "{}", self.text());
+    }
+
     /// The same, having made sure that it has this status.
     #[must_use]
     pub fn expect(self, status: u16) -> Self {

@@ -74,7 +74,7 @@ fn a_run_is_started_followed_and_its_file_is_read_in_parts() {
         saved.header("content-disposition").is_some_and(|how| how.starts_with("attachment")),
         "it could hold scripts"
     );
-    server.get(&format!("/api/v1/artifacts/blake3:{}", "0".repeat(64))).expect(404);
+    server.get(&format!("/api/v1/artifacts/blake3:{}", "0".repeat(64))).is(404);
 }
 
 #[test]
@@ -109,12 +109,12 @@ fn what_is_wrong_with_a_pipeline_is_what_the_command_line_says() {
     let told = validate(&outside, "application/yaml").expect(200).text();
     assert!(told.contains("folder of pipelines"), "other files are not read: {told}");
 
-    validate(&wrong, "text/plain").expect(415);
+    validate(&wrong, "text/plain").is(415);
     let huge = format!("{}", 1_u64 << 40);
     let headers = [("content-type", "application/yaml"), ("content-length", huge.as_str())];
-    ask(&server.address, "POST /api/v1/pipelines:validate", &headers, "x").expect(413);
+    ask(&server.address, "POST /api/v1/pipelines:validate", &headers, "x").is(413);
     let long = "#".repeat((1 << 20) + 1);
-    validate(&long, "application/yaml").expect(413);
+    validate(&long, "application/yaml").is(413);
 }
 
 #[test]
@@ -139,11 +139,11 @@ fn a_request_that_cannot_be_meant_is_told_why() {
         let told = server.post(runs, &body).expect(status).json();
         assert_eq!(told["code"], code, "{body}: {told}");
     }
-    let broken = ask(&server.address, "POST /api/v1/runs", &[("content-type", "application/json")], "{\n  x")
-        .expect(400);
+    let broken =
+        ask(&server.address, "POST /api/v1/runs", &[("content-type", "application/json")], "{\n  x").is(400);
     assert_eq!(broken.json()["errors"][0]["line"], 2);
-    ask(&server.address, "POST /api/v1/runs", &[("content-type", "text/plain")], "{}").expect(415);
-    ask(&server.address, "POST /api/v1/runs", &[], "{}").expect(415);
+    ask(&server.address, "POST /api/v1/runs", &[("content-type", "text/plain")], "{}").is(415);
+    ask(&server.address, "POST /api/v1/runs", &[], "{}").is(415);
     for (line, status) in [
         ("GET /api/v1/runs/01JD8Y3V7QZ5M2R9W4T6XKBCDE", 404),
         ("GET /api/v1/runs/none", 404),
@@ -180,7 +180,7 @@ fn the_same_key_is_the_same_run() {
     let elsewhere = json!({ "pipeline": "file.yaml", "inputs": { "text": "salt" }, "namespace": "acme" });
     let elsewhere = server.post_with("/api/v1/runs", &key, &elsewhere).expect(201).json();
     assert_ne!(elsewhere["run"], first["run"], "a key is a tenant's");
-    server.post_with("/api/v1/runs", &[("idempotency-key", "")], &wish("salt")).expect(400);
+    server.post_with("/api/v1/runs", &[("idempotency-key", "")], &wish("salt")).is(400);
 
     let page = server.get("/api/v1/runs?limit=2").expect(200).json();
     assert_eq!(page["runs"].as_array().map(Vec::len), Some(2));
@@ -197,19 +197,19 @@ fn pages_of_other_sites_are_kept_out() {
     let ask_with = |line: &str, headers: &[(&str, &str)]| ask(address, line, headers, "");
     let rebound = ask_with("GET /api/v1/runs", &[("host", "evil.example")]).expect(421);
     assert_eq!(rebound.json()["code"], "wrong_host");
-    ask_with("GET /", &[("host", "evil.example")]).expect(421);
+    ask_with("GET /", &[("host", "evil.example")]).is(421);
     for header in [("origin", "http://evil.example"), ("origin", "null"), ("sec-fetch-site", "cross-site")] {
         let told = ask_with("GET /api/v1/runs", &[header]).expect(403).json();
         assert_eq!(told["code"], "wrong_origin", "{header:?}");
         let json = ("content-type", "application/json");
         let wish = json!({ "pipeline": "file.yaml", "inputs": { "text": "salt" } }).to_string();
-        ask(address, "POST /api/v1/runs", &[header, json], wish).expect(403);
+        ask(address, "POST /api/v1/runs", &[header, json], wish).is(403);
     }
     ask_with(
         "GET /api/v1/runs",
         &[("origin", &format!("http://{address}")), ("sec-fetch-site", "same-origin")],
     )
-    .expect(200);
+    .is(200);
     let page = ask_with("GET /", &[("sec-fetch-site", "cross-site")]).expect(200);
     assert!(
         page.header("content-security-policy")
@@ -236,21 +236,21 @@ fn a_key_says_what_its_owner_may_do() {
     let own = json!({ "yaml": pipeline(FILE), "inputs": { "text": "salt" } });
     let refused = server.get("/api/v1/runs").expect(401);
     assert_eq!(refused.header("www-authenticate"), Some("Bearer"));
-    with("nobody", "GET /api/v1/runs", &Value::Null).expect(401);
-    server.get("/metrics").expect(401);
-    server.get("/").expect(200);
-    server.get("/healthz").expect(200);
-    with("viewer", "GET /api/v1/runs", &Value::Null).expect(200);
+    with("nobody", "GET /api/v1/runs", &Value::Null).is(401);
+    server.get("/metrics").is(401);
+    server.get("/").is(200);
+    server.get("/healthz").is(200);
+    with("viewer", "GET /api/v1/runs", &Value::Null).is(200);
     assert_eq!(with("viewer", "POST /api/v1/runs", &wish).expect(403).json()["code"], "forbidden");
     let run = with("submitter", "POST /api/v1/runs", &wish).expect(201).json()["run"].clone();
-    with("submitter", "POST /api/v1/runs", &own).expect(403);
-    with("operator", "POST /api/v1/runs", &own).expect(201);
+    with("submitter", "POST /api/v1/runs", &own).is(403);
+    with("operator", "POST /api/v1/runs", &own).is(201);
     let path = format!("/api/v1/runs/{}:cancel", run.as_str().expect("a run"));
-    with("submitter", &format!("POST {path}"), &json!({})).expect(403);
-    with("operator", "DELETE /api/v1/pipelines/news", &Value::Null).expect(403);
-    with("admin", "DELETE /api/v1/pipelines/news", &Value::Null).expect(404);
+    with("submitter", &format!("POST {path}"), &json!({})).is(403);
+    with("operator", "DELETE /api/v1/pipelines/news", &Value::Null).is(403);
+    with("admin", "DELETE /api/v1/pipelines/news", &Value::Null).is(404);
 
-    server.post("/api/v1/session", &json!({ "key": "wrong-0123456789abcdef" })).expect(401);
+    server.post("/api/v1/session", &json!({ "key": "wrong-0123456789abcdef" })).is(401);
     let signed = server.post("/api/v1/session", &json!({ "key": key("viewer") })).expect(200);
     let cookie = signed.header("set-cookie").expect("a cookie");
     assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Strict"), "{cookie}");
@@ -302,7 +302,7 @@ fn whoever_was_cut_off_goes_on_where_it_was() {
     assert!(ids.is_sorted_by(|one, next| one < next), "{ids:?}");
     assert_eq!([before, rest].concat(), ids, "nothing twice, and nothing left out");
     assert!(all.iter().any(|told| told.data["kind"] == "task.log" && told.data["data"]["text"] == "hello"));
-    ask(&server.address, &format!("GET {path}"), &[("last-event-id", "x")], "").expect(400);
+    ask(&server.address, &format!("GET {path}"), &[("last-event-id", "x")], "").is(400);
 
     let logs = server.get(&format!("/api/v1/runs/{run}/logs?stage=first&at_least=info")).expect(200).json();
     let texts: Vec<&str> =
@@ -323,14 +323,14 @@ fn files_are_uploaded_once_and_used_often() {
     let put = |path: &str, body: &[u8]| ask(&server.address, &format!("PUT /api/v1/files/{path}"), &[], body);
     let upload = put("music/la%20la.txt", b"la la la").expect(201).json();
     assert_eq!((&upload["name"], &upload["artifact"]["size"]), (&json!("la la.txt"), &json!(8)));
-    put("music/long.txt", &[b'x'; 1025]).expect(413);
+    put("music/long.txt", &[b'x'; 1025]).is(413);
     let huge = format!("{}", 1_u64 << 40);
     ask(&server.address, "PUT /api/v1/files/music/huge.txt", &[("content-length", huge.as_str())], "x")
-        .expect(413);
-    put("music/a.exe", b"x").expect(415);
-    put("attic/a.txt", b"x").expect(404);
+        .is(413);
+    put("music/a.exe", b"x").is(415);
+    put("attic/a.txt", b"x").is(404);
     for name in ["..%2Fa.txt", ".a.txt", "a%00.txt", "%2e%2e"] {
-        put(&format!("music/{name}"), b"x").expect(400);
+        put(&format!("music/{name}"), b"x").is(400);
     }
     let listed = server.get("/api/v1/files").expect(200).json();
     assert_eq!(listed["shelves"][0]["files"], json!([upload]), "what was refused left nothing behind");
@@ -348,13 +348,13 @@ fn files_are_uploaded_once_and_used_often() {
     assert!(told["errors"][0]["message"].as_str().is_some_and(|text| text.contains("is a path")), "{told}");
     let mut gone = upload["artifact"].clone();
     gone["$artifact"] = json!(format!("blake3:{}", "1".repeat(64)));
-    run(&gone).expect(422);
+    run(&gone).is(422);
     let mut song = upload["artifact"].clone();
     song["media_type"] = json!("audio/mpeg");
-    run(&song).expect(422);
-    ask(&server.address, "DELETE /api/v1/files/music/la%20la.txt", &[], "").expect(204);
-    ask(&server.address, "DELETE /api/v1/files/music/la%20la.txt", &[], "").expect(404);
-    run(&upload["artifact"]).expect(201);
+    run(&song).is(422);
+    ask(&server.address, "DELETE /api/v1/files/music/la%20la.txt", &[], "").is(204);
+    ask(&server.address, "DELETE /api/v1/files/music/la%20la.txt", &[], "").is(404);
+    run(&upload["artifact"]).is(201);
 }
 
 #[test]
@@ -368,28 +368,28 @@ fn a_run_is_paused_cancelled_asked_why_and_sent_around_again() {
     let act = |verb: &str, body: &Value| server.post(&format!("/api/v1/runs/{run}:{verb}"), body);
     assert_eq!(act("pause", &json!({ "reason": "lunch" })).expect(200).json()["changed"], true);
     assert_eq!(server.run(&run)["paused"], true);
-    ask(&server.address, &format!("DELETE /api/v1/runs/{run}"), &[], "").expect(409);
-    act("retry", &json!({})).expect(409);
+    ask(&server.address, &format!("DELETE /api/v1/runs/{run}"), &[], "").is(409);
+    act("retry", &json!({})).is(409);
     assert_eq!(act("resume", &Value::Null).status, 200);
     gate.open();
     assert_eq!(server.end_of(&run)["state"], "failed");
     let why = server.get(&format!("/api/v1/runs/{run}/why?stage=bad")).expect(200).json();
     assert!(why["why"][0]["because"].to_string().contains("no salt"), "{why}");
-    server.get(&format!("/api/v1/runs/{run}/why?stage=none")).expect(404);
+    server.get(&format!("/api/v1/runs/{run}/why?stage=none")).is(404);
     let tasks = server.get(&format!("/api/v1/runs/{run}/tasks?state=failed")).expect(200).json();
     assert_eq!(tasks["tasks"][0]["path"], "bad");
-    act("retry", &json!({ "set": [{ "stage": "bad", "key": "until", "value": 1 }] })).expect(200);
+    act("retry", &json!({ "set": [{ "stage": "bad", "key": "until", "value": 1 }] })).is(200);
     assert_eq!(server.end_of(&run)["state"], "succeeded", "with another value it goes well");
     assert_eq!(server.get("/api/v1/runs?state=failed,cancelled").json()["runs"], json!([]));
-    ask(&server.address, &format!("DELETE /api/v1/runs/{run}"), &[], "").expect(204);
-    server.get(&format!("/api/v1/runs/{run}")).expect(404);
+    ask(&server.address, &format!("DELETE /api/v1/runs/{run}"), &[], "").is(204);
+    server.get(&format!("/api/v1/runs/{run}")).is(404);
 
     let own = pipeline("stages:\n  work: { uses: probe.stay@1, with: { talks: true } }\n");
     let run = server.start(&json!({ "yaml": own, "name": "own" }));
     let mut events = listen(&server.address, &format!("/api/v1/runs/{run}/events"), &[]);
     let said = |told: &Told| told.event == "progress" && told.data[0]["progress"]["total"] == 1000.0;
     assert!(events.any(|told| said(&told)), "how far it is");
-    server.post(&format!("/api/v1/runs/{run}:cancel"), &json!({ "reason": "enough" })).expect(200);
+    server.post(&format!("/api/v1/runs/{run}:cancel"), &json!({ "reason": "enough" })).is(200);
     assert_eq!(events.last().expect("an end").data["state"], "cancelled");
 }
 
@@ -414,7 +414,7 @@ fn a_person_answers_what_a_run_asks() {
         last = Some(told);
     }
     assert_eq!(last.expect("an end").data["state"], "succeeded");
-    approve(true).expect(409);
+    approve(true).is(409);
 }
 
 #[test]
@@ -434,8 +434,8 @@ fn pipelines_are_registered_shown_and_removed() {
     );
     assert_eq!(put("", &text).expect(201).json()["pipeline"]["revision"], 1);
     assert_eq!(put("", &text).expect(200).json()["new"], false);
-    put("?revision=7", &format!("{text}# changed\n")).expect(412);
-    put("", "version: 2").expect(422);
+    put("?revision=7", &format!("{text}# changed\n")).is(412);
+    put("", "version: 2").is(422);
     let shown = server.get("/api/v1/pipelines/news").expect(200).json();
     assert_eq!(
         (&shown["origin"], &shown["revision"], &shown["text"]),
@@ -444,8 +444,8 @@ fn pipelines_are_registered_shown_and_removed() {
     let run = server.start(&json!({ "pipeline": "news@1" }));
     let ended = server.end_of(&run);
     assert_eq!((&ended["outputs"]["n"], &ended["labels"]["pipeline"]), (&json!(4), &json!("news@1")));
-    ask(&server.address, "DELETE /api/v1/pipelines/news", &[], "").expect(204);
-    server.get("/api/v1/pipelines/news").expect(404);
+    ask(&server.address, "DELETE /api/v1/pipelines/news", &[], "").is(204);
+    server.get("/api/v1/pipelines/news").is(404);
 }
 
 #[test]
@@ -469,7 +469,7 @@ fn what_there_is_to_work_with_is_told() {
         |lanes: &Value| lanes["lanes"].as_array().into_iter().flatten().any(|lane| lane["paused"] == true);
     assert!(paused(&lanes), "{lanes}");
     let run = server.start(&json!({ "pipeline": "file.yaml", "inputs": { "text": "salt" } }));
-    server.post("/api/v1/queues/default:resume", &Value::Null).expect(200);
+    server.post("/api/v1/queues/default:resume", &Value::Null).is(200);
     assert_eq!(server.end_of(&run)["state"], "succeeded");
 }
 
