@@ -66,6 +66,11 @@ impl Browser {
 
     /// Calls a method of the protocol.
     pub fn call(&mut self, method: &str, params: &Value) -> Value {
+        self.try_call(method, params).unwrap_or_else(|error| panic!("{method}: {error}"))
+    }
+
+    /// The same, where it may be refused: a page that is left takes what was asked of it along.
+    fn try_call(&mut self, method: &str, params: &Value) -> Result<Value, Value> {
         self.last += 1;
         let mut message = json!({ "id": self.last, "method": method, "params": params });
         if !self.session.is_empty() {
@@ -75,8 +80,8 @@ impl Browser {
         loop {
             let answer = self.answers.recv_timeout(PATIENCE).expect("the browser answers");
             if answer["id"] == self.last {
-                assert!(answer["error"].is_null(), "{method}: {}", answer["error"]);
-                return answer["result"].clone();
+                let refused = Some(answer["error"].clone()).filter(|error| !error.is_null());
+                return refused.map_or_else(|| Ok(answer["result"].clone()), Err);
             }
             self.events.push(answer);
         }
@@ -101,9 +106,12 @@ impl Browser {
         answer["result"]["value"].clone()
     }
 
-    /// Waits until an expression is true in the page.
+    /// Waits until an expression is true in the page; meanwhile it may fail.
     pub fn wait(&mut self, expression: &str) {
-        wait_until(expression, || self.eval(&format!("Boolean({expression})")) == true);
+        let asked = json!({ "expression": format!("Boolean({expression})"), "returnByValue": true });
+        wait_until(expression, || {
+            self.try_call("Runtime.evaluate", &asked).is_ok_and(|answer| answer["result"]["value"] == true)
+        });
     }
 
     /// What the page showed of itself that it should not have: exceptions, errors, violations of its policy.

@@ -57,18 +57,17 @@ pub struct Listening(BufReader<TcpStream>);
 fn send(address: &str, line: &str, headers: &[(&str, &str)], body: &[u8]) -> TcpStream {
     let mut stream = TcpStream::connect(address).expect("someone listens");
     stream.set_read_timeout(Some(PATIENCE)).expect("a limit can be set");
-    let mut head = format!("{line} HTTP/1.0\r\n");
     let given = |name: &str| headers.iter().any(|(key, _)| key.eq_ignore_ascii_case(name));
+    let mut lines = vec![format!("{line} HTTP/1.0")];
     if !given("host") {
-        head += &format!("host: {address}\r\n");
+        lines.push(format!("host: {address}"));
     }
     if !given("content-length") && !body.is_empty() {
-        head += &format!("content-length: {}\r\n", body.len());
+        lines.push(format!("content-length: {}", body.len()));
     }
-    for (name, value) in headers {
-        head += &format!("{name}: {value}\r\n");
-    }
-    stream.write_all(format!("{head}\r\n").as_bytes()).expect("it takes a request");
+    lines.extend(headers.iter().map(|(name, value)| format!("{name}: {value}")));
+    let head = lines.join("\r\n");
+    stream.write_all(format!("{head}\r\n\r\n").as_bytes()).expect("it takes a request");
     // Whoever refuses a body may close before all of it was sent.
     let _ = stream.write_all(body);
     stream

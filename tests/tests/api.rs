@@ -1,6 +1,6 @@
 //! REST and event streams, on the real binary.
 
-use reelmill_tests::engine::{pipeline, signal};
+use reelmill_tests::engine::{pipeline, signal, wait_until};
 use reelmill_tests::http::{Told, ask, listen};
 use reelmill_tests::serving::serve;
 use reelmill_tests::{Place, repository};
@@ -139,8 +139,8 @@ fn a_request_that_cannot_be_meant_is_told_why() {
         let told = server.post(runs, &body).expect(status).json();
         assert_eq!(told["code"], code, "{body}: {told}");
     }
-    let broken =
-        ask(&server.address, "POST /api/v1/runs", &[("content-type", "application/json")], "{\n  x").is(400);
+    let broken = ask(&server.address, "POST /api/v1/runs", &[("content-type", "application/json")], "{\n  x")
+        .expect(400);
     assert_eq!(broken.json()["errors"][0]["line"], 2);
     ask(&server.address, "POST /api/v1/runs", &[("content-type", "text/plain")], "{}").is(415);
     ask(&server.address, "POST /api/v1/runs", &[], "{}").is(415);
@@ -227,7 +227,7 @@ fn a_key_says_what_its_owner_may_do() {
     let lines: Vec<String> = roles.iter().map(|role| format!("{role} {role} {}\n", key(role))).collect();
     place.write("keys.txt", &lines.concat());
     let server = serve(&place, &["--keys", "keys.txt", "--host", "reels.example.org"]);
-    let with = |role: &str, line: &str, body: &Value| {
+    let by = |role: &str, line: &str, body: &Value| {
         let bearer = format!("Bearer {}", key(role));
         let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
         ask(&server.address, line, &headers, if body.is_null() { String::new() } else { body.to_string() })
@@ -236,19 +236,19 @@ fn a_key_says_what_its_owner_may_do() {
     let own = json!({ "yaml": pipeline(FILE), "inputs": { "text": "salt" } });
     let refused = server.get("/api/v1/runs").expect(401);
     assert_eq!(refused.header("www-authenticate"), Some("Bearer"));
-    with("nobody", "GET /api/v1/runs", &Value::Null).is(401);
+    by("nobody", "GET /api/v1/runs", &Value::Null).is(401);
     server.get("/metrics").is(401);
     server.get("/").is(200);
     server.get("/healthz").is(200);
-    with("viewer", "GET /api/v1/runs", &Value::Null).is(200);
-    assert_eq!(with("viewer", "POST /api/v1/runs", &wish).expect(403).json()["code"], "forbidden");
-    let run = with("submitter", "POST /api/v1/runs", &wish).expect(201).json()["run"].clone();
-    with("submitter", "POST /api/v1/runs", &own).is(403);
-    with("operator", "POST /api/v1/runs", &own).is(201);
+    by("viewer", "GET /api/v1/runs", &Value::Null).is(200);
+    assert_eq!(by("viewer", "POST /api/v1/runs", &wish).expect(403).json()["code"], "forbidden");
+    let run = by("submitter", "POST /api/v1/runs", &wish).expect(201).json()["run"].clone();
+    by("submitter", "POST /api/v1/runs", &own).is(403);
+    by("operator", "POST /api/v1/runs", &own).is(201);
     let path = format!("/api/v1/runs/{}:cancel", run.as_str().expect("a run"));
-    with("submitter", &format!("POST {path}"), &json!({})).is(403);
-    with("operator", "DELETE /api/v1/pipelines/news", &Value::Null).is(403);
-    with("admin", "DELETE /api/v1/pipelines/news", &Value::Null).is(404);
+    by("submitter", &format!("POST {path}"), &json!({})).is(403);
+    by("operator", "DELETE /api/v1/pipelines/news", &Value::Null).is(403);
+    by("admin", "DELETE /api/v1/pipelines/news", &Value::Null).is(404);
 
     server.post("/api/v1/session", &json!({ "key": "wrong-0123456789abcdef" })).is(401);
     let signed = server.post("/api/v1/session", &json!({ "key": key("viewer") })).expect(200);
@@ -459,8 +459,9 @@ fn what_there_is_to_work_with_is_told() {
     assert_eq!(described["openapi"], "3.1.0");
     assert!(described["paths"]["/api/v1/runs"]["post"].is_object());
     assert!(server.get("/api/v1/schemas/pipeline.json").expect(200).json()["$defs"].is_object());
-    let workers = server.get("/api/v1/workers").expect(200).json();
-    assert_eq!(workers["workers"].as_array().map(Vec::len), Some(1), "{workers}");
+    // The worker begins when the server listens.
+    let workers = || server.get("/api/v1/workers").expect(200).json()["workers"].as_array().map(Vec::len);
+    wait_until("the worker to be seen", || workers() == Some(1));
     let plugins = server.get("/api/v1/plugins").expect(200).json();
     assert!(plugins["plugins"].as_array().into_iter().flatten().any(|plugin| plugin["name"] == "probe"));
     assert_eq!(server.post("/api/v1/queues/default:pause", &Value::Null).expect(200).json()["paused"], true);

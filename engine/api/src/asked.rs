@@ -1,12 +1,13 @@
 //! One request that was let in: who asks, for what, with what.
 
 use crate::answer::Answer;
+use crate::coming::Coming;
 use crate::keys::{Caller, Role};
 use crate::problem::Problem;
 use crate::site::Site;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::StatusCode;
-use hyper::body::{Body as _, Bytes, Incoming};
+use hyper::body::{Body as _, Bytes};
 use hyper::header::{CONTENT_TYPE, HeaderMap};
 use percent_encoding::percent_decode_str;
 use reelmill_model::{RunId, limits};
@@ -33,7 +34,7 @@ pub struct Asked {
     /// Its query, decoded.
     pub query: Vec<(String, String)>,
     /// Its body.
-    pub body: Incoming,
+    pub body: Coming,
 }
 
 impl Asked {
@@ -118,7 +119,7 @@ impl Asked {
     /// The whole body, up to a limit. Without the right media type it is not looked at: a form of another site cannot have
     /// it.
     async fn bytes(&mut self, media_type: &str, most: usize) -> Result<Bytes, Problem> {
-        let hint = self.body.size_hint();
+        let hint = self.body.read().size_hint();
         let given = self.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
         let bare = given.map(|text| text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase());
         match bare.as_deref() {
@@ -135,7 +136,7 @@ impl Asked {
         if hint.lower() > most as u64 {
             return Err(too_large());
         }
-        let limited = Limited::new(&mut self.body, most).collect();
+        let limited = Limited::new(self.body.read(), most).collect();
         match tokio::time::timeout(BODY, limited).await {
             Ok(Ok(body)) => Ok(body.to_bytes()),
             Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large()),

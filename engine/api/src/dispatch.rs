@@ -2,6 +2,7 @@
 
 use crate::answer::{self, Answer};
 use crate::asked::{self, Answered, Asked};
+use crate::coming::Coming;
 use crate::keys::{Caller, Keys};
 use crate::problem::Problem;
 use crate::routes::{Found, Op, Route, find};
@@ -40,6 +41,7 @@ pub async fn answer(site: Arc<Site>, request: Request<Incoming>) -> Answer {
 
 async fn route(site: Arc<Site>, request: Request<Incoming>) -> Answered {
     let (head, body) = request.into_parts();
+    let body = Coming::new(body, &head.headers);
     let path = head.uri.path().to_owned();
     let page = page(&head.method, &path);
     let is_probe = path == "/healthz" || path == "/readyz";
@@ -172,7 +174,7 @@ async fn dispatch(op: Op, asked: Asked) -> Answered {
         Op::Logs => logs::read(asked).await,
         Op::Outputs => runs::outputs(asked).await,
         Op::Artifact => artifacts::get(asked).await,
-        Op::ListFiles => files::list(&asked),
+        Op::ListFiles => Ok(files::list(&asked)),
         Op::PutFile => files::put(asked).await,
         Op::RemoveFile => files::remove(&asked),
         Op::Plugins => Ok(fleet::plugins(&asked)),

@@ -18,14 +18,14 @@ use tokio::io::AsyncWriteExt as _;
 const PIECE: Duration = Duration::from_secs(30);
 
 /// What is on the shelves.
-pub fn list(asked: &Asked) -> Answered {
+pub fn list(asked: &Asked) -> Answer {
     let library = &asked.site.library;
     let shelf = |shelf: &&str| json!({ "shelf": shelf, "folder": library.folder(shelf), "files": library.list(shelf) });
-    Ok(ok(&json!({ "shelves": SHELVES.iter().map(shelf).collect::<Vec<Value>>() })))
+    ok(&json!({ "shelves": SHELVES.iter().map(shelf).collect::<Vec<Value>>() }))
 }
 
 /// Takes a file, bit by bit.
-pub async fn put(asked: Asked) -> Answered {
+pub async fn put(mut asked: Asked) -> Answered {
     let (shelf, name) = place(&asked)?;
     if media_type(&name) == "application/octet-stream" {
         let detail = format!(
@@ -35,7 +35,7 @@ pub async fn put(asked: Asked) -> Answered {
     }
     let site = asked.site.clone();
     let most = site.upload_bytes_max;
-    if asked.body.size_hint().lower() > most {
+    if asked.body.read().size_hint().lower() > most {
         return Err(too_large(most));
     }
     let Ok(_permit) = site.uploads.try_acquire() else {
@@ -48,7 +48,7 @@ pub async fn put(asked: Asked) -> Answered {
         return Err(Problem::new(StatusCode::CONFLICT, "shelf_full", detail));
     }
     let coming = Coming(site.library.place());
-    write(asked.body, &coming.0, most).await?;
+    write(asked.body.read(), &coming.0, most).await?;
     let upload = site.library.put(&site.control.artifacts, shelf, &name, &coming.0).await?;
     Ok(json(StatusCode::CREATED, &upload))
 }
@@ -88,7 +88,7 @@ fn too_large(most: u64) -> Problem {
     ))
 }
 
-async fn write(mut body: Incoming, path: &Path, most: u64) -> Result<(), Problem> {
+async fn write(body: &mut Incoming, path: &Path, most: u64) -> Result<(), Problem> {
     let io = |error: std::io::Error| match error.kind() {
         std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
             Problem::new(StatusCode::INSUFFICIENT_STORAGE, "disk_full", "there is no space for it").later(60)

@@ -10,6 +10,7 @@ mod act;
 mod answer;
 mod artifacts;
 mod asked;
+mod coming;
 mod dispatch;
 mod events;
 mod files;

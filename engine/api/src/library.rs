@@ -51,13 +51,13 @@ impl Library {
     }
 
     /// The folder of a shelf: what a stage that takes a folder is given.
-    pub fn folder(&self, shelf: &str) -> PathBuf {
-        self.root.join(shelf)
+    pub fn folder(&self, on: &str) -> PathBuf {
+        self.root.join(on)
     }
 
     /// What is noted of the files of a shelf. Apart from them: stages take files beside a picture for words about it.
-    fn notes(&self, shelf: &str) -> PathBuf {
-        self.root.join("notes").join(shelf)
+    fn notes(&self, on: &str) -> PathBuf {
+        self.root.join("notes").join(on)
     }
 
     /// Where uploads are while they come.
@@ -75,13 +75,13 @@ impl Library {
     pub async fn put(
         &self,
         artifacts: &Artifacts,
-        shelf: &str,
+        on: &str,
         name: &str,
         file: &Path,
     ) -> Result<Upload, ArtifactError> {
         let artifact = artifacts.put_file(file, name, media_type(name), PutMode::Move).await?;
         let pin = artifacts.fetch(&artifact.digest).await?;
-        let path = self.folder(shelf).join(name);
+        let path = self.folder(on).join(name);
         let io = |source| ArtifactError::Io { doing: "put on its shelf", path: path.clone(), source };
         let beside = self.place();
         // Another disk has it twice.
@@ -91,19 +91,19 @@ impl Library {
         fs::rename(&beside, &path).map_err(io)?;
         let note = serde_json::to_vec(&artifact).unwrap_or_default();
         fs::write(&beside, note).map_err(io)?;
-        fs::rename(&beside, self.notes(shelf).join(name)).map_err(io)?;
-        Ok(Upload { shelf: shelf.to_owned(), name: name.to_owned(), artifact })
+        fs::rename(&beside, self.notes(on).join(name)).map_err(io)?;
+        Ok(Upload { shelf: on.to_owned(), name: name.to_owned(), artifact })
     }
 
     /// The files of a shelf, by name.
-    pub fn list(&self, shelf: &str) -> Vec<Upload> {
-        let notes = fs::read_dir(self.notes(shelf)).into_iter().flatten().flatten();
+    pub fn list(&self, on: &str) -> Vec<Upload> {
+        let notes = fs::read_dir(self.notes(on)).into_iter().flatten().flatten();
         let uploads = notes.filter_map(|entry| {
             let name = entry.file_name().into_string().ok()?;
             // Whoever removed the file by hand has removed it.
-            self.folder(shelf).join(&name).is_file().then_some(())?;
+            self.folder(on).join(&name).is_file().then_some(())?;
             let artifact = serde_json::from_slice(&fs::read(entry.path()).ok()?).ok()?;
-            Some(Upload { shelf: shelf.to_owned(), name, artifact })
+            Some(Upload { shelf: on.to_owned(), name, artifact })
         });
         let mut uploads: Vec<Upload> = uploads.take(limits::API_SHELF_FILES_MAX).collect();
         uploads.sort_by(|one, other| one.name.cmp(&other.name));
@@ -111,20 +111,20 @@ impl Library {
     }
 
     /// Whether a shelf has room for a file of this name.
-    pub fn has_room(&self, shelf: &str, name: &str) -> bool {
-        self.folder(shelf).join(name).exists()
-            || fs::read_dir(self.notes(shelf)).is_ok_and(|notes| notes.count() < limits::API_SHELF_FILES_MAX)
+    pub fn has_room(&self, on: &str, name: &str) -> bool {
+        self.folder(on).join(name).exists()
+            || fs::read_dir(self.notes(on)).is_ok_and(|notes| notes.count() < limits::API_SHELF_FILES_MAX)
     }
 
     /// Takes a file off its shelf; runs that have it keep it. `false` when it is not there.
-    pub fn remove(&self, shelf: &str, name: &str) -> io::Result<bool> {
+    pub fn remove(&self, on: &str, name: &str) -> io::Result<bool> {
         let remove = |path: PathBuf| match fs::remove_file(path) {
             Ok(()) => Ok(true),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
             Err(error) => Err(error),
         };
-        let noted = remove(self.notes(shelf).join(name))?;
-        Ok(remove(self.folder(shelf).join(name))? || noted)
+        let noted = remove(self.notes(on).join(name))?;
+        Ok(remove(self.folder(on).join(name))? || noted)
     }
 
     /// Whether an artifact can be had. One that was collected because no run named it is put again from its shelf.

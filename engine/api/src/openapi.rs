@@ -1,4 +1,4 @@
-//! The OpenAPI document, made from the table of routes.
+//! The `OpenAPI` document, made from the table of routes.
 
 use crate::act::{Approve, Reason, Retry};
 use crate::routes::{Gives, ROUTES, Route, Takes};
@@ -35,7 +35,7 @@ pub fn document() -> Value {
 
 fn schemas() -> Map<String, Value> {
     let settings = SchemaSettings::draft2020_12()
-        .with(|settings| "/components/schemas".clone_into(&mut settings.definitions_path.to_mut()));
+        .with(|settings| settings.definitions_path = "/components/schemas".into());
     let mut generator = settings.into_generator();
     generator.subschema_for::<Submit>();
     generator.subschema_for::<Reason>();

@@ -143,7 +143,7 @@ pub async fn put(mut asked: Asked) -> Answered {
 /// Compiles a text; gives the texts of the files that it names, which are kept with it.
 fn compile(site: &Site, text: &Text) -> Result<(Pipeline, BTreeMap<String, String>), Problem> {
     let recorded = Recorded::new(text);
-    let compiled = prepare(&text.text, &site.catalog, &recorded);
+    let compiled = prepare(&text.content, &site.catalog, &recorded);
     let pipeline = compiled.map_err(|invalid| Problem::diagnostics(&invalid.0))?;
     Ok((pipeline, recorded.seen()))
 }

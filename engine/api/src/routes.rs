@@ -1,4 +1,4 @@
-//! The table of routes: what can be asked for, by whom, and with what. Requests are looked up in it, and the OpenAPI
+//! The table of routes: what can be asked for, by whom, and with what. Requests are looked up in it, and the `OpenAPI`
 //! document is made from it, so that neither knows more than the other.
 
 use crate::keys::Role;
@@ -386,7 +386,7 @@ fn parts(pattern: &str, path: &str) -> Option<Vec<String>> {
             None if pattern == part => {}
             None => return None,
             Some((_, verb)) => {
-                found.push(part.strip_suffix(verb).filter(|part| !part.is_empty())?.to_owned())
+                found.push(part.strip_suffix(verb).filter(|part| !part.is_empty())?.to_owned());
             }
         }
     }

@@ -32,7 +32,7 @@ pub enum Source {
 /// A text beside whose folder other files lie.
 pub struct Text {
     /// What stands in it.
-    pub text: String,
+    pub content: String,
     /// Its name within the folder; none for one that came with the request.
     pub file: Option<String>,
     folder: PathBuf,
@@ -90,8 +90,8 @@ impl Text {
         file: Option<String>,
         own: Option<String>,
     ) -> Result<Self, Problem> {
-        let mut text = Self { text, file, folder: site.pipelines.clone(), pins: Pins::default() };
-        let wanted = names(&text.text, &text);
+        let mut text = Self { content: text, file, folder: site.pipelines.clone(), pins: Pins::default() };
+        let wanted = names(&text.content, &text);
         text.pins = site.control.pins(namespace, own, wanted).await?;
         Ok(text)
     }
@@ -154,7 +154,7 @@ impl Source {
     /// What stands in it.
     pub fn text(&self) -> &str {
         match self {
-            Self::Text(text) => &text.text,
+            Self::Text(text) => &text.content,
             Self::Registered(revision) => &revision.text.main,
         }
     }
@@ -186,7 +186,7 @@ impl Source {
     /// Parses and compiles it, for looking at: everything that is wrong with it comes along.
     pub fn look(&self, site: &Site) -> (Option<Pipeline>, Vec<Diagnostic>) {
         let compiled = match self {
-            Self::Text(text) => prepare(&text.text, &site.catalog, text),
+            Self::Text(text) => prepare(&text.content, &site.catalog, text),
             Self::Registered(revision) => prepare(&revision.text.main, &site.catalog, &Kept(revision)),
         };
         match compiled {
@@ -201,9 +201,8 @@ impl Source {
     /// The pipeline as it can be run.
     pub async fn compiled(&self, site: &Site) -> Result<Pipeline, Problem> {
         match self {
-            Self::Text(text) => {
-                prepare(&text.text, &site.catalog, text).map_err(|invalid| Problem::diagnostics(&invalid.0))
-            }
+            Self::Text(text) => prepare(&text.content, &site.catalog, text)
+                .map_err(|invalid| Problem::diagnostics(&invalid.0)),
             Self::Registered(revision) => Ok(site.control.runnable(revision, &site.catalog).await?),
         }
     }
@@ -260,8 +259,12 @@ mod tests {
         std::fs::create_dir(folder.path().join("in")).expect("a folder can be made");
         std::fs::write(folder.path().join("secret.yaml"), "x").expect("a file can be written");
         std::fs::write(folder.path().join("in/a.yaml"), "y").expect("a file can be written");
-        let text =
-            Text { text: String::new(), file: None, folder: folder.path().join("in"), pins: Pins::default() };
+        let text = Text {
+            content: String::new(),
+            file: None,
+            folder: folder.path().join("in"),
+            pins: Pins::default(),
+        };
         assert_eq!(text.open("./b/../a.yaml").map(|file| file.text), Ok("y".to_owned()));
         let outside = folder.path().join("secret.yaml").display().to_string();
         for path in ["../secret.yaml", "x/../../secret.yaml", "..", &outside] {

@@ -34,7 +34,7 @@ enum Which {
     Manifest,
     /// What other systems put into the inbox (the Redis stream `rm:inbox`)
     Envelope,
-    /// What can be asked of `reelmill serve` (OpenAPI)
+    /// What can be asked of `reelmill serve` (`openapi.json`)
     Openapi,
 }
 
