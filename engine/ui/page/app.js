@@ -253,7 +253,7 @@ async function alarm(run) {
   if (run.state !== "failed" && run.state !== "cancelled") return [];
   const { why } = await ask(api(`runs/${run.run}/why`));
   const lines = why.flatMap((one) => [...one.because.map((text) => el("p", {}, text)), one.remedy && el("p", { className: "faint" }, one.remedy)]);
-  return [el("div", { className: `card ${run.state === "failed" ? "alarm" : ""}` }, el("h2", {}, `Why it is ${run.state}`), lines)];
+  return [el("div", { className: `card ${run.state === "failed" ? "alarm" : ""}` }, el("h2", {}, run.state === "failed" ? "Why it failed" : "Why it was cancelled"), lines)];
 }
 
 function questionCard(id, question) {
@@ -373,19 +373,20 @@ async function launchPage(name, like) {
   const wide = (one) => one.element.querySelector("textarea, input[type=file], .checks");
   const copies = el("div", { className: "stack" });
   const values = () => Object.fromEntries(fields.map((one) => [one.name, one.value()]).filter(([, value]) => value !== undefined));
-  const recount = () => copies.replaceChildren(...commands(name, values()));
   let key = randomKey();
+  // A key belongs to what is asked under it: sent again, the same is the same run.
+  const recount = () => {
+    key = randomKey();
+    copies.replaceChildren(...commands(name, values()));
+  };
   const submit = doing(async (event) => {
     event.preventDefault();
     fields.forEach((one) => one.wrong(""));
     try {
       for (const one of fields) await one.ready?.();
       const started = await tell("runs", { pipeline: name, inputs: values() }, { "idempotency-key": key });
-      key = randomKey();
       location.hash = `#/runs/${started.run}`;
     } catch (error) {
-      // A key belongs to what was asked under it.
-      key = randomKey();
       for (const one of error.problem?.errors ?? []) fields.find((field) => one.pointer === `/inputs/${field.name}`)?.wrong([one.message, one.help].filter(Boolean).join("; "));
       throw error;
     }
