@@ -1,9 +1,10 @@
 //! REST and event streams, on the real binary.
 
 use reelmill_tests::engine::{pipeline, signal, wait_until};
+use reelmill_tests::fleet::worker;
 use reelmill_tests::http::{Told, ask, listen};
 use reelmill_tests::serving::serve;
-use reelmill_tests::{Place, repository};
+use reelmill_tests::{Place, RedisServer, repository};
 use serde_json::{Value, json};
 
 const FILE: &str = r#"
@@ -521,4 +522,22 @@ fn speech_and_scripts_can_be_had_alone() {
     assert_eq!(script["narration"].as_array().map(Vec::len), Some(2), "{script}");
     assert_eq!(script["terms"][0], json!(["how", "tides", "work"]));
     assert!(script["platforms"]["shorts"]["title"].is_string());
+}
+
+#[test]
+fn in_front_of_a_fleet_the_work_is_left_to_its_workers() {
+    let redis = RedisServer::start();
+    let place = Place::of_fleet(&redis);
+    place.write("pipelines/file.yaml", &pipeline(FILE));
+    let server = serve(&place, &["--no-worker"]);
+    let run = server.start(&json!({ "pipeline": "file.yaml", "inputs": { "text": "salt" } }));
+    assert_eq!(server.get("/api/v1/workers").expect(200).json()["workers"], json!([]));
+    let events = listen(&server.address, &format!("/api/v1/runs/{run}/events"), &[]);
+    let _worker = worker(&place, &["--slots", "1"]);
+    let told: Vec<Told> = events.collect();
+    assert_eq!(told.last().expect("an end").data["state"], "succeeded");
+    let ids: Vec<u64> = told.iter().filter_map(|told| told.id).collect();
+    assert!(ids.is_sorted_by(|one, next| one < next), "{ids:?}");
+    let url = server.run(&run)["files"][0]["url"].clone();
+    assert_eq!(server.get(url.as_str().expect("an address")).expect(200).text(), "salt");
 }
