@@ -119,17 +119,11 @@ impl Source {
         match site.control.registered(namespace, &wanted).await {
             Ok(revision) => Ok(Self::Registered(Box::new(revision))),
             Err(error @ ControlError::NoSuchPipeline { .. }) => {
-                let is_file = wanted.namespace.is_none() && wanted.revision.is_none();
-                match if is_file { Self::file(site, namespace, name).await } else { Err(error.into()) } {
-                    Err(_) => Err(site
-                        .control
-                        .registered(namespace, &wanted)
-                        .await
-                        .map_or_else(Problem::from, |_| {
-                            Problem::missing("no_such_pipeline", "it was registered a moment ago; ask again")
-                        })),
-                    found => found,
+                let missing = Problem::from(error);
+                if wanted.namespace.is_some() || wanted.revision.is_some() {
+                    return Err(missing);
                 }
+                Self::file(site, namespace, name).await.map_err(|_| missing)
             }
             Err(error) => Err(error.into()),
         }
