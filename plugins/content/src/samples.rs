@@ -9,15 +9,18 @@ use reelmill_media::{Error, Pixel, Result, VideoFrame, plane};
 use std::ops::Range;
 
 /// Most seconds of the pieces of a video.
-const SECONDS_MAX: f64 = 2.0;
+const SECONDS_MAX: f64 = 1.75;
 /// Most of a video that its pieces are, but for short ones.
 const SHARE_MAX: f64 = 0.13;
 /// Fewest frames of a piece: with less, its key frame would be most of it.
 const PIECE_MIN: f64 = 24.0;
 /// The last frames of a piece are encoded but not judged: the encoder spends less on what nothing follows.
 const TAIL: usize = 8;
-/// Frames of a glance: of what stands still the first ones show all, and more places say more than longer pieces.
-const GLANCE: u64 = 8;
+/// Fewest and most frames of a glance. What stands still is coded with a look ahead at how long it stands: a piece of a few
+/// frames looks a decibel worse than the page that it is of.
+const GLANCE: (u64, u64) = (8, 32);
+/// One frame in so many is judged. B-frames come in threes, so that frames of all kinds are.
+const JUDGED: usize = 3;
 /// Fewest and most places of a video that are looked at, pieces and glances together.
 const PLACES: (f64, f64) = (6.0, 16.0);
 /// Seconds of a video from one place to the next.
@@ -73,7 +76,7 @@ impl Length {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count of places")]
     fn glances(&self) -> Vec<Range<u64>> {
         let places = (self.frames as f64 / self.fps.max(1.0) / APART_S).clamp(PLACES.0, PLACES.1) as u64;
-        let length = GLANCE.min(self.frames).max(1);
+        let length = (self.fit() / places).clamp(GLANCE.0, GLANCE.1).min(self.frames).max(1);
         self.evenly(places.min(self.fit() / length).min(self.frames / length).max(1), length)
     }
 }
@@ -195,10 +198,17 @@ impl Piece {
         Ok(Self { frames, luma })
     }
 
-    /// How many of its frames, from the first, are judged.
-    pub(crate) fn judged(&self) -> usize {
+    /// Which of its frames are judged.
+    fn judged(&self) -> impl Iterator<Item = usize> {
         let count = self.frames.len();
-        if count >= 3 * TAIL { count - TAIL } else { count }
+        let end = if count >= 3 * TAIL { count - TAIL } else { count };
+        (0..end).step_by(JUDGED)
+    }
+
+    /// Those of the luma of as many frames that are judged.
+    pub(crate) fn of_judged(&self, luma: &Frames) -> Result<Frames> {
+        let picked: Vec<u8> = self.judged().flat_map(|index| luma.frame(index)).copied().collect();
+        Frames::new(luma.width(), luma.height(), picked).map_err(refused)
     }
 
     fn small(&self, ops: &dyn FrameOps) -> Result<Frames> {
@@ -250,17 +260,19 @@ mod tests {
     }
 
     #[test]
-    fn two_pieces_of_a_second_are_a_quarter_from_either_end() {
-        assert_eq!(of(1_800, 30.0, 3 << 20).pieces(), [435..465, 1_335..1_365]);
+    fn two_pieces_are_a_quarter_from_either_end() {
+        assert_eq!(of(1_800, 30.0, 3 << 20).pieces(), [437..463, 1_337..1_363]);
         assert_eq!(of(360, 30.0, 3 << 20).pieces(), [78..102, 258..282]);
     }
 
     #[test]
-    fn glances_lie_evenly_and_fit_into_memory() {
-        let minute = of(1_800, 30.0, 3 << 20).glances();
+    fn glances_lie_evenly_and_are_shorter_where_memory_is_short() {
+        let minute = of(1_800, 30.0, 256 << 10).glances();
         assert_eq!(minute.len(), 15, "a place for every four seconds");
-        assert!(minute.iter().all(|r| r.end - r.start == 8));
+        assert!(minute.iter().all(|r| r.end - r.start == 32));
         assert!(minute.windows(2).all(|pair| pair[0].end <= pair[1].start), "{minute:?}");
+        let large = of(1_800, 30.0, 3 << 20).glances();
+        assert_eq!((large.len(), large[0].end - large[0].start), (15, 8), "{large:?}");
         let huge = of(18_000, 60.0, 24 << 20).glances();
         assert!(huge.iter().map(|r| r.end - r.start).sum::<u64>() <= 17, "{huge:?}");
     }

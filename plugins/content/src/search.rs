@@ -15,7 +15,7 @@ const SLOPES: (f64, f64) = (0.2, 1.5);
 /// A try that passes by at most this, in dB, is taken.
 const NEAR: f64 = 0.12;
 /// A line of the usual slope is good enough for this much, in dB: no other try is made for it.
-const CLOSE: f64 = 0.6;
+const CLOSE: f64 = 0.7;
 /// How far a CRF may be taken beyond one that was tried.
 const BEYOND: f64 = 3.0;
 
@@ -104,12 +104,6 @@ pub fn next(goal: &Goal, range: Range, tried: &[Tried], most: usize) -> Next {
         return Next::Take(wanted);
     }
     Next::Try(wanted)
-}
-
-/// Where the goal probably lies, after a try with other settings.
-#[must_use]
-pub fn guess(goal: &Goal, tried: &Tried) -> f64 {
-    estimate(goal, std::slice::from_ref(tried))
 }
 
 /// The try that comes nearest to the goal.

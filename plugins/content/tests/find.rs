@@ -66,9 +66,25 @@ fn what_is_better_than_is_seen_gets_a_higher_crf_and_pages_keep_their_floor() {
     let (samples, shown) = sample_file(&file, &settings, &Cpu, &Unwatched).unwrap();
     let found = find(&samples, shown, &settings, Wanted::Auto, folder.path(), &Cpu, &Unwatched).unwrap();
     assert_eq!(found.shown.class, Class::TextHeavy, "{:?}", found.shown);
-    let usual = found.usual.unwrap();
-    assert!(usual.score.ssim > GOOD_ENOUGH && found.crf > 16.0, "{found:?}");
+    assert!(found.crf > 16.0 && found.tried.len() <= 3, "{found:?}");
+    assert!(
+        found.usual.is_none(),
+        "what is good enough far beyond the usual CRF is not compared with it: {found:?}"
+    );
     assert!(found.goal.psnr.is_some() && found.goal.textured.is_some());
     assert!(!found.parameters.is_empty(), "hasty presets are told more");
     assert!(found.tried.iter().all(|tried| tried.score.bytes > 0));
+}
+
+#[test]
+fn what_is_not_good_with_the_usual_crf_is_compared_with_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = made(Class::HighMotion, 3_002, folder.path());
+    let settings = settings(30.0, "veryfast");
+    let (samples, shown) = sample_file(&file, &settings, &Cpu, &Unwatched).unwrap();
+    let found = find(&samples, shown, &settings, Wanted::Auto, folder.path(), &Cpu, &Unwatched).unwrap();
+    let usual = found.usual.unwrap();
+    assert!((usual.crf - 30.0).abs() < 1e-9 && usual.score.ssim < GOOD_ENOUGH, "{usual:?}");
+    assert!(found.goal.ssim <= usual.score.ssim && found.goal.ssim > usual.score.ssim - 0.002, "{found:?}");
+    assert!(found.crf >= 30.0 && found.tried.len() <= 2, "{found:?}");
 }
