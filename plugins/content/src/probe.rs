@@ -3,7 +3,7 @@
 use crate::classify::Class;
 use crate::samples::{Samples, Shown, refused};
 use crate::search::{Goal, Next, Range, Score, Tried, next};
-use crate::tuning::parameters;
+use crate::tuning::{GRAINED, parameters};
 use reelmill_gpu::{FrameOps, Frames, psnr_of};
 use reelmill_media::{
     Control, Error, Muxer, Parameter, Pixel, Result, VideoEncoder, VideoReader, VideoSettings, Wish, chain,
@@ -23,8 +23,6 @@ pub const FLAT_PSNR: f64 = 36.0;
 const GOOD_TEXTURE: f64 = 0.95;
 /// What a step of CRF is worth at least, in dB.
 const STEP_WORTH: f64 = 0.3;
-/// Grain, in steps of luma, with which the usual CRF is rarely good enough.
-const GRAINED: f64 = 0.2;
 /// CRFs of a codec lie so far around its usual one.
 const AROUND: (f64, f64) = (9.0, 17.0);
 
@@ -65,7 +63,7 @@ pub fn find(
     ops: &dyn FrameOps,
     control: &dyn Control,
 ) -> Result<Found> {
-    let parameters = parameters(shown.class, settings.codec, &settings.preset);
+    let parameters = parameters(&shown, settings.codec, &settings.preset);
     let usual_crf = f64::from(settings.crf);
     let attempt = |crf: f64, parameters: &[Parameter]| -> Result<Tried> {
         let score = score(samples, settings, crf, parameters, scratch, ops, control)?;
@@ -123,6 +121,7 @@ fn told_worth(class: Class) -> f64 {
 fn above_usual(shown: &Shown) -> f64 {
     match shown.class {
         Class::HighMotion | Class::Mixed => 0.0,
+        // What is grainy is rarely good enough.
         Class::LowMotion if shown.grain >= GRAINED => 0.0,
         Class::LowMotion | Class::Static | Class::Slides => 2.5,
         Class::TextHeavy => 3.5,
@@ -154,7 +153,7 @@ fn goal_of(wanted: Wanted, class: Class, usual: Option<&Score>) -> Goal {
 fn understated(class: Class) -> (f64, f64) {
     match class {
         Class::LowMotion => (0.7, 0.0),
-        Class::TextHeavy => (1.2, 0.7),
+        Class::TextHeavy => (1.2, 1.0),
         Class::Static | Class::Slides => (0.1, -0.8),
         Class::HighMotion | Class::Mixed => (0.0, 0.0),
     }

@@ -9,20 +9,24 @@ use reelmill_media::{Error, Pixel, Result, VideoFrame, plane};
 use std::ops::Range;
 
 /// Most seconds of the pieces of a video.
-const SECONDS_MAX: f64 = 1.75;
+const SECONDS_MAX: f64 = 1.6;
 /// Most of a video that its pieces are, but for short ones.
 const SHARE_MAX: f64 = 0.13;
 /// Fewest frames of a piece: with less, its key frame would be most of it.
 const PIECE_MIN: f64 = 24.0;
 /// The last frames of a piece are encoded but not judged: the encoder spends less on what nothing follows.
 const TAIL: usize = 8;
+/// Seconds of a piece of text, and its last frames that are not judged: how well it is coded depends most of all on how
+/// far it is seen to go on.
+const TEXT_S: f64 = 1.5;
+const TEXT_TAIL: usize = 24;
 /// Fewest and most frames of a glance. What stands still is coded with a look ahead at how long it stands: a piece of a few
 /// frames looks a decibel worse than the page that it is of.
 const GLANCE: (u64, u64) = (8, 32);
 /// One frame in so many is judged. B-frames come in threes, so that frames of all kinds are.
 const JUDGED: usize = 3;
 /// Fewest and most places of a video that are looked at, pieces and glances together.
-const PLACES: (f64, f64) = (6.0, 16.0);
+const PLACES: (f64, f64) = (5.0, 16.0);
 /// Seconds of a video from one place to the next.
 const APART_S: f64 = 4.0;
 /// Most bytes of the frames of all pieces together.
@@ -72,6 +76,17 @@ impl Length {
         self.evenly(2, (wanted / 2.0) as u64)
     }
 
+    /// Two longer pieces at the same places, as far as they fit.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count of frames")]
+    fn long_pieces(&self) -> Vec<Range<u64>> {
+        let length = (TEXT_S * self.fps) as u64;
+        let pieces = self.pieces();
+        if length * 4 > self.frames || length * 2 > self.fit() {
+            return pieces;
+        }
+        self.evenly(pieces.len() as u64, length)
+    }
+
     /// A few frames of many places.
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count of places")]
     fn glances(&self) -> Vec<Range<u64>> {
@@ -90,6 +105,9 @@ pub fn sample(
 ) -> Result<(Samples, Shown)> {
     let samples = Samples::new(read(&length.pieces())?)?;
     let shown = samples.show(ops)?;
+    if shown.class == Class::TextHeavy {
+        return Ok((Samples::new(read(&length.long_pieces())?)?, shown));
+    }
     if !matches!(shown.class, Class::Static | Class::Slides) {
         return Ok((samples, shown));
     }
@@ -201,7 +219,8 @@ impl Piece {
     /// Which of its frames are judged.
     fn judged(&self) -> impl Iterator<Item = usize> {
         let count = self.frames.len();
-        let end = if count >= 3 * TAIL { count - TAIL } else { count };
+        let tail = if count >= 2 * TEXT_TAIL - TAIL { TEXT_TAIL } else { TAIL };
+        let end = if count >= 3 * TAIL { count - tail } else { count };
         (0..end).step_by(JUDGED)
     }
 
@@ -261,7 +280,7 @@ mod tests {
 
     #[test]
     fn two_pieces_are_a_quarter_from_either_end() {
-        assert_eq!(of(1_800, 30.0, 3 << 20).pieces(), [437..463, 1_337..1_363]);
+        assert_eq!(of(1_800, 30.0, 3 << 20).pieces(), [438..462, 1_338..1_362]);
         assert_eq!(of(360, 30.0, 3 << 20).pieces(), [78..102, 258..282]);
     }
 

@@ -5,8 +5,10 @@
 //! 4 % when it is deblocked less. Beside that:
 //! - Pages and still pictures: key frames that are less better than those between, which hardly differ from them, 3 %; less
 //!   given to what is flat, 0 to 7 %.
-//! - Text: motion that is looked for further, 3 to 6 %, because it is full of things that look alike.
-//! - Calm pictures: motion to finer parts of a pixel, 8 to 15 %, for a third more time; less given to what is flat, 3 to 12 %.
+//! - Text: motion that is looked for further, 3 to 6 %, because it is full of things that look alike; where it stands, key
+//!   frames as those of pages, 3 %.
+//! - Calm pictures: motion to finer parts of a pixel, 8 to 15 %, for a third more time; less given to what is flat, 3 to
+//!   12 %. With grain the latter loses 4 %, and deblocking still less gains 3.
 //! - What moves much: B-frames that may follow the motion over time, 4 to 20 %, where it is even; a rate that follows what
 //!   is hard to code, 2 %. Finer motion gives it 2 % for a tenth more time, and a turning picture loses by it.
 //!
@@ -14,6 +16,7 @@
 //! none. Key frames further apart would halve pages, but how far apart they are is for the user to say.
 
 use crate::classify::Class;
+use crate::samples::Shown;
 use reelmill_media::{Parameter, VideoCodec};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -23,23 +26,31 @@ const HASTY: [&str; 4] = ["ultrafast", "superfast", "veryfast", "faster"];
 /// Grain above this, in steps of luma, is worth taking away where it is not what the video shows.
 const GRAINY: f64 = 1.6;
 
+/// Grain from this on is some.
+pub(crate) const GRAINED: f64 = 0.2;
+/// Text of which so many blocks, in percent, stand from frame to frame stands.
+const STANDS: f64 = 98.0;
 /// What all classes gain by: trellis quantisation, and a longer look ahead.
 const ALL: [(&str, &str); 2] = [("trellis", "1"), ("rc-lookahead", "30")];
 
 /// What a software encoder is told beside its preset.
 #[must_use]
-pub fn parameters(class: Class, codec: VideoCodec, preset: &str) -> Vec<Parameter> {
+pub fn parameters(shown: &Shown, codec: VideoCodec, preset: &str) -> Vec<Parameter> {
     // Ultrafast is wanted for its speed alone, and x264 has no trellis without CABAC.
     if codec != VideoCodec::H264 || !HASTY.contains(&preset) || preset == "ultrafast" {
         return Vec::new();
     }
-    let told: &[(&str, &str)] = match class {
+    let grainy = shown.grain >= GRAINED;
+    let told: &[(&str, &str)] = match shown.class {
         Class::Static | Class::Slides => &[("i_qfactor", "0.84"), ("qcomp", "0.7"), ("aq-strength", "0.6")],
+        Class::TextHeavy if shown.figures.still >= STANDS => &[("i_qfactor", "0.84")],
         Class::TextHeavy => &[("motion-est", "umh"), ("me_range", "24")],
+        Class::LowMotion if grainy => &[("subq", "3")],
         Class::LowMotion => &[("subq", "3"), ("aq-strength", "0.6")],
         Class::HighMotion | Class::Mixed => &[("direct-pred", "auto"), ("qcomp", "0.7")],
     };
-    let deblock: &[(&str, &str)] = if class == Class::TextHeavy { &[] } else { &[("deblock", "-1:-1")] };
+    let deblock: &[(&str, &str)] =
+        if shown.class == Class::TextHeavy { &[] } else { &[("deblock", "-1:-1")] };
     let parameter =
         |(name, value): &(&'static str, &str)| Parameter { name, value: (*value).to_owned(), needed: false };
     // Faster looks for motion more finely as it is.
@@ -89,26 +100,43 @@ pub fn filters(class: Class, grain: f64) -> Vec<Filter> {
 mod tests {
     use super::{Filter, filters, parameters};
     use crate::classify::Class;
+    use crate::figures::Figures;
+    use crate::samples::Shown;
     use reelmill_media::VideoCodec;
+
+    fn shown(class: Class, still: f64, grain: f64) -> Shown {
+        Shown { class, figures: Figures { still, ..Figures::default() }, grain }
+    }
+
+    fn names(shown: &Shown, codec: VideoCodec, preset: &str) -> Vec<&'static str> {
+        parameters(shown, codec, preset).into_iter().map(|told| told.name).collect()
+    }
 
     #[test]
     fn only_hasty_presets_of_h264_are_told_more() {
-        let told = |codec, preset| parameters(Class::Slides, codec, preset).len();
-        assert_eq!(told(VideoCodec::H264, "veryfast"), 6);
-        let names = |class, preset| -> Vec<&str> {
-            parameters(class, VideoCodec::H264, preset).into_iter().map(|told| told.name).collect()
-        };
-        assert!(!names(Class::TextHeavy, "veryfast").contains(&"deblock"));
-        assert!(names(Class::LowMotion, "veryfast").contains(&"subq"));
-        assert!(!names(Class::LowMotion, "faster").contains(&"subq"), "it would be less");
+        let pages = shown(Class::Slides, 100.0, 0.0);
+        assert_eq!(names(&pages, VideoCodec::H264, "veryfast").len(), 6);
         for (codec, preset) in [
             (VideoCodec::H264, "medium"),
             (VideoCodec::H264, "ultrafast"),
             (VideoCodec::H265, "veryfast"),
             (VideoCodec::Av1, "veryfast"),
         ] {
-            assert_eq!(told(codec, preset), 0, "{codec:?} {preset}");
+            assert!(names(&pages, codec, preset).is_empty(), "{codec:?} {preset}");
         }
+    }
+
+    #[test]
+    fn what_is_told_depends_on_what_moves_and_on_grain() {
+        let told = |class, still, grain| names(&shown(class, still, grain), VideoCodec::H264, "veryfast");
+        let (moves, stands) = (told(Class::TextHeavy, 40.0, 0.0), told(Class::TextHeavy, 100.0, 0.0));
+        assert!(moves.contains(&"motion-est") && !moves.contains(&"deblock"), "{moves:?}");
+        assert!(stands.contains(&"i_qfactor") && !stands.contains(&"motion-est"), "{stands:?}");
+        let (clean, grainy) = (told(Class::LowMotion, 80.0, 0.05), told(Class::LowMotion, 60.0, 1.0));
+        assert!(clean.contains(&"aq-strength") && clean.contains(&"subq"), "{clean:?}");
+        assert!(!grainy.contains(&"aq-strength") && grainy.contains(&"subq"), "{grainy:?}");
+        let faster = names(&shown(Class::LowMotion, 80.0, 0.0), VideoCodec::H264, "faster");
+        assert!(!faster.contains(&"subq"), "it would be less than the preset's");
     }
 
     #[test]

@@ -57,7 +57,7 @@ impl Stage for Pick {
 
     fn run(&mut self, input: Ways, cx: &Cx<'_>) -> Result<Picked, StageError> {
         let arms: Vec<&str> = input.among.iter().map(String::as_str).collect();
-        let goal = Goal { seconds: 1.0, bytes: 0.0, score_min: None };
+        let goal = Goal { seconds: 1.0, bytes: 0.0, score: 0.0, score_min: None };
         let ask = Ask { context: &input.context, arms: &arms, goal, seed: cx.seed() };
         let choice = choose(&input.advice.unwrap_or_default(), &ask)
             .ok_or_else(|| StageError::invalid_input("there are no ways"))?;

@@ -8,13 +8,16 @@ use crate::posterior::Posterior;
 use crate::summary::Summary;
 use std::fmt::Write as _;
 
-/// What is wanted: weights of logarithms, so that 1 and 1 pays a tenth more time for a tenth fewer bytes.
+/// What is wanted: weights of logarithms, so that 1 and 1 pays a tenth more time for a tenth fewer bytes, and of the score,
+/// of which a tenth is worth a tenth of its weight of them. All three together are what an arm costs.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Goal {
     /// Weight of the duration.
     pub seconds: f64,
     /// Weight of the size.
     pub bytes: f64,
+    /// Weight of the score; what is known of scores only counts where it is above zero.
+    pub score: f64,
     /// Arms that are known to score less are left out, unless all do.
     pub score_min: Option<f64>,
 }
@@ -60,9 +63,9 @@ struct Standing<'a> {
 pub fn choose(advice: &Advice, ask: &Ask<'_>) -> Option<Choice> {
     let usual = *ask.arms.first()?;
     let mut dice = Dice::new(ask.seed);
-    let means = [common(advice, ask, SECONDS), common(advice, ask, BYTES)];
+    let parts = parts(advice, ask);
     let all: Vec<Standing<'_>> =
-        ask.arms.iter().map(|arm| stand(advice, ask, arm, means, &mut dice)).collect();
+        ask.arms.iter().map(|arm| stand(advice, ask, arm, &parts, &mut dice)).collect();
     if all.iter().all(|standing| standing.known == 0) {
         let why = format!("nothing is known of {} yet: `{usual}` as usual", named(ask.context));
         return Some(Choice { arm: usual.to_owned(), why, known: 0 });
@@ -81,23 +84,53 @@ pub fn choose(advice: &Advice, ask: &Ask<'_>) -> Option<Choice> {
     Some(Choice { arm: taken.arm.to_owned(), why, known: taken.known })
 }
 
-/// What all arms are like: where an arm is believed to be before anything is known of it.
-fn common(advice: &Advice, ask: &Ask<'_>, measure: Measure) -> f64 {
-    let of = |arm: &&str| Posterior::climb(&advice.ladder(ask.context, Some(arm), measure), 0.0);
-    let known = |arm: &&&str| advice.ladder(ask.context, Some(arm), measure).iter().any(|step| step.n > 0);
-    let means: Vec<f64> = ask.arms.iter().filter(known).map(|arm| of(arm).mean()).collect();
-    Summary::of(&means).mean
+/// A part of what an arm costs.
+struct Part {
+    measure: Measure,
+    /// What the measure is multiplied with before anything is believed of it: scores lie far closer together than
+    /// logarithms of bytes do, and one belief has to fit both.
+    scale: f64,
+    weight: f64,
+    /// What all arms are like: where an arm is believed to be before anything is known of it.
+    common: f64,
+}
+
+impl Part {
+    /// What is known of it of an arm.
+    fn ladder(&self, advice: &Advice, ask: &Ask<'_>, arm: &str) -> Vec<Summary> {
+        let steps = advice.ladder(ask.context, Some(arm), self.measure);
+        steps.into_iter().map(|step| step.times(self.scale)).collect()
+    }
+
+    /// Looks at all arms; none where it is not wanted, or is a score that nobody knows.
+    fn known(mut self, advice: &Advice, ask: &Ask<'_>) -> Option<Self> {
+        if self.weight <= 0.0 || self.scale == 0.0 {
+            return None;
+        }
+        let ladders = ask.arms.iter().map(|arm| self.ladder(advice, ask, arm));
+        let known = ladders.filter(|ladder| ladder.iter().any(|step| step.n > 0));
+        let means: Vec<f64> = known.map(|ladder| Posterior::climb(&ladder, 0.0).mean()).collect();
+        self.common = Summary::of(&means).mean;
+        (self.scale > 0.0 || !means.is_empty()).then_some(self)
+    }
+}
+
+/// The parts that count.
+fn parts(advice: &Advice, ask: &Ask<'_>) -> Vec<Part> {
+    let Goal { seconds, bytes, score, .. } = ask.goal;
+    let all = [(SECONDS, 1.0, seconds), (BYTES, 1.0, bytes), (SCORE, -score.max(0.0), 1.0)];
+    let part = |(measure, scale, weight)| Part { measure, scale, weight, common: 0.0 }.known(advice, ask);
+    all.into_iter().filter_map(part).collect()
 }
 
 /// How an arm stands. Every arm draws as often as any other, so that a draw does not depend on what is known.
-fn stand<'a>(advice: &Advice, ask: &Ask<'a>, arm: &'a str, means: [f64; 2], dice: &mut Dice) -> Standing<'a> {
+fn stand<'a>(advice: &Advice, ask: &Ask<'a>, arm: &'a str, parts: &[Part], dice: &mut Dice) -> Standing<'a> {
     let mut standing = Standing { arm, known: 0, drawn: 0.0, expected: 0.0, score: None };
-    let wanted = [(SECONDS, ask.goal.seconds, means[0]), (BYTES, ask.goal.bytes, means[1])];
-    for (measure, weight, mean) in wanted.into_iter().filter(|(_, weight, _)| *weight > 0.0) {
-        let ladder = advice.ladder(ask.context, Some(arm), measure);
-        let belief = Posterior::climb(&ladder, mean);
-        standing.drawn += weight * belief.draw(dice);
-        standing.expected += weight * belief.mean();
+    for part in parts {
+        let ladder = part.ladder(advice, ask, arm);
+        let belief = Posterior::climb(&ladder, part.common);
+        standing.drawn += part.weight * belief.draw(dice);
+        standing.expected += part.weight * belief.mean();
         standing.known = standing.known.max(ladder.iter().map(|step| step.n).sum());
     }
     let scores = advice.ladder(ask.context, Some(arm), |history| &history.score);
@@ -146,13 +179,14 @@ fn named(context: &str) -> &str {
 
 const SECONDS: Measure = |history| &history.seconds;
 const BYTES: Measure = |history| &history.bytes;
+const SCORE: Measure = |history| &history.score;
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::advice::ArmHistory;
 
-    const QUICK: Goal = Goal { seconds: 1.0, bytes: 0.0, score_min: None };
+    const QUICK: Goal = Goal { seconds: 1.0, bytes: 0.0, score: 0.0, score_min: None };
 
     fn history(arm: &str, n: u64, seconds: f64, score: f64) -> ArmHistory {
         ArmHistory {
@@ -205,6 +239,23 @@ mod tests {
     }
 
     #[test]
+    fn a_better_score_may_be_worth_the_time_and_one_that_nobody_knows_is_nothing() {
+        let arms = vec![history("fast", 50, 1.0, 0.95), history("slow", 50, 1.2, 0.97)];
+        let good = Goal { score: 40.0, ..QUICK };
+        let advice = Advice { arms };
+        assert_eq!(taken(&advice, &["slow", "fast"], QUICK), [0, 200]);
+        assert_eq!(
+            taken(&advice, &["slow", "fast"], good),
+            [200, 0],
+            "0.02 of 40 is more than a fifth of the time"
+        );
+        assert_eq!(taken(&advice, &["slow", "fast"], Goal { score: 4.0, ..QUICK }), [0, 200]);
+        let unknown = |arm: &ArmHistory| ArmHistory { score: Summary::default(), ..arm.clone() };
+        let advice = Advice { arms: advice.arms.iter().map(unknown).collect() };
+        assert_eq!(taken(&advice, &["slow", "fast"], good), taken(&advice, &["slow", "fast"], QUICK));
+    }
+
+    #[test]
     fn an_arm_that_was_never_tried_is_tried() {
         let advice = Advice { arms: vec![history("fast", 50, 1.0, 0.95)] };
         let [fast, new] = taken(&advice, &["fast", "new"], QUICK)[..] else { panic!("two arms") };
@@ -235,7 +286,7 @@ mod tests {
                 }
             });
             let advice = Advice { arms: arms.to_vec() };
-            let goal = Goal { seconds: 1.0, bytes: 0.5, score_min: Some(0.9) };
+            let goal = Goal { seconds: 1.0, bytes: 0.5, score: 40.0, score_min: Some(0.9) };
             let choice = choose(&advice, &ask(&["fast", "slow"], goal, seed)).unwrap();
             assert!(["fast", "slow"].contains(&choice.arm.as_str()), "{choice:?}");
             assert_eq!(choose(&advice, &ask(&["fast", "slow"], goal, seed)), Some(choice));

@@ -46,6 +46,12 @@ impl Summary {
         Self { n, mean: self.mean + apart * share, off2 }
     }
 
+    /// Of the same numbers, each times another.
+    #[must_use]
+    pub(crate) fn times(self, factor: f64) -> Self {
+        Self { n: self.n, mean: self.mean * factor, off2: self.off2 * factor * factor }
+    }
+
     /// Whether it can be reckoned with.
     pub(crate) fn is_sound(&self) -> bool {
         self.n > 0 && self.mean.is_finite() && self.off2.is_finite() && self.off2 >= 0.0

@@ -4,7 +4,7 @@
 use reelmill_learn::{Advice, Ask, Goal, Outcome, choose};
 
 const ARMS: [&str; 5] = ["medium", "veryfast", "fast", "slow", "veryslow"];
-const GOAL: Goal = Goal { seconds: 1.0, bytes: 1.0, score_min: None };
+const GOAL: Goal = Goal { seconds: 1.0, bytes: 1.0, score: 0.0, score_min: None };
 
 /// The mean of what an arm costs, seconds times bytes: slides compress well whatever is done, motion pays for patience.
 fn cost(class: &str, arm: &str) -> (f64, f64) {
@@ -109,6 +109,41 @@ fn what_is_lost_by_not_knowing_grows_ever_slower() {
     println!("lost in four quarters of 1,600 choices: {by_quarter:.1?}");
     assert!(by_quarter[3] < by_quarter[0] / 5.0, "{by_quarter:?}");
     assert!(by_quarter[2] + by_quarter[3] < by_quarter[1] * 2.0, "{by_quarter:?}");
+}
+
+#[test]
+fn a_score_that_pays_for_its_bytes_changes_the_choice() {
+    // The quick preset writes as much as the patient one, and looks worse by a hundredth.
+    let world = [("medium", 1.0, 0.960), ("veryfast", 0.8, 0.950), ("slow", 1.15, 0.962)];
+    let arms = world.map(|(arm, ..)| arm);
+    let play = |goal: Goal| -> Vec<String> {
+        let (mut history, mut taken) = (Advice::default(), Vec::new());
+        for round in 0..400_u64 {
+            let ask = Ask { context: "h264/faces", arms: &arms, goal, seed: round };
+            let choice = choose(&history, &ask).expect("there are arms");
+            let (arm, seconds, score) =
+                world[arms.iter().position(|arm| *arm == choice.arm).expect("an arm")];
+            history.add(&Outcome {
+                context: ask.context.to_owned(),
+                arm: arm.to_owned(),
+                units: 1.0,
+                seconds: Some(seconds * (noise(round ^ 0xaa) / 3.0).exp()),
+                bytes: Some(1_000_000),
+                score: Some(score + noise(round ^ 0x55) / 300.0),
+                ..Outcome::default()
+            });
+            taken.push(choice.arm);
+        }
+        taken
+    };
+    let late = |goal: Goal, arm: &str| play(goal)[300..].iter().filter(|one| *one == arm).count();
+    assert!(late(GOAL, "veryfast") >= 80, "without a weight it is the quickest: {}", late(GOAL, "veryfast"));
+    let weighed = Goal { score: 40.0, ..GOAL };
+    assert!(
+        late(weighed, "medium") >= 80,
+        "with one a hundredth is worth two fifths: {}",
+        late(weighed, "medium")
+    );
 }
 
 #[test]
