@@ -1,7 +1,7 @@
 //! `make bench-quality`: quality by content beside one fixed setting (x264, veryfast, CRF 23), clip by clip.
 //!
 //! Clips are made of seeds that no rule was tuned on, three a class; `FOOTAGE=folder` adds the videos of a folder. Rules
-//! were tuned on seeds 0 to 2 and tried on 20 to 22; 7000 to 7002, 8000 to 8002 and 9000 to 9002 judged what was before
+//! were tuned on seeds 0 to 5 and 20 to 22; 7000 to 7002, 8000 to 8002 and 9000 to 9002 judged what was before
 //! them, and 11000 to 11002 judge now: who tunes further takes others after that (`SEEDS=12000..12003`). Who
 //! judges is neither side: the `ffmpeg` program's own SSIM and PSNR of luma, over all frames. Bytes are those of the
 //! whole file. CPU is what this process took, user and system, all threads, reading the source included.

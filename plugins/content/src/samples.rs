@@ -297,6 +297,15 @@ mod tests {
     }
 
     #[test]
+    fn pieces_of_text_are_longer_where_there_is_room() {
+        assert_eq!(of(1_800, 30.0, 1 << 20).long_pieces(), [427..472, 1_327..1_372]);
+        for (frames, bytes_a_frame) in [(120, 1 << 20), (1_800, 24 << 20)] {
+            let length = of(frames, 30.0, bytes_a_frame);
+            assert_eq!(length.long_pieces(), length.pieces(), "{length:?}");
+        }
+    }
+
+    #[test]
     fn a_tiny_video_is_sampled_whole_and_a_huge_picture_less() {
         assert_eq!(of(9, 25.0, 1 << 10).pieces().first(), Some(&(0..9)));
         assert_eq!(of(60, 20.0, 1 << 10).pieces().first(), Some(&(6..54)));

@@ -90,6 +90,7 @@ fn score(found: &Found) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use reelmill_content::{Class, Figures, Score, Shown};
     use reelmill_media::Choice;
 
     fn chain() -> Chain {
@@ -114,6 +115,21 @@ mod tests {
             }
         }
         advice
+    }
+
+    #[test]
+    fn a_score_is_that_of_a_try_near_what_was_taken() {
+        let tried = |crf, ssim| Tried { crf, score: Score { ssim, textured: 1.0, psnr: 40.0, bytes: 1 } };
+        let found = |crf| Found {
+            crf,
+            parameters: Vec::new(),
+            shown: Shown { class: Class::Slides, figures: Figures::default(), grain: 0.0 },
+            goal: reelmill_content::Goal { ssim: 0.98, textured: None, psnr: None },
+            usual: None,
+            tried: vec![tried(24.0, 0.99), tried(28.0, 0.98)],
+        };
+        assert_eq!(score(&found(27.8)), Some(0.98));
+        assert_eq!(score(&found(26.0)), None, "nobody looked");
     }
 
     #[test]
