@@ -128,12 +128,12 @@ fn ear_and_busy() -> Server {
         })
         .collect();
     let heard = json!({ "text": LINE, "language": "english", "words": words });
-    Server::answering(move |seen| match seen.path() {
-        "/v1/audio/transcriptions" => Reply::json(200, &heard),
-        _ => {
-            let told = json!({ "status_code": 1002, "status_msg": format!("{VOICE_KEY} is too quick") });
-            Reply::json(200, json!({ "base_resp": told }))
+    Server::answering(move |seen| {
+        if seen.path() == "/v1/audio/transcriptions" {
+            return Reply::json(200, &heard);
         }
+        let told = json!({ "status_code": 1002, "status_msg": format!("{VOICE_KEY} is too quick") });
+        Reply::json(200, json!({ "base_resp": told }))
     })
 }
 
