@@ -167,12 +167,12 @@ impl Block {
     /// Writes it as the script reads it.
     pub fn pack(&self, packer: &mut Packer) {
         packer.list(12).bytes(self.id).number(self.version.into()).bytes(&self.row);
-        packer.list(4 * self.seen.len());
+        packer.some(4 * self.seen.len());
         for seen in &self.seen {
             packer.bytes(seen.task).number(seen.token).number(seen.by_ms).number(seen.ends.into());
         }
         packer.all(&self.fields).bytes(&self.tenant);
-        packer.list(3 * self.ready.len());
+        packer.some(3 * self.ready.len());
         for (lane, place, task) in &self.ready {
             packer.bytes(lane).bytes(place.to_string()).bytes(task);
         }

@@ -5,10 +5,10 @@
 --            { id, version, row, seen, fields, tenant, ready, turn, events, logged, more, ended }
 --     version   the version the decision saw; 0 for a run that must not exist
 --     row       the run's row without its head; "" for a run that is to be removed
---     seen      flat { task, token, by, ends }: the lease the decision saw; token 0: none; `by` > 0: and it ended by
---               then; ends: 1 where the lease is over now
+--     seen      false, or flat { task, token, by, ends }: the lease the decision saw; token 0: none; `by` > 0: and it ended
+--               by then; ends: 1 where the lease is over now
 --     fields    flat { field, value } to write
---     ready     flat { lane, place, task }
+--     ready     false, or flat { lane, place, task }
 --     turn      0, or 1 ended, 2 goes on again, 3 removed, 4 removed and to be forgotten
 --     events    how many; logged: their bytes
 --     more      false, or { batch, drops, unready, undue, due }: the batch a new or removed run belongs to, fields to
@@ -22,7 +22,7 @@
 --   A task is the four bytes of its number; a member is those behind the 16 of its run's id.
 -- returns  MessagePack: { now, verdicts, leased, stood }
 --   verdicts one a block: 0 applied, 1 the run changed meanwhile, 2 a run of that id exists
---   leased   { request, member, run, new, task, instance, main }; main: the main body's instance
+--   leased   { request, member, run, new, task, instance, main }; main: the main body's instance, where that is another
 --   stood    1 where `stand` ended a wish that nobody had answered
 -- hands out { number, answer }: the number of a wish, and what its worker would have been returned
 -- O((changes + leases) log N), and for a run that is removed or goes on again the runs that ended before or after it. A
@@ -35,6 +35,7 @@ local HANDED_S = 60
 -- Workers that only seem to wait which one look for one passes over.
 local IDLE_PASSED_MAX = 100
 local ENDED, AGAIN, REMOVED, DELETED = 1, 2, 3, 4
+local NONE = {}
 
 local released, undue, due, not_ready, readied, touched = {}, {}, {}, {}, {}, {}
 local fresh, batched, ended = {}, {}, {}
@@ -55,7 +56,7 @@ end
 -- Why a block may not be applied; nil when it may.
 local function refused(b, key)
   if b[2] == 0 then return call('EXISTS', key) == 1 and 2 or nil end
-  local seen, wanted = b[4], { 'r' }
+  local seen, wanted = b[4] or NONE, { 'r' }
   for i = 1, #seen, 4 do wanted[#wanted + 1] = field(seen[i]) end
   local found = fetch(key, wanted)
   if not found[1] then return 1 end
@@ -112,7 +113,7 @@ local function write_more(b, key)
 end
 
 local function write(b, key)
-  local id, seen, fields = b[1], b[4], b[5]
+  local id, seen, fields, made_ready = b[1], b[4] or NONE, b[5], b[7] or NONE
   if b[8] >= REMOVED then return remove(b, key, b[11] and b[11][1] or '') end
   local over = 0
   for i = 1, #seen, 4 do
@@ -124,10 +125,10 @@ local function write(b, key)
   fields[#fields + 1] = 'r'
   fields[#fields + 1] = pack(HEAD, b[2] + 1, (b.leased or 0) - over, b.started or 0) .. b[3]
   many('HSET', key, fields)
-  for i = 1, #b[7], 3 do
-    local queue, at = queue_of(readied, b[7][i], b[6]), nil
-    at = #queue
-    queue[at + 1], queue[at + 2], queue[at + 3] = b[7][i + 1], id .. b[7][i + 2], b[2] == 0
+  for i = 1, #made_ready, 3 do
+    local queue = queue_of(readied, made_ready[i], b[6])
+    local at = #queue
+    queue[at + 1], queue[at + 2], queue[at + 3] = made_ready[i + 1], id .. made_ready[i + 2], b[2] == 0
   end
   if b[2] == 0 then fresh[#fresh + 1] = id end
   if b[8] == ENDED then
@@ -189,7 +190,7 @@ local function lease(to, member, ends, request)
   leases[#leases + 1] = ends
   leases[#leases + 1] = member
   to.seized[#to.seized + 1] = member .. pack('>I4', attempts + 1)
-  to.out[#to.out + 1] = { request, member, run, f[2], task, row or '', f[4] or '' }
+  to.out[#to.out + 1] = { request, member, run, f[2], task, row or '', instance ~= 0 and f[4] or '' }
   return true
 end
 
