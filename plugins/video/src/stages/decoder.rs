@@ -10,8 +10,9 @@ pub enum Decode {
     /// What is sooner: the processor, because pictures come back into memory from a GPU.
     #[default]
     Auto,
-    /// A GPU (NVIDIA's, or one with VA-API), and the processor for what it does not decode. It saves the processor's time
-    /// where that is the scarcer one: large sources, small videos.
+    /// A GPU (NVIDIA's, or one with VA-API), and the processor for what it does not decode. Its pictures come back into
+    /// memory, which for small ones costs the processor more than decoding them: on an H100 beside 16 cores a video of 640 x
+    /// 360 took 1.6 times as long.
     Gpu,
     /// The processor.
     Cpu,
