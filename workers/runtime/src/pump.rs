@@ -154,7 +154,11 @@ impl Pump {
                 self.start(std::mem::take(&mut settles), leases);
             } else {
                 match self.idle(&settles, draining).await {
-                    Event::Answered(step) => dry = self.answered(step),
+                    Event::Answered(step) => {
+                        dry = self.answered(step);
+                        // What was handed out begins before the next question is thought about.
+                        tokio::task::yield_now().await;
+                    }
                     Event::Woken => dry = false,
                     Event::Ended => {}
                 }

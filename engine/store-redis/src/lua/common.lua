@@ -17,7 +17,7 @@ end
 -- Codes of states in the second byte of a task's row.
 local READY, LEASED = 1, 3
 
-local function num(n) return string.format('%.0f', n) end
+local function num(n) return string.format('%d', n) end
 
 -- A command with many arguments, some at a time; the sum of its answers.
 local CHUNK = 1000

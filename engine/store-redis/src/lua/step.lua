@@ -40,6 +40,8 @@ local NONE = {}
 local released, undue, due, not_ready, readied, touched = {}, {}, {}, {}, {}, {}
 local fresh, batched, ended = {}, {}, {}
 local logs, logged = {}, 0
+-- What new runs are written with, by their keys: held back until it is known which of their tasks are leased at once.
+local held = {}
 
 -- Fields of a run's hash, some at a time.
 local function fetch(key, wanted)
@@ -124,7 +126,7 @@ local function write(b, key)
   end
   fields[#fields + 1] = 'r'
   fields[#fields + 1] = pack(HEAD, b[2] + 1, (b.leased or 0) - over, b.started or 0) .. b[3]
-  many('HSET', key, fields)
+  if b[2] == 0 then held[key] = fields else many('HSET', key, fields) end
   for i = 1, #made_ready, 3 do
     local queue = queue_of(readied, made_ready[i], b[6])
     local at = #queue
@@ -171,22 +173,57 @@ local leases = {}
 local token
 local IS_LEASED = string.char(LEASED)
 
+-- The numbers that every step counts on: the last token, the last cursor, the bytes of the events.
+local counters
+local function counter(at)
+  counters = counters or call('MGET', P .. 'tokens', P .. 'cursor', P .. 'events_bytes')
+  return tonumber(counters[at] or 0)
+end
+
+-- Where a field stands in flat fields; they are looked through once.
+local places = {}
+local function place_of(fields, name)
+  local at = places[fields]
+  if not at then
+    at = {}
+    for i = 1, #fields, 2 do at[fields[i]] = i + 1 end
+    places[fields] = at
+  end
+  return at[name]
+end
+
+-- Fields of a run, as they will be after this step.
+local function look(key, ...)
+  local fields = held[key]
+  if not fields then return call('HMGET', key, ...) end
+  local found = {}
+  for i, name in ipairs({ ... }) do found[i] = fields[place_of(fields, name)] or false end
+  return found
+end
+
+-- Writes the rows of a run and of a task that are there already.
+local function rewrite(key, run, name, task)
+  local fields = held[key]
+  if not fields then return call('HSET', key, 'r', run, name, task) end
+  fields[place_of(fields, 'r')], fields[place_of(fields, name)] = run, task
+end
+
 -- Leases a task for somebody, if it is still ready.
 local function lease(to, member, ends, request)
   local id, no = sub(member, 1, 16), sub(member, 17)
   local key, name = P .. 'r:' .. id, field(no)
-  local f = call('HMGET', key, 'r', 'n', name, 'i0')
+  local f = look(key, 'r', 'n', name, 'i0')
   local task = f[3]
   if not task or byte(task, 2) ~= READY then return false end
   local instance, attempts = read('>I4I4', task, 3)
-  local row = instance == 0 and f[4] or call('HGET', key, 'i' .. num(instance))
-  local version, held, started = read(HEAD, f[1])
+  local row = instance == 0 and f[4] or look(key, 'i' .. num(instance))[1]
+  local version, count, started = read(HEAD, f[1])
   if started == 0 then started = now end
-  token = (token or math.max(tonumber(call('GET', P .. 'tokens') or 0), now_us)) + 1
-  local run = pack(HEAD, version, held + 1, started) .. sub(f[1], 15)
+  token = (token or math.max(counter(1), now_us)) + 1
+  local run = pack(HEAD, version, count + 1, started) .. sub(f[1], 15)
   task = sub(task, 1, 1) .. IS_LEASED .. sub(task, 3, 6)
     .. pack('>I4BI8I8', attempts + 1, 0, token, now) .. to.grip .. sub(task, 11)
-  call('HSET', key, 'r', run, name, task)
+  rewrite(key, run, name, task)
   leases[#leases + 1] = ends
   leases[#leases + 1] = member
   to.seized[#to.seized + 1] = member .. pack('>I4', attempts + 1)
@@ -282,7 +319,6 @@ local function pass(queue)
     end
   end
   hand(to, wish)
-  call('SADD', P .. 'lanes', lane)
   return #to.out > 0
 end
 
@@ -325,8 +361,8 @@ for lane in pairs(touched) do
     call('LPUSH', P .. 'wake:' .. lane, 1)
   end
 end
+for key, fields in pairs(held) do many('HSET', key, fields) end
 many('ZADD', P .. 'leases', leases)
-if token then call('SET', P .. 'tokens', num(token)) end
 if #leases > 0 and call('EXISTS', P .. 'due') == 1 then
   -- A ready task with `timeout.queue` stands among the due ones until it is leased.
   local members = {}
@@ -335,26 +371,27 @@ if #leases > 0 and call('EXISTS', P .. 'due') == 1 then
 end
 
 if logged + #leases > 0 then
-  local first = math.max(tonumber(call('GET', P .. 'cursor') or 0) + 1, now * 1000)
-  call('SET', P .. 'cursor', num(first + logged + #leases / 2 - 1))
+  local first = math.max(counter(2) + 1, now * 1000)
+  local last = first + logged + #leases / 2 - 1
   local grown, said, texts = #req[7], table.concat(logs), req[7]
   -- Where its own worker leases nothing, the first of the others is told in its entry.
   for at = #own.out == 0 and #served > 1 and 2 or 1, #served do
     local to = served[at]
-    local held = table.concat(to.seized)
-    if #said + #held > 0 then
+    local seized = table.concat(to.seized)
+    if #said + #seized > 0 then
       call('XADD', P .. 'events', 'MAXLEN', '~', req[5], num(first) .. '-0',
-        't', num(now), 'd', texts, 'e', said, 'l', held, 'w', to.name)
+        't', num(now), 'd', texts, 'e', said, 'l', seized, 'w', to.name)
       first = first + logged + #to.seized
-      grown = grown + #said + #held
+      grown = grown + #said + #seized
     end
     -- The others only lease.
     said, texts, logged = '', '', 0
   end
-  local kept = call('INCRBY', P .. 'events_bytes', grown)
+  local kept = counter(3) + grown
   if kept > req[6] then
     call('XTRIM', P .. 'events', 'MAXLEN', math.floor(call('XLEN', P .. 'events') * 0.75))
-    call('SET', P .. 'events_bytes', num(kept * 0.75))
+    kept = kept * 0.75
   end
+  call('MSET', P .. 'tokens', num(token or counter(1)), P .. 'cursor', num(last), P .. 'events_bytes', num(kept))
 end
 return cmsgpack.pack({ now, verdicts, own.out, stood })
