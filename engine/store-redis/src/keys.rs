@@ -19,7 +19,7 @@
 //! | `rm:{p}:stand:<worker>` | string | what a worker that waits wishes for, for some seconds |
 //! | `rm:{p}:idle:<lane>` | zset | workers that wait for a lane by the end of their wish |
 //! | `rm:{p}:hand:<process>` | list | leases handed to workers of a process, read with `BLPOP` |
-//! | `rm:{p}:leases` | zset | leased tasks by the end of their lease |
+//! | `rm:{p}:leases` | zset | leased tasks by the end of their lease; and at `inf` a guard, so long that the set is a skip list however few they are |
 //! | `rm:{p}:due` | zset | delayed tasks, and ready ones with `timeout.queue`, by their time |
 //! | `rm:{p}:runs`, `rm:{p}:runs:<bound>` | zset | lower bounds of chunks of run ids; a chunk |
 //! | `rm:{p}:ended` | list | ended runs in the order of their ends: six bytes of the moment in ms, the run |

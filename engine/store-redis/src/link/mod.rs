@@ -113,8 +113,8 @@ impl Link {
 
     /// Every leased task. There are at most as many as the fleet has slots.
     pub fn all_leased(&mut self) -> Result<Vec<TaskRef>, Trouble> {
-        let found: Vec<Vec<u8>> =
-            self.wire.query(cmd("ZRANGE").arg(self.keys.named("leases")).arg(0).arg(-1))?;
+        let key = self.keys.named("leases");
+        let found: Vec<Vec<u8>> = self.wire.query(cmd("ZRANGEBYSCORE").arg(key).arg("-inf").arg("(inf"))?;
         Ok(found.iter().map(|name| task_of(name)).collect::<Result<_, _>>()?)
     }
 

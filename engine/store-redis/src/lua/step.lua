@@ -36,6 +36,8 @@ local HANDED_S = 60
 local IDLE_PASSED_MAX = 100
 local ENDED, AGAIN, REMOVED, DELETED = 1, 2, 3, 4
 local NONE = {}
+-- Keeps the leases a skip list however few they are: a packed set is walked from its head for every write.
+local GUARD = string.rep('.', 65)
 
 local released, undue, due, not_ready, readied, touched = {}, {}, {}, {}, {}, {}
 local fresh, batched, ended = {}, {}, {}
@@ -192,38 +194,38 @@ local function place_of(fields, name)
   return at[name]
 end
 
--- Fields of a run, as they will be after this step.
-local function look(key, ...)
-  local fields = held[key]
-  if not fields then return call('HMGET', key, ...) end
+-- Values of flat fields.
+local function look(fields, ...)
   local found = {}
   for i, name in ipairs({ ... }) do found[i] = fields[place_of(fields, name)] or false end
   return found
-end
-
--- Writes the rows of a run and of a task that are there already.
-local function rewrite(key, run, name, task)
-  local fields = held[key]
-  if not fields then return call('HSET', key, 'r', run, name, task) end
-  fields[place_of(fields, 'r')], fields[place_of(fields, name)] = run, task
 end
 
 -- Leases a task for somebody, if it is still ready.
 local function lease(to, member, ends, request)
   local id, no = sub(member, 1, 16), sub(member, 17)
   local key, name = P .. 'r:' .. id, field(no)
-  local f = look(key, 'r', 'n', name, 'i0')
+  local fields = held[key]
+  local f = fields and look(fields, 'r', 'n', name, 'i0') or call('HMGET', key, 'r', 'n', name, 'i0')
   local task = f[3]
   if not task or byte(task, 2) ~= READY then return false end
   local instance, attempts = read('>I4I4', task, 3)
-  local row = instance == 0 and f[4] or look(key, 'i' .. num(instance))[1]
+  local row = f[4]
+  if instance ~= 0 then
+    local name = 'i' .. num(instance)
+    row = fields and look(fields, name)[1] or call('HGET', key, name)
+  end
   local version, count, started = read(HEAD, f[1])
   if started == 0 then started = now end
   token = (token or math.max(counter(1), now_us)) + 1
   local run = pack(HEAD, version, count + 1, started) .. sub(f[1], 15)
   task = sub(task, 1, 1) .. IS_LEASED .. sub(task, 3, 6)
     .. pack('>I4BI8I8', attempts + 1, 0, token, now) .. to.grip .. sub(task, 11)
-  rewrite(key, run, name, task)
+  if fields then
+    fields[place_of(fields, 'r')], fields[place_of(fields, name)] = run, task
+  else
+    call('HSET', key, 'r', run, name, task)
+  end
   leases[#leases + 1] = ends
   leases[#leases + 1] = member
   to.seized[#to.seized + 1] = member .. pack('>I4', attempts + 1)
@@ -362,17 +364,22 @@ for lane in pairs(touched) do
   end
 end
 for key, fields in pairs(held) do many('HSET', key, fields) end
-many('ZADD', P .. 'leases', leases)
-if #leases > 0 and call('EXISTS', P .. 'due') == 1 then
-  -- A ready task with `timeout.queue` stands among the due ones until it is leased.
-  local members = {}
-  for i = 2, #leases, 2 do members[#members + 1] = leases[i] end
-  many('ZREM', P .. 'due', members)
+local count = #leases / 2
+if count > 0 then
+  if call('EXISTS', P .. 'due') == 1 then
+    -- A ready task with `timeout.queue` stands among the due ones until it is leased.
+    local members = {}
+    for i = 2, #leases, 2 do members[#members + 1] = leases[i] end
+    many('ZREM', P .. 'due', members)
+  end
+  leases[#leases + 1] = 'inf'
+  leases[#leases + 1] = GUARD
+  many('ZADD', P .. 'leases', leases)
 end
 
-if logged + #leases > 0 then
+if logged + count > 0 then
   local first = math.max(counter(2) + 1, now * 1000)
-  local last = first + logged + #leases / 2 - 1
+  local last = first + logged + count - 1
   local grown, said, texts = #req[7], table.concat(logs), req[7]
   -- Where its own worker leases nothing, the first of the others is told in its entry.
   for at = #own.out == 0 and #served > 1 and 2 or 1, #served do
