@@ -67,6 +67,8 @@ struct Step {
 enum Event {
     /// A step was answered.
     Answered(Step),
+    /// What an idle worker has waited for came.
+    Came(Step),
     /// An attempt ended, or draining was asked for.
     Ended,
     /// There may be more room.
@@ -154,7 +156,8 @@ impl Pump {
                 self.start(std::mem::take(&mut settles), leases);
             } else {
                 match self.idle(&settles, draining).await {
-                    Event::Answered(step) => {
+                    Event::Answered(step) => dry = self.answered(step),
+                    Event::Came(step) => {
                         dry = self.answered(step);
                         // What was handed out begins before the next question is thought about.
                         tokio::task::yield_now().await;
@@ -332,7 +335,7 @@ impl Pump {
         };
         let Some(reply) = reply else { return Event::Ended };
         self.asked.add(asked);
-        Event::Answered(Step { settles: Vec::new(), ends: Count::default(), asked, reply })
+        Event::Came(Step { settles: Vec::new(), ends: Count::default(), asked, reply })
     }
 }
 
