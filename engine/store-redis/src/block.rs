@@ -41,7 +41,6 @@ enum Turn {
 pub struct Block {
     id: [u8; 16],
     version: u32,
-    row: Vec<u8>,
     tenant: String,
     batch: String,
     seen: Vec<Seen>,
@@ -71,7 +70,7 @@ impl Block {
     ) -> Result<Self, Trouble> {
         let (change, run) = &changes.run;
         let mut block = Self::empty(page, new);
-        block.row = codec::write_run(&unbiased(&row_of(*change, run))?);
+        block.field("r", codec::write_run(&unbiased(&row_of(*change, run))?));
         if *change == Change::Insert {
             block.field("n", codec::write_new(new, graph_no, &changes.graph));
         }
@@ -164,24 +163,39 @@ impl Block {
         }
     }
 
-    /// Writes it as the script reads it.
-    pub fn pack(&self, packer: &mut Packer) {
-        packer.list(12).bytes(self.id).number(self.version.into()).bytes(&self.row);
-        packer.some(4 * self.seen.len());
-        for seen in &self.seen {
-            packer.bytes(seen.task).number(seen.token).number(seen.by_ms).number(seen.ends.into());
+    /// Blocks, one behind the other, as the script reads them.
+    pub fn pack_all(blocks: &[Self], packer: &mut Packer) {
+        packer.list(blocks.iter().map(Self::items).sum());
+        for block in blocks {
+            block.pack(packer);
         }
-        packer.all(&self.fields).bytes(&self.tenant);
-        packer.some(3 * self.ready.len());
-        for (lane, place, task) in &self.ready {
-            packer.bytes(lane).bytes(place.to_string()).bytes(task);
-        }
-        packer.number(self.turn as u64).number(self.events_count).bytes(&self.events);
-        self.pack_more(packer);
+    }
+
+    /// How many things the script reads of it.
+    fn items(&self) -> usize {
+        11 + 4 * self.seen.len() + self.fields.len() + 3 * self.ready.len()
+    }
+
+    fn pack(&self, packer: &mut Packer) {
+        packer.bytes(self.id).number(self.version.into()).bytes(&self.tenant).number(self.turn as u64);
         match self.ended_ms.filter(|_| self.turn != Turn::None) {
             Some(ms) => packer.bytes(ended_entry(ms)),
             None => packer.bytes(b""),
         };
+        packer.number(self.events_count).bytes(&self.events);
+        self.pack_more(packer);
+        for count in [self.seen.len(), self.fields.len() / 2, self.ready.len()] {
+            packer.number(count as u64);
+        }
+        for seen in &self.seen {
+            packer.bytes(seen.task).number(seen.token).number(seen.by_ms).number(seen.ends.into());
+        }
+        for part in &self.fields {
+            packer.bytes(part);
+        }
+        for (lane, place, task) in &self.ready {
+            packer.bytes(lane).bytes(place.to_string()).bytes(task);
+        }
     }
 
     /// What few blocks have.

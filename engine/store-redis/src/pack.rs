@@ -39,11 +39,6 @@ impl Packer {
         self
     }
 
-    /// A list of so many things, which follow, or nothing: where there often are none, the script is spared a table.
-    pub fn some(&mut self, items: usize) -> &mut Self {
-        if items == 0 { self.no() } else { self.list(items) }
-    }
-
     /// A list of bytes.
     pub fn all(&mut self, items: &[Vec<u8>]) -> &mut Self {
         self.list(items.len());

@@ -256,10 +256,8 @@ impl Link {
             return Ok(Vec::new());
         }
         let mut packer = Packer::default();
-        packer.list(8).number(self.time.for_script()).bytes(&flight.order.worker.0).list(blocks.len());
-        for block in blocks {
-            block.pack(&mut packer);
-        }
+        packer.list(8).number(self.time.for_script()).bytes(&flight.order.worker.0);
+        Block::pack_all(blocks, &mut packer);
         packer.list(leases.len());
         for (at, request) in leases.iter().enumerate() {
             let found = flight.found.iter().filter(|(request, _)| *request == at).count();
@@ -326,7 +324,7 @@ impl Link {
         let now_ms = answer.number()?;
         self.time.hear(now_ms);
         let verdicts = (0..answer.list()?).map(|_| answer.number()).collect::<Result<_, _>>()?;
-        for _ in 0..answer.list()? {
+        for _ in 0..answer.list()? / Taken::ITEMS {
             let taken = Taken::read(&mut answer)?;
             self.lost.saw(taken.token);
             flight.taken.push(taken);

@@ -33,9 +33,11 @@ pub struct Taken {
 const TOKEN_AT: std::ops::Range<usize> = 11..19;
 
 impl Taken {
+    /// How many things the script tells of one.
+    pub const ITEMS: u32 = 7;
+
     /// Reads one.
     pub fn read(answer: &mut Unpacker<'_>) -> Result<Self, Damage> {
-        answer.list()?;
         let request = usize::try_from(answer.number()?).unwrap_or(0).saturating_sub(1);
         let task = task_of(answer.bytes()?)?;
         let mut bytes = || answer.bytes().map(<[u8]>::to_vec);

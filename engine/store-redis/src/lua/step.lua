@@ -1,19 +1,19 @@
 -- step: applies decided changes, run by run, and leases what is next, in one round trip.
 --
 -- ARGV[2]  MessagePack: { now, worker, blocks, leases, entries, bytes, texts, stand }
---   blocks   one for each run that changes:
---            { id, version, row, seen, fields, tenant, ready, turn, events, logged, more, ended }
---     version   the version the decision saw; 0 for a run that must not exist
---     row       the run's row without its head; "" for a run that is to be removed
---     seen      false, or flat { task, token, by, ends }: the lease the decision saw; token 0: none; `by` > 0: and it ended
---               by then; ends: 1 where the lease is over now
---     fields    flat { field, value } to write
---     ready     false, or flat { lane, place, task }
---     turn      0, or 1 ended, 2 goes on again, 3 removed, 4 removed and to be forgotten
---     events    how many; logged: their bytes
---     more      false, or { batch, drops, unready, undue, due }: the batch a new or removed run belongs to, fields to
---               remove, flat { lane, task }, tasks, flat { time, task }
---     ended     six bytes of the moment of its end, where `turn` is not 0
+--   blocks   flat, one behind the other, each of a run that changes, so that no block costs a table:
+--            id, version, tenant, turn, ended, events, logged, more, seens, pairs, readies,
+--            then seens times  task, token, by, ends
+--                 pairs times  field, value
+--                 readies times  lane, place, task
+--     version  the version the decision saw; 0 for a run that must not exist
+--     turn     0, or 1 ended, 2 goes on again, 3 removed, 4 removed and to be forgotten
+--     ended    six bytes of the moment of its end, where `turn` is not 0
+--     events   how many; logged: their bytes
+--     more     false, or { batch, drops, unready, undue, due }: the batch a new or removed run belongs to, fields to
+--              remove, flat { lane, task }, tasks, flat { time, task }
+--     seens    leases the decision saw; token 0: none; `by` > 0: and it ended by then; ends: 1 where it is over now
+--     pairs    what to write; the first is `r`, the run's row without its head. None for a run that is to be removed
 --   leases   { lanes, want, lease_ms, only }; only: false, or flat { lane, tenant, member } to choose from
 --   entries  how many entries of the event stream are kept, about; bytes: how many bytes
 --   texts    what the events of this step say, as `events.rs` writes it
@@ -22,7 +22,8 @@
 --   A task is the four bytes of its number; a member is those behind the 16 of its run's id.
 -- returns  MessagePack: { now, verdicts, leased, stood }
 --   verdicts one a block: 0 applied, 1 the run changed meanwhile, 2 a run of that id exists
---   leased   { request, member, run, new, task, instance, main }; main: the main body's instance, where that is another
+--   leased   flat, seven a task: request, member, run, new, task, instance, main; main: the main body's instance, where
+--            that is another
 --   stood    1 where `stand` ended a wish that nobody had answered
 -- hands out { number, answer }: the number of a wish, and what its worker would have been returned
 -- O((changes + leases) log N), and for a run that is removed or goes on again the runs that ended before or after it. A
@@ -35,20 +36,37 @@ local HANDED_S = 60
 -- Workers that only seem to wait which one look for one passes over.
 local IDLE_PASSED_MAX = 100
 local ENDED, AGAIN, REMOVED, DELETED = 1, 2, 3, 4
-local NONE = {}
 -- Keeps the leases a skip list however few they are: a packed set is walked from its head for every write.
 local GUARD = string.rep('.', 65)
 
+-- The blocks, and where in one things stand behind its id.
+local items = req[3]
+local VERSION, TENANT, TURN, WHEN, EVENTS, LOGGED, MORE, SEENS, PAIRS, READIES, REST = 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11
 local released, undue, due, not_ready, readied, touched = {}, {}, {}, {}, {}, {}
 local fresh, batched, ended = {}, {}, {}
 local logs, logged = {}, 0
--- What new runs are written with, by their keys: held back until it is known which of their tasks are leased at once.
+-- Blocks of new runs by their keys, written at the end: by then it is known which of their tasks are leased at once.
 local held = {}
 
--- Fields of a run's hash, some at a time.
-local function fetch(key, wanted)
-  if #wanted <= CHUNK then return call('HMGET', key, unpack(wanted)) end
-  local found = {}
+-- Where a block's pairs begin and end.
+local function pairs_of(b)
+  local first = b + REST + 4 * items[b + SEENS]
+  return first, first + 2 * items[b + PAIRS] - 1
+end
+
+local function set(key, b)
+  local first, last = pairs_of(b)
+  for at = first, last, CHUNK do
+    call('HSET', key, unpack(items, at, math.min(at + CHUNK - 1, last)))
+  end
+end
+
+-- The run's row and the rows of the tasks a block has seen.
+local function fetch(key, b)
+  local first, seens = b + REST, items[b + SEENS]
+  if seens == 1 then return call('HMGET', key, 'r', field(items[first])) end
+  local wanted, found = { 'r' }, {}
+  for at = first, first + 4 * seens - 1, 4 do wanted[#wanted + 1] = field(items[at]) end
   for at = 1, #wanted, CHUNK do
     for _, value in ipairs(call('HMGET', key, unpack(wanted, at, math.min(at + CHUNK - 1, #wanted)))) do
       found[#found + 1] = value
@@ -57,33 +75,32 @@ local function fetch(key, wanted)
   return found
 end
 
--- Why a block may not be applied; nil when it may.
+-- Why a block may not be applied, nil when it may; and how many leases its run has and when it started.
 local function refused(b, key)
-  if b[2] == 0 then return call('EXISTS', key) == 1 and 2 or nil end
-  local seen, wanted = b[4] or NONE, { 'r' }
-  for i = 1, #seen, 4 do wanted[#wanted + 1] = field(seen[i]) end
-  local found = fetch(key, wanted)
+  if items[b + VERSION] == 0 then return call('EXISTS', key) == 1 and 2 or nil, 0, 0 end
+  local found = fetch(key, b)
   if not found[1] then return 1 end
-  b.version, b.leased, b.started = read(HEAD, found[1])
-  if b.version ~= b[2] then return 1 end
-  for i = 1, #seen, 4 do
-    local task, token = found[(i + 7) / 4], 0
+  local version, leased, started = read(HEAD, found[1])
+  if version ~= items[b + VERSION] then return 1 end
+  for i = 0, items[b + SEENS] - 1 do
+    local at, task, token = b + REST + 4 * i, found[i + 2], 0
     if task and byte(task, 2) == LEASED then token = read('>I8', task, 12) end
-    if token ~= seen[i + 1] then return 1 end
-    if seen[i + 2] > 0 then
-      local ends = call('ZSCORE', P .. 'leases', b[1] .. seen[i])
-      if not ends or tonumber(ends) > seen[i + 2] then return 1 end
+    if token ~= items[at + 1] then return 1 end
+    if items[at + 2] > 0 then
+      local ends = call('ZSCORE', P .. 'leases', items[b] .. items[at])
+      if not ends or tonumber(ends) > items[at + 2] then return 1 end
     end
   end
+  return nil, leased, started
 end
 
-local function remove(b, key, batch)
-  local id = b[1]
+local function remove(b, key)
+  local id, more = items[b], items[b + MORE]
   call('DEL', key, P .. 'log:' .. id, P .. 'logs:' .. id, P .. 'progress:' .. id)
-  call('LREM', P .. 'ended', 1, b[12] .. id)
+  call('LREM', P .. 'ended', 1, items[b + WHEN] .. id)
   delist(RUNS, id)
-  if batch ~= '' then delist(index_of(batch), id) end
-  if b[8] == DELETED then
+  if more and more[1] ~= '' then delist(index_of(more[1]), id) end
+  if items[b + TURN] == DELETED then
     -- Its events stand in the stream of all; readers pass over those of runs that are gone.
     call('SADD', P .. 'gone', id)
     call('EXPIRE', P .. 'gone', 30 * 24 * 3600)
@@ -97,16 +114,16 @@ local function queue_of(into, lane, tenant)
 end
 
 -- What a block rarely has.
-local function write_more(b, key)
-  local id, more = b[1], b[11]
-  if b[2] == 0 and more[1] ~= '' then
+local function write_more(b, key, more)
+  local id = items[b]
+  if items[b + VERSION] == 0 and more[1] ~= '' then
     local ids = batched[more[1]] or {}
     ids[#ids + 1] = id
     batched[more[1]] = ids
   end
   many('HDEL', key, more[2])
   for i = 1, #more[3], 2 do
-    local queue = queue_of(not_ready, more[3][i], b[6])
+    local queue = queue_of(not_ready, more[3][i], items[b + TENANT])
     queue[#queue + 1] = id .. more[3][i + 1]
   end
   for _, task in ipairs(more[4]) do undue[#undue + 1] = id .. task end
@@ -116,43 +133,55 @@ local function write_more(b, key)
   end
 end
 
-local function write(b, key)
-  local id, seen, fields, made_ready = b[1], b[4] or NONE, b[5], b[7] or NONE
-  if b[8] >= REMOVED then return remove(b, key, b[11] and b[11][1] or '') end
-  local over = 0
-  for i = 1, #seen, 4 do
-    if seen[i + 3] == 1 then
-      over = over + 1
-      released[#released + 1] = id .. seen[i]
+-- What a block makes ready.
+local function write_ready(b, at)
+  local id, tenant, is_new = items[b], items[b + TENANT], items[b + VERSION] == 0
+  for from = at, at + 3 * items[b + READIES] - 1, 3 do
+    local queue = queue_of(readied, items[from], tenant)
+    local last = #queue
+    queue[last + 1], queue[last + 2], queue[last + 3] = items[from + 1], id .. items[from + 2], is_new
+  end
+end
+
+local function write(b, key, leased, started)
+  local id, version, turn = items[b], items[b + VERSION], items[b + TURN]
+  if turn >= REMOVED then return remove(b, key) end
+  local first, last = pairs_of(b)
+  for at = b + REST, first - 1, 4 do
+    if items[at + 3] == 1 then
+      leased = leased - 1
+      released[#released + 1] = id .. items[at]
     end
   end
-  fields[#fields + 1] = 'r'
-  fields[#fields + 1] = pack(HEAD, b[2] + 1, (b.leased or 0) - over, b.started or 0) .. b[3]
-  if b[2] == 0 then held[key] = fields else many('HSET', key, fields) end
-  for i = 1, #made_ready, 3 do
-    local queue = queue_of(readied, made_ready[i], b[6])
-    local at = #queue
-    queue[at + 1], queue[at + 2], queue[at + 3] = made_ready[i + 1], id .. made_ready[i + 2], b[2] == 0
+  items[first + 1] = pack(HEAD, version + 1, leased, started) .. items[first + 1]
+  if version == 0 then
+    held[key] = b
+    fresh[#fresh + 1] = id
+  else
+    set(key, b)
   end
-  if b[2] == 0 then fresh[#fresh + 1] = id end
-  if b[8] == ENDED then
-    ended[#ended + 1] = b[12] .. id
-  elseif b[8] == AGAIN then
-    call('LREM', P .. 'ended', -1, b[12] .. id)
+  write_ready(b, last + 1)
+  if turn == ENDED then
+    ended[#ended + 1] = items[b + WHEN] .. id
+  elseif turn == AGAIN then
+    call('LREM', P .. 'ended', -1, items[b + WHEN] .. id)
   end
-  if b[11] then write_more(b, key) end
+  if items[b + MORE] then write_more(b, key, items[b + MORE]) end
 end
 
 local verdicts = {}
-for at, b in ipairs(req[3]) do
-  local key = P .. 'r:' .. b[1]
-  local verdict = refused(b, key)
-  verdicts[at] = verdict or 0
+local block = 1
+while block <= #items do
+  local key = P .. 'r:' .. items[block]
+  local verdict, leased, started = refused(block, key)
+  verdicts[#verdicts + 1] = verdict or 0
   if not verdict then
-    write(b, key)
-    logged = logged + b[9]
-    logs[#logs + 1] = b[10]
+    write(block, key, leased, started)
+    logged = logged + items[block + EVENTS]
+    logs[#logs + 1] = items[block + LOGGED]
   end
+  local _, last = pairs_of(block)
+  block = last + 1 + 3 * items[block + READIES]
 end
 many('ZREM', P .. 'leases', released)
 many('ZREM', P .. 'due', undue)
@@ -182,22 +211,23 @@ local function counter(at)
   return tonumber(counters[at] or 0)
 end
 
--- Where a field stands in flat fields; they are looked through once.
+-- Where the value of a field stands in a block; its pairs are looked through once.
 local places = {}
-local function place_of(fields, name)
-  local at = places[fields]
+local function place_in(b, name)
+  local at = places[b]
   if not at then
+    local first, last = pairs_of(b)
     at = {}
-    for i = 1, #fields, 2 do at[fields[i]] = i + 1 end
-    places[fields] = at
+    for i = first, last, 2 do at[items[i]] = i + 1 end
+    places[b] = at
   end
   return at[name]
 end
 
--- Values of flat fields.
-local function look(fields, ...)
+-- Values of a block.
+local function look(b, ...)
   local found = {}
-  for i, name in ipairs({ ... }) do found[i] = fields[place_of(fields, name)] or false end
+  for i, name in ipairs({ ... }) do found[i] = items[place_in(b, name)] or false end
   return found
 end
 
@@ -205,15 +235,15 @@ end
 local function lease(to, member, ends, request)
   local id, no = sub(member, 1, 16), sub(member, 17)
   local key, name = P .. 'r:' .. id, field(no)
-  local fields = held[key]
-  local f = fields and look(fields, 'r', 'n', name, 'i0') or call('HMGET', key, 'r', 'n', name, 'i0')
+  local new = held[key]
+  local f = new and look(new, 'r', 'n', name, 'i0') or call('HMGET', key, 'r', 'n', name, 'i0')
   local task = f[3]
   if not task or byte(task, 2) ~= READY then return false end
   local instance, attempts = read('>I4I4', task, 3)
   local row = f[4]
   if instance ~= 0 then
     local name = 'i' .. num(instance)
-    row = fields and look(fields, name)[1] or call('HGET', key, name)
+    row = new and look(new, name)[1] or call('HGET', key, name)
   end
   local version, count, started = read(HEAD, f[1])
   if started == 0 then started = now end
@@ -221,15 +251,17 @@ local function lease(to, member, ends, request)
   local run = pack(HEAD, version, count + 1, started) .. sub(f[1], 15)
   task = sub(task, 1, 1) .. IS_LEASED .. sub(task, 3, 6)
     .. pack('>I4BI8I8', attempts + 1, 0, token, now) .. to.grip .. sub(task, 11)
-  if fields then
-    fields[place_of(fields, 'r')], fields[place_of(fields, name)] = run, task
+  if new then
+    items[place_in(new, 'r')], items[place_in(new, name)] = run, task
   else
     call('HSET', key, 'r', run, name, task)
   end
   leases[#leases + 1] = ends
   leases[#leases + 1] = member
   to.seized[#to.seized + 1] = member .. pack('>I4', attempts + 1)
-  to.out[#to.out + 1] = { request, member, run, f[2], task, row or '', instance ~= 0 and f[4] or '' }
+  local out, last = to.out, #to.out
+  out[last + 1], out[last + 2], out[last + 3], out[last + 4] = request, member, run, f[2]
+  out[last + 5], out[last + 6], out[last + 7] = task, row or '', instance ~= 0 and f[4] or ''
   return true
 end
 
@@ -363,7 +395,7 @@ for lane in pairs(touched) do
     call('LPUSH', P .. 'wake:' .. lane, 1)
   end
 end
-for key, fields in pairs(held) do many('HSET', key, fields) end
+for key, b in pairs(held) do set(key, b) end
 local count = #leases / 2
 if count > 0 then
   if call('EXISTS', P .. 'due') == 1 then
