@@ -32,6 +32,7 @@ demo: build ## Render the demo pipeline into out/demo
 	$(RELEASE)/reelmill run pipelines/demo.yaml --out out/demo
 
 test: build ## Install, build and pass every test; TESTS='-p CRATE' for a part
+	@.ci/valkey $(TARGET)
 	@$(say) 'test: the whole workspace, release profile'
 	$(CARGO) test $(if $(TESTS),--release --locked $(TESTS),$(FLAGS))
 

@@ -1,6 +1,6 @@
 //! A master, its replica, and a sentinel that watches both.
 
-use crate::server::{free_port, spawn};
+use crate::server::{REDIS, free_port, spawn};
 use crate::{PATIENCE, RedisServer, ask};
 use std::process::Child;
 use std::time::{Duration, Instant};
@@ -35,7 +35,7 @@ impl RedisSentinel {
         let file = folder.path().join("sentinel.conf");
         std::fs::write(&file, text).expect("a file can be written");
         let arguments = [file.to_string_lossy().into_owned(), "--sentinel".to_owned()];
-        let child = spawn(&arguments, "+monitor master").expect("the sentinel starts");
+        let child = spawn(REDIS.as_ref(), &arguments, &["+monitor master"]).expect("the sentinel starts");
         let started = Self { folder, port, child, servers: [master, replica] };
         started.wait_for_replica();
         started

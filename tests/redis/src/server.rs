@@ -8,15 +8,18 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use tempfile::TempDir;
 
+/// The program, unless it is another's.
+pub const REDIS: &str = "redis-server";
 /// How often a port that was free is tried again, when someone else took it meanwhile.
 const PORTS_TRIED_MAX: usize = 5;
-/// What a server says when its socket is open, which comes last.
-const READY: &str = "ready to accept connections at";
+/// What a server says when its socket is open, which comes last; Valkey, and Redis since 7.2, in other words.
+const READY: [&str; 2] = ["ready to accept connections at", "Ready to accept connections unix"];
 /// A node of a cluster listens on a second port, 10,000 above its own; higher ports have none.
 const PORT_MAX: u16 = u16::MAX - 10_000;
 
 /// A running server, or one that was stopped. Killed when dropped.
 pub struct RedisServer {
+    program: PathBuf,
     folder: TempDir,
     port: u16,
     certificates: Option<Certificates>,
@@ -40,27 +43,33 @@ impl RedisServer {
     /// The durable one with more arguments, which win: `["--maxmemory", "16mb"]`.
     #[must_use]
     pub fn start_with(more: &[&str]) -> Self {
-        Self::open(None, more)
+        Self::open(REDIS.into(), None, more)
+    }
+
+    /// A Valkey that keeps nothing on disk.
+    #[must_use]
+    pub fn valkey() -> Self {
+        Self::open(valkey(), None, &["--appendonly", "no"])
     }
 
     /// The durable one behind TLS, which takes only clients with a certificate.
     #[must_use]
     pub fn with_tls(certificates: Certificates) -> Self {
-        Self::open(Some(certificates), &[])
+        Self::open(REDIS.into(), Some(certificates), &[])
     }
 
-    fn open(certificates: Option<Certificates>, more: &[&str]) -> Self {
+    fn open(program: PathBuf, certificates: Option<Certificates>, more: &[&str]) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
         let more = more.iter().map(|&word| word.to_owned()).collect();
-        let mut server = Self { folder, port: 0, certificates, more, child: None };
+        let mut server = Self { program, folder, port: 0, certificates, more, child: None };
         for _ in 0..PORTS_TRIED_MAX {
             server.port = free_port();
-            server.child = spawn(&server.arguments(), READY);
+            server.child = spawn(&server.program, &server.arguments(), &READY);
             if server.child.is_some() {
                 return server;
             }
         }
-        panic!("redis-server did not start with {:?}; `make setup` installs it", server.arguments())
+        panic!("{} did not start with {:?}", server.program.display(), server.arguments())
     }
 
     fn arguments(&self) -> Vec<String> {
@@ -170,7 +179,7 @@ impl RedisServer {
     /// Starts it again on the same port, with what it had written.
     pub fn start_again(&mut self) {
         self.kill();
-        let child = spawn(&self.arguments(), READY);
+        let child = spawn(&self.program, &self.arguments(), &READY);
         self.child = Some(child.expect("the port is still free"));
     }
 }
@@ -198,18 +207,30 @@ pub fn free_port() -> u16 {
     ports.find(|port| *port <= PORT_MAX).expect("the system has low ports too")
 }
 
-/// Starts `redis-server`, and waits for the line of its log that says that it is ready; none when it ended instead.
-pub fn spawn(arguments: &[String], ready: &str) -> Option<Child> {
-    let mut child = Command::new("redis-server")
+/// The Valkey of the machine, or the one that `make test` has put beside what it builds.
+fn valkey() -> PathBuf {
+    let name = PathBuf::from("valkey-server");
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    if std::env::split_paths(&path).any(|folder| folder.join(&name).is_file()) {
+        return name;
+    }
+    let test = std::env::current_exe().expect("a test knows its file");
+    let beside = test.ancestors().map(|folder| folder.join("tools").join(&name)).find(|path| path.is_file());
+    beside.expect("there is no valkey-server; `make test` installs one, and so does `.ci/valkey target`")
+}
+
+/// Starts a server, and waits for the line of its log that says that it is ready; none when it ended instead.
+pub fn spawn(program: &Path, arguments: &[String], ready: &[&str]) -> Option<Child> {
+    let mut child = Command::new(program)
         .args(arguments)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
-        .expect("redis-server can be started; `make setup` installs it");
+        .expect("the server can be started; `make setup` installs Redis");
     let lines = lines(BufReader::new(child.stdout.take().expect("it is piped")));
     while let Ok(line) = lines.recv_timeout(PATIENCE) {
-        if line.contains(ready) {
+        if ready.iter().any(|ready| line.contains(ready)) {
             return Some(child);
         }
     }
