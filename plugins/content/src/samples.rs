@@ -22,7 +22,7 @@ const TEXT_S: f64 = 1.5;
 const TEXT_TAIL: usize = 24;
 /// Fewest and most frames of a glance. What stands still is coded with a look ahead at how long it stands: a piece of a few
 /// frames looks a decibel worse than the page that it is of.
-const GLANCE: (u64, u64) = (8, 32);
+const GLANCE: (u64, u64) = (8, 24);
 /// One frame in so many is judged. B-frames come in threes, so that frames of all kinds are.
 const JUDGED: usize = 3;
 /// Fewest and most places of a video that are looked at, pieces and glances together.
@@ -288,7 +288,7 @@ mod tests {
     fn glances_lie_evenly_and_are_shorter_where_memory_is_short() {
         let minute = of(1_800, 30.0, 256 << 10).glances();
         assert_eq!(minute.len(), 15, "a place for every four seconds");
-        assert!(minute.iter().all(|r| r.end - r.start == 32));
+        assert!(minute.iter().all(|r| r.end - r.start == 24));
         assert!(minute.windows(2).all(|pair| pair[0].end <= pair[1].start), "{minute:?}");
         let large = of(1_800, 30.0, 3 << 20).glances();
         assert_eq!((large.len(), large[0].end - large[0].start), (15, 8), "{large:?}");

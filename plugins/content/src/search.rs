@@ -8,14 +8,14 @@ use serde::Serialize;
 
 /// Most a gate can be passed by, in dB: pictures that are the same.
 const DB_MAX: f64 = 60.0;
-/// How much quality a step of CRF costs, in dB, where nothing is known yet.
-const USUAL_SLOPE: f64 = 0.65;
+/// How much a step of CRF costs, in dB, where nothing is known yet: of SSIM, and of PSNR.
+const USUAL_SLOPES: (f64, f64) = (0.65, 0.95);
 /// Slopes of real videos lie within; others come from noise between two tries that lie too near.
 const SLOPES: (f64, f64) = (0.2, 1.5);
 /// A try that passes by at most this, in dB, is taken.
 const NEAR: f64 = 0.12;
-/// A line of the usual slope is good enough for this much, in dB: no other try is made for it.
-const CLOSE: f64 = 0.7;
+/// A line of the usual slope is good enough for so many steps of CRF: no other try is made for it.
+const CLOSE: f64 = 1.1;
 /// How far a CRF may be taken beyond one that was tried.
 const BEYOND: f64 = 3.0;
 
@@ -87,6 +87,12 @@ impl Goal {
         let psnr = self.psnr.map_or(DB_MAX, |least| score.psnr - least);
         ssim.min(textured).min(psnr)
     }
+
+    /// How fast the narrowest gate of a score is lost, in dB a step of CRF, where nothing is known yet.
+    fn usual_slope(&self, score: &Score) -> f64 {
+        let by_psnr = self.psnr.is_some_and(|least| score.psnr - least <= self.margin(score));
+        if by_psnr { USUAL_SLOPES.1 } else { USUAL_SLOPES.0 }
+    }
 }
 
 /// The next step of a search that may try `most` times.
@@ -100,7 +106,7 @@ pub fn next(goal: &Goal, range: Range, tried: &[Tried], most: usize) -> Next {
     if (0.0..=NEAR).contains(&margin) || known(wanted) && margin >= 0.0 {
         return Next::Take(best.crf);
     }
-    if margin.abs() <= CLOSE || tried.len() >= most || known(wanted) {
+    if margin.abs() <= CLOSE * goal.usual_slope(&best.score) || tried.len() >= most || known(wanted) {
         return Next::Take(wanted);
     }
     Next::Try(wanted)
@@ -113,13 +119,14 @@ fn nearest<'a>(goal: &Goal, tried: &'a [Tried]) -> Option<&'a Tried> {
 
 /// Where the line through the two tries around the goal, or nearest to it, meets it.
 fn estimate(goal: &Goal, tried: &[Tried]) -> f64 {
+    let usual = nearest(goal, tried).map_or(USUAL_SLOPES.0, |best| goal.usual_slope(&best.score));
     let mut points: Vec<(f64, f64)> = tried.iter().map(|t| (t.crf, goal.margin(&t.score))).collect();
     points.sort_by(|a, b| a.1.abs().total_cmp(&b.1.abs()));
     let near = points[0];
     let other = points.iter().find(|p| p.1.signum() != near.1.signum()).or(points.get(1)).copied();
     let slope = match other {
         Some(other) if (other.0 - near.0).abs() > 0.3 => (near.1 - other.1) / (other.0 - near.0),
-        _ => USUAL_SLOPE,
+        _ => usual,
     };
     let step = near.1 / slope.clamp(SLOPES.0, SLOPES.1);
     let least = points.iter().map(|p| p.0).fold(f64::INFINITY, f64::min);

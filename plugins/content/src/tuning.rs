@@ -1,16 +1,20 @@
 //! What a class wants of an encoder and of the pictures before it. Pure.
 //!
-//! The numbers were measured on the tuning clips of `testing` (x264 veryfast, bytes at equal SSIM beside the preset alone).
-//! Trellis quantisation and a longer look ahead write 3 to 8 % less for 4 to 13 % more time, and what is not text gains 2 to
-//! 4 % when it is deblocked less. Beside that:
-//! - Pages and still pictures: key frames that are less better than those between, which hardly differ from them, 3 %; less
-//!   given to what is flat, 0 to 7 %.
-//! - Text: motion that is looked for further, 3 to 6 %, because it is full of things that look alike; where it stands, key
+//! The numbers were measured on the tuning clips of `testing` (x264 veryfast, bytes at equal quality beside the preset
+//! alone). Trellis quantisation and a longer look ahead write 3 to 8 % less for 4 to 13 % more time, and what is not text
+//! gains 2 to 4 % when it is deblocked less. Beside that:
+//! - Pages and still pictures: up to eight B-frames in a row, because nothing happens between them, 6 %; key frames that are less better than those between, which hardly differ from them, 3 %; less given to what is
+//!   flat, 0 to 7 %.
+//! - Text that moves: motion that is looked for further, 3 to 6 %, because it is full of things that look alike, and in
+//!   three pictures instead of one, 3 %; less given to what is flat, 1 %, and to what is easy, 1 %. Where it stands, key
 //!   frames as those of pages, 3 %.
 //! - Calm pictures: motion to finer parts of a pixel, 8 to 15 %, for a third more time; less given to what is flat, 3 to
-//!   12 %. With grain the latter loses 4 %, and deblocking still less gains 3.
-//! - What moves much: B-frames that may follow the motion over time, 4 to 20 %, where it is even; a rate that follows what
-//!   is hard to code, 2 %. Finer motion gives it 2 % for a tenth more time, and a turning picture loses by it.
+//!   12 %. With grain the latter loses 4 %, deblocking still less gains 3, and a long look ahead
+//!   nothing.
+//! - What moves much: B-frames that may follow the motion over time, 4 to 20 %, where it is even, and five of them, 1 %;
+//!   deblocking still less, 1 %; key frames that are less better, 1 %. Finer motion gives it 2 % for a tenth more time,
+//!   and a turning picture loses by it; a rate that follows what is hard to code more than usual loses 2 to 4 %, and one
+//!   that follows it less is misjudged by samples.
 //!
 //! A `tune` by class, as its name suggests it (animation for text, stillimage for slides), made files larger, so there is
 //! none. Key frames further apart would halve pages, but how far apart they are is for the user to say.
@@ -42,15 +46,28 @@ pub fn parameters(shown: &Shown, codec: VideoCodec, preset: &str) -> Vec<Paramet
     }
     let grainy = shown.grain >= GRAINED;
     let told: &[(&str, &str)] = match shown.class {
-        Class::Static | Class::Slides => &[("i_qfactor", "0.84"), ("qcomp", "0.7"), ("aq-strength", "0.6")],
+        Class::Static | Class::Slides => {
+            &[("bf", "8"), ("i_qfactor", "0.84"), ("qcomp", "0.7"), ("aq-strength", "0.6")]
+        }
         Class::TextHeavy if shown.figures.still >= STANDS => &[("i_qfactor", "0.84")],
-        Class::TextHeavy => &[("motion-est", "umh"), ("me_range", "24")],
-        Class::LowMotion if grainy => &[("subq", "3")],
+        Class::TextHeavy => &[
+            ("motion-est", "umh"),
+            ("me_range", "24"),
+            ("refs", "2"),
+            ("mixed-refs", "1"),
+            ("aq-mode", "2"),
+            ("aq-strength", "0.8"),
+            ("qcomp", "0.5"),
+        ],
+        Class::LowMotion if grainy => &[("subq", "3"), ("rc-lookahead", "20")],
         Class::LowMotion => &[("subq", "3"), ("aq-strength", "0.6")],
-        Class::HighMotion | Class::Mixed => &[("direct-pred", "auto"), ("qcomp", "0.7")],
+        Class::HighMotion | Class::Mixed => &[("bf", "5"), ("direct-pred", "auto"), ("i_qfactor", "0.84")],
     };
-    let deblock: &[(&str, &str)] =
-        if shown.class == Class::TextHeavy { &[] } else { &[("deblock", "-1:-1")] };
+    let deblock: &[(&str, &str)] = match shown.class {
+        Class::TextHeavy => &[],
+        Class::LowMotion => &[("deblock", "-1:-1")],
+        _ => &[("deblock", "-2:-2")],
+    };
     let parameter =
         |(name, value): &(&'static str, &str)| Parameter { name, value: (*value).to_owned(), needed: false };
     // Faster looks for motion more finely as it is.
@@ -115,7 +132,7 @@ mod tests {
     #[test]
     fn only_hasty_presets_of_h264_are_told_more() {
         let pages = shown(Class::Slides, 100.0, 0.0);
-        assert_eq!(names(&pages, VideoCodec::H264, "veryfast").len(), 6);
+        assert_eq!(names(&pages, VideoCodec::H264, "veryfast").len(), 7);
         for (codec, preset) in [
             (VideoCodec::H264, "medium"),
             (VideoCodec::H264, "ultrafast"),
