@@ -170,3 +170,15 @@ async fn tokens_grow_although_the_server_forgot_the_last() {
     let () = scene.ask().set("rm:{0}:tokens", 7).expect("it answers");
     assert!(token(2).await > first);
 }
+
+/// Redis packs small sets, and walks a packed one from its head for every write; a guard that is no task prevents it.
+#[tokio::test(flavor = "multi_thread")]
+async fn few_leases_lie_in_a_skip_list() {
+    let scene = Scene::new().await;
+    scene.submit(1).await;
+    assert_eq!(scene.works.step(wish("w1")).await.expect("the store answers").leased.len(), 1);
+    let encoding: String = scene.ask().object_encoding("rm:{0}:leases").expect("it answers");
+    assert_eq!(encoding, "skiplist");
+    assert_eq!(scene.works.release_worker(&WorkerId("w1".into())).await.expect("the store answers"), 1);
+    assert_eq!(scene.ask().zcard::<_, u64>("rm:{0}:leases").expect("it answers"), 1, "the guard");
+}
