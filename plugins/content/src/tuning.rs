@@ -3,13 +3,13 @@
 //! The numbers were measured on the tuning clips of `testing` (x264 veryfast, bytes at equal quality beside the preset
 //! alone). Trellis quantisation and a longer look ahead write 3 to 8 % less for 4 to 13 % more time, and what is not text
 //! gains 2 to 4 % when it is deblocked less. Beside that:
-//! - Pages and still pictures: up to eight B-frames in a row, because nothing happens between them, 6 %; key frames that are less better than those between, which hardly differ from them, 3 %; less given to what is
-//!   flat, 0 to 7 %.
+//! - Pages and still pictures: up to eight B-frames in a row, because nothing happens between them, 6 %; key frames that are
+//!   less better than those between, which hardly differ from them, 3 %; less given to what is flat, 0 to 7 %.
 //! - Text that moves: motion that is looked for further, 3 to 6 %, because it is full of things that look alike, and in
-//!   three pictures instead of one, 3 %; less given to what is flat, 1 %, and to what is easy, 1 %. Where it stands, key
+//!   two pictures instead of one, 2 %; less given to what is flat, 1 %, and to what is easy, 1 %. Where it stands, key
 //!   frames as those of pages, 3 %.
 //! - Calm pictures: motion to finer parts of a pixel, 8 to 15 %, for a third more time; less given to what is flat, 3 to
-//!   12 %. With grain the latter loses 4 %, deblocking still less gains 3, and a long look ahead
+//!   12 %. With grain the latter loses 4 %, deblocking still less gains 3, and a long look ahead gains
 //!   nothing.
 //! - What moves much: B-frames that may follow the motion over time, 4 to 20 %, where it is even, and five of them, 1 %;
 //!   deblocking still less, 1 %; key frames that are less better, 1 %. Finer motion gives it 2 % for a tenth more time,
