@@ -135,7 +135,7 @@ impl Bench<'_> {
             self.add(&store, Form::Noop, runs).await;
             total += runs;
             // Nothing waits, nothing is worked on, and what has ended is in the archive.
-            while self.server.ask(&["EXISTS", "rm:{0}:runs"]) != "0" {
+            while self.server.ask(&["EXISTS", "rm:{0}:runs", "rm:{0}:fresh"]) != "0" {
                 tokio::time::sleep(LOOK).await;
             }
             let mib = self.server.figure("used_memory") / f64::from(1 << 20);

@@ -43,6 +43,12 @@ pub fn open_for_the_next(place: &Place, gate: &str) {
     place.write(gate, "");
 }
 
+/// Whether no run is left in a Redis; before the first came that is so too.
+#[must_use]
+pub fn has_no_runs(server: &RedisServer) -> bool {
+    server.ask(&["EXISTS", "rm:{0}:runs", "rm:{0}:fresh"]) == "0"
+}
+
 /// No lease, no task that waits for its time, no ready one, and nobody at a limit is left in a Redis.
 pub fn nothing_is_held(server: &RedisServer) {
     for (index, what) in [("leases", "leases"), ("due", "delayed tasks")] {

@@ -2,7 +2,9 @@
 //! dies and comes back, keys that make one run of several submissions, and an archive.
 
 use reelmill_tests::engine::{Working, files, pipeline, signal, wait_until};
-use reelmill_tests::fleet::{end_of, nothing_is_held, open_for_the_next, status, submit, worker};
+use reelmill_tests::fleet::{
+    end_of, has_no_runs, nothing_is_held, open_for_the_next, status, submit, worker,
+};
 use reelmill_tests::{Place, PostgresServer, RedisServer, get};
 use serde_json::Value;
 
@@ -155,7 +157,7 @@ fn ended_runs_leave_redis_and_are_read_as_before() {
     let text = pipeline("stages: { one: { uses: probe.say@1, with: { text: \"a word\" } } }\n");
     let run = submit(&place, &text, &["--key", "k"]);
     wait_until("the run to leave Redis", || {
-        server.ask(&["ZCARD", "rm:{0}:runs"]) == "0" && !server.ask(&["GET", "rm:{0}:cursor"]).is_empty()
+        server.ask(&["EXISTS", "rm:{0}:counts"]) == "1" && has_no_runs(&server)
     });
     let kept = status(&place, &run);
     assert_eq!((kept["state"].as_str(), &kept["stages"][0]["settled"]), (Some("succeeded"), &Value::from(1)));
@@ -179,7 +181,7 @@ fn an_archive_in_postgresql_is_read_from_every_machine() {
         !archive.ask("SELECT to_regclass('reelmill.run')").is_empty()
             && archive.ask("SELECT state FROM reelmill.run ORDER BY id") == "succeeded\nfailed"
     });
-    wait_until("the runs to leave Redis", || server.ask(&["ZCARD", "rm:{0}:runs"]) == "0");
+    wait_until("the runs to leave Redis", || has_no_runs(&server));
     let elsewhere = Place::of_fleet(&server).with_archive(&archive);
     let read = status(&elsewhere, &good);
     assert_eq!(
@@ -202,7 +204,7 @@ fn a_fleet_works_on_while_its_archive_is_away_and_says_what_cannot_be_read() {
     let mover = worker(&place, &["--slots", "4", "--keep", "0s"]);
     let kept = submit(&place, &fan(3), &[]);
     let _ = end_of(&place, &kept);
-    wait_until("the run to leave Redis", || server.ask(&["ZCARD", "rm:{0}:runs"]) == "0");
+    wait_until("the run to leave Redis", || has_no_runs(&server));
     signal("TERM", &[mover.id()]);
     let _ = mover.end().expect(0);
     archive.stop();

@@ -128,7 +128,7 @@ pub fn look(url: &str) -> Result<Vec<Health>, StoreError> {
     let looked = looked.collect::<Result<_, StoreError>>()?;
     // The nodes of a cluster may be well and still not be one.
     if address.is_cluster() {
-        let key = Keys::of(0).named("cursor");
+        let key = Keys::of(0).named("counts");
         let asked = address.connect().and_then(|mut conn| cmd("EXISTS").arg(key).query::<()>(conn.as_mut()));
         asked.map_err(tell)?;
     }

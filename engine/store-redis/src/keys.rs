@@ -22,9 +22,10 @@
 //! | `rm:{p}:leases` | zset | leased tasks by the end of their lease; and at `inf` a guard, so long that the set is a skip list however few they are |
 //! | `rm:{p}:due` | zset | delayed tasks, and ready ones with `timeout.queue`, by their time |
 //! | `rm:{p}:runs`, `rm:{p}:runs:<bound>` | zset | lower bounds of chunks of run ids; a chunk |
+//! | `rm:{p}:fresh` | list | the newest runs, as they came; they are put into chunks together |
 //! | `rm:{p}:ended` | list | ended runs in the order of their ends: six bytes of the moment in ms, the run |
 //! | `rm:{p}:batched:<batch>`, `rm:{p}:batched:<batch>:<bound>` | zset | the same of the runs of a batch |
-//! | `rm:{p}:events`, `rm:{p}:events_bytes` | stream, number | what happened, one entry a step; its bytes, about |
+//! | `rm:{p}:events` | stream | what happened, one entry a step |
 //! | `rm:{p}:log:<run>`, `rm:{p}:logs:<run>` | stream, hash | lines of its stages, and how many of each attempt |
 //! | `rm:{p}:progress:<run>` | hash | latest progress by task |
 //! | `rm:{p}:gone` | set | runs that were deleted, for as long as their events may stand in the stream |
@@ -34,7 +35,7 @@
 //! | `rm:{p}:line:<limit>`, `rm:{p}:turn:<limit>` | zset, hash | who is next; turns of owners |
 //! | `rm:{p}:rate:<limit>` | hash | arrival times of a rate |
 //! | `rm:{p}:mended` | string | that limits were compared with their tasks a moment ago |
-//! | `rm:{p}:tokens`, `rm:{p}:cursor` | number | last fencing token, last cursor |
+//! | `rm:{p}:counts` | string | eight bytes each: last fencing token, last cursor, bytes of the events, about |
 //! | `rm:{cache}:…` | | the result cache, see `cache.rs` |
 //! | `rm:{registry}:…` | | registered pipelines, see `registry.rs` |
 //! | `rm:marks` | hash | what services remember, by key |

@@ -31,6 +31,8 @@ const EVENTS_AT_ONCE: usize = 5 * PAGE_ROWS_MAX;
 const ENTRIES_AT_ONCE: usize = 128;
 /// Runs whose lines are looked through when no run is named.
 const RUNS_LOOKED_AT_MAX: usize = 1_000;
+/// Where the last cursor lies in the counts of a partition, as `lua/common.lua` writes them.
+const CURSOR_AT: std::ops::Range<usize> = 8..16;
 /// Time between two looks at the cursor while somebody waits for events.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// How far the clock of whoever submits a run may be ahead of the server's, in milliseconds.
@@ -236,8 +238,10 @@ fn events(wire: &mut Wire, keys: &Keys, query: &EventQuery, limit: usize) -> Res
 fn newest(wire: &mut Wire, partitions: &[Keys]) -> Result<u64, Trouble> {
     let mut newest = 0;
     for keys in partitions {
-        let cursor: Option<u64> = wire.query(cmd("GET").arg(keys.named("cursor")))?;
-        newest = newest.max(cursor.unwrap_or(0));
+        let counts = keys.named("counts");
+        let cursor: Vec<u8> =
+            wire.query(cmd("GETRANGE").arg(counts).arg(CURSOR_AT.start).arg(CURSOR_AT.end - 1))?;
+        newest = newest.max(cursor.try_into().map_or(0, u64::from_be_bytes));
     }
     Ok(newest)
 }

@@ -16,8 +16,8 @@ macro_rules! script {
 
 // A script that only reads says so in its first line: then a server that is full runs it.
 macro_rules! reading {
-    ($file:literal) => {
-        script!("#!lua flags=no-writes\n": $file)
+    ($($file:literal),+) => {
+        script!("#!lua flags=no-writes\n": $($file),+)
     };
 }
 
@@ -41,7 +41,7 @@ impl Scripts {
         static SHARED: LazyLock<Scripts> = LazyLock::new(|| Scripts {
             step: script!("index", "queues", "step"),
             beat: script!("beat"),
-            list: reading!("list"),
+            list: reading!("index", "list"),
             log: script!("log"),
             progress: script!("progress"),
         });

@@ -20,7 +20,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// The layout of keys that this code writes and reads.
-const LAYOUT: &str = "3";
+const LAYOUT: &str = "4";
 /// Partitions of a new cluster, unless it was asked for others: more than it has nodes, so that it may grow.
 const PARTITIONS_OF_A_CLUSTER: u16 = 16;
 

@@ -86,7 +86,7 @@ impl Wire {
         request: &[u8],
     ) -> Result<T, Trouble> {
         let mut call = script.prepare_invoke();
-        call.key(keys.named("cursor")).arg(keys.prefix()).arg(request);
+        call.key(keys.named("counts")).arg(keys.prefix()).arg(request);
         self.ask(|conn| call.invoke(conn.as_mut()))
     }
 
@@ -96,7 +96,7 @@ impl Wire {
     /// Only one may be under way.
     pub fn post(&mut self, script: &'static Script, keys: &Keys, request: &[u8]) -> Result<(), Trouble> {
         let mut command = cmd("EVALSHA");
-        command.arg(script.get_hash()).arg(1).arg(keys.named("cursor")).arg(keys.prefix()).arg(request);
+        command.arg(script.get_hash()).arg(1).arg(keys.named("counts")).arg(keys.prefix()).arg(request);
         let answer = self.talk(|conn| match conn {
             Conn::One(conn) => conn.send_packed_command(&command.get_packed_command()).map(|()| None),
             Conn::Cluster(conn) => Ok(Some(conn.req_command(&command).and_then(Value::extract_error))),

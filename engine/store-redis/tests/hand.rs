@@ -167,7 +167,7 @@ async fn tokens_grow_although_the_server_forgot_the_last() {
         scene.works.step(wish("w1")).await.expect("the store answers").leased[0].token
     };
     let first = token(1).await;
-    let () = scene.ask().set("rm:{0}:tokens", 7).expect("it answers");
+    let () = scene.ask().setrange("rm:{0}:counts", 0, &7_u64.to_be_bytes()).expect("it answers");
     assert!(token(2).await > first);
 }
 

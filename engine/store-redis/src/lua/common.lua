@@ -31,6 +31,21 @@ local function many(command, key, args)
   return sum
 end
 
+-- What every step counts on, in one value: the last token, the last cursor, and the bytes of the events, about. Kept
+-- here once it was read; `keep` writes it.
+local COUNTS = '>I8I8I8'
+local token, cursor, kept
+local function know()
+  if token then return end
+  local counts = call('GET', P .. 'counts')
+  if counts then
+    token, cursor, kept = read(COUNTS, counts)
+  else
+    token, cursor, kept = 0, 0, 0
+  end
+end
+local function keep() call('SET', P .. 'counts', pack(COUNTS, token, cursor, kept)) end
+
 -- The name of a task's field, by the four bytes of its number.
 local names = {}
 local function field(no)

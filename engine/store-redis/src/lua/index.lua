@@ -1,9 +1,10 @@
 -- index: ids of runs in their order, in chunks that are small enough to lie packed: some 25 bytes a run, where one sorted
 -- set takes a hundred. `<index>` holds the lower bound of each chunk; `<index>:<bound>` is a chunk. All runs of a partition
--- have an index, and those of each batch.
+-- have an index, and those of each batch. The newest few of a partition stand in `fresh` as they came, until they are
+-- enough to be put in together.
 
 local FULL = 128
-local RUNS = P .. 'runs'
+local RUNS, FRESH = P .. 'runs', P .. 'fresh'
 
 local function index_of(batch)
   return P .. 'batched:' .. batch
@@ -68,6 +69,15 @@ local function enlist(index, ids)
       insert(index, bound, fits)
     end
   end
+end
+
+-- Notes new runs of the partition. O(1) each, and now and then what it takes to put all of the newest in.
+local function note(ids)
+  if #ids >= FULL then return enlist(RUNS, ids) end
+  if call('RPUSH', FRESH, unpack(ids)) < FULL then return end
+  local newest = call('LRANGE', FRESH, 0, -1)
+  call('DEL', FRESH)
+  enlist(RUNS, newest)
 end
 
 -- Takes an id out.

@@ -9,21 +9,22 @@
 local id = req[2]
 if call('EXISTS', P .. 'r:' .. id) == 0 then return 0 end
 local heads, stream = P .. 'logs:' .. id, P .. 'log:' .. id
-local kept, dropped, marker = 0, 0, nil
+local held, dropped, marker = 0, 0, nil
 local head = call('HGET', heads, req[3])
 if head then
-  kept, dropped, marker = string.match(head, '^(%d+) (%d+) (%d*)$')
-  kept, dropped = tonumber(kept), tonumber(dropped)
+  held, dropped, marker = string.match(head, '^(%d+) (%d+) (%d*)$')
+  held, dropped = tonumber(held), tonumber(dropped)
 end
-local cursor = math.max(tonumber(call('GET', P .. 'cursor') or 0), now * 1000 - 1)
+know()
+cursor = math.max(cursor, now * 1000 - 1)
 local function add(line)
   cursor = cursor + 1
   call('XADD', stream, num(cursor) .. '-0', 'd', line)
 end
 local newly = 0
 for _, line in ipairs(req[5]) do
-  if kept < req[4] then
-    kept = kept + 1
+  if held < req[4] then
+    held = held + 1
     add(line)
   else
     newly = newly + 1
@@ -35,6 +36,6 @@ if newly > 0 then
   add(req[6] .. num(dropped) .. req[7])
   marker = num(cursor)
 end
-call('SET', P .. 'cursor', num(cursor))
-call('HSET', heads, req[3], num(kept) .. ' ' .. num(dropped) .. ' ' .. (marker or ''))
+keep()
+call('HSET', heads, req[3], num(held) .. ' ' .. num(dropped) .. ' ' .. (marker or ''))
 return 1

@@ -6,8 +6,9 @@
 
 local id = req[2]
 if call('EXISTS', P .. 'r:' .. id) == 0 then return 0 end
-local cursor = math.max(tonumber(call('GET', P .. 'cursor') or 0) + 1, now * 1000)
-call('SET', P .. 'cursor', num(cursor))
+know()
+cursor = math.max(cursor + 1, now * 1000)
+keep()
 
 -- A number as LEB128: seven bits a byte, the lowest first.
 local function leb(n)

@@ -98,7 +98,7 @@ local function remove(b, key)
   local id, more = items[b], items[b + MORE]
   call('DEL', key, P .. 'log:' .. id, P .. 'logs:' .. id, P .. 'progress:' .. id)
   call('LREM', P .. 'ended', 1, items[b + WHEN] .. id)
-  delist(RUNS, id)
+  if call('LREM', FRESH, -1, id) == 0 then delist(RUNS, id) end
   if more and more[1] ~= '' then delist(index_of(more[1]), id) end
   if items[b + TURN] == DELETED then
     -- Its events stand in the stream of all; readers pass over those of runs that are gone.
@@ -188,7 +188,7 @@ many('ZREM', P .. 'due', undue)
 many('ZADD', P .. 'due', due)
 many('RPUSH', P .. 'ended', ended)
 if #fresh > 0 then
-  enlist(RUNS, fresh)
+  note(fresh)
   for batch, ids in pairs(batched) do enlist(index_of(batch), ids) end
   if call('EXISTS', P .. 'gone') == 1 then many('SREM', P .. 'gone', fresh) end
 end
@@ -199,17 +199,7 @@ for _, r in ipairs(req[4]) do
 end
 
 local leases = {}
--- The last token, when it is known: one more than any that was ever given, and no less than the microseconds of the clock,
--- so that a replica that took over without the last writes does not give the same again.
-local token
 local IS_LEASED = string.char(LEASED)
-
--- The numbers that every step counts on: the last token, the last cursor, the bytes of the events.
-local counters
-local function counter(at)
-  counters = counters or call('MGET', P .. 'tokens', P .. 'cursor', P .. 'events_bytes')
-  return tonumber(counters[at] or 0)
-end
 
 -- Where the value of a field stands in a block; its pairs are looked through once.
 local places = {}
@@ -247,7 +237,10 @@ local function lease(to, member, ends, request)
   end
   local version, count, started = read(HEAD, f[1])
   if started == 0 then started = now end
-  token = (token or math.max(counter(1), now_us)) + 1
+  -- No less than the microseconds of the clock, so that a replica that took over without the last writes does not give
+  -- the same again.
+  know()
+  token = math.max(token, now_us) + 1
   local run = pack(HEAD, version, count + 1, started) .. sub(f[1], 15)
   task = sub(task, 1, 1) .. IS_LEASED .. sub(task, 3, 6)
     .. pack('>I4BI8I8', attempts + 1, 0, token, now) .. to.grip .. sub(task, 11)
@@ -410,8 +403,9 @@ if count > 0 then
 end
 
 if logged + count > 0 then
-  local first = math.max(counter(2) + 1, now * 1000)
-  local last = first + logged + count - 1
+  know()
+  local first = math.max(cursor + 1, now * 1000)
+  cursor = first + logged + count - 1
   local grown, said, texts = #req[7], table.concat(logs), req[7]
   -- Where its own worker leases nothing, the first of the others is told in its entry.
   for at = #own.out == 0 and #served > 1 and 2 or 1, #served do
@@ -426,11 +420,11 @@ if logged + count > 0 then
     -- The others only lease.
     said, texts, logged = '', '', 0
   end
-  local kept = counter(3) + grown
+  kept = kept + grown
   if kept > req[6] then
     call('XTRIM', P .. 'events', 'MAXLEN', math.floor(call('XLEN', P .. 'events') * 0.75))
-    kept = kept * 0.75
+    kept = math.floor(kept * 0.75)
   end
-  call('MSET', P .. 'tokens', num(token or counter(1)), P .. 'cursor', num(last), P .. 'events_bytes', num(kept))
+  keep()
 end
 return cmsgpack.pack({ now, verdicts, own.out, stood })
