@@ -15,8 +15,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// How often the worker is looked at.
+/// How often the worker is looked at while much ends, and while little does: whoever looks takes time from what is
+/// looked at.
 const LOOK: Duration = Duration::from_millis(5);
+const GLANCE: Duration = Duration::from_millis(50);
 /// Ended runs of the one partition.
 const ENDED: &str = "rm:{0}:ended";
 /// Runs that are looked at one by one, because they may say when they began; more at once are of another kind.
@@ -99,30 +101,40 @@ async fn worker() {
     drop(product);
 }
 
-/// Tells what has ended: the server is asked for one number, because reading along would be work for it.
+/// Tells what has ended: the server is asked for one number, because reading along would be work for it. Runs that say
+/// when they began are read when no more of them end.
 async fn watch(store: &RedisStore, worker: u32) {
     let client = redis::Client::open(url()).expect("an address");
     let mut server = client.get_connection().expect("the server answers");
     say(&json!({ "event": "ready", "worker": worker }));
-    let mut ended: u64 = 0;
+    let (mut ended, mut stamps, mut pause) = (0, 0, LOOK);
     loop {
-        tokio::time::sleep(LOOK).await;
+        tokio::time::sleep(pause).await;
         let now: u64 = redis::cmd("LLEN").arg(ENDED).query(&mut server).expect("the server answers");
         let newly = now.saturating_sub(ended);
         if newly == 0 {
+            tell_stamps(store, &mut server, std::mem::take(&mut stamps)).await;
             continue;
         }
         ended = now;
-        if newly <= STAMPS_MAX {
-            let first = -i64::try_from(newly).expect("a small number");
-            let entries: Vec<Vec<u8>> =
-                redis::cmd("LRANGE").arg(ENDED).arg(first).arg(-1).query(&mut server).expect("the runs");
-            for entry in entries {
-                let id: [u8; 16] = entry[entry.len() - 16..].try_into().expect("an id");
-                tell_stamp(store, RunId(u128::from_be_bytes(id).into())).await;
-            }
-        }
+        let is_little = newly <= STAMPS_MAX;
+        pause = if is_little { GLANCE } else { LOOK };
+        stamps = if is_little { stamps + newly } else { 0 };
         say(&json!({ "event": "settled", "jobs": now, "dags": now, "at_ms": now_us() / 1_000 }));
+    }
+}
+
+/// Of the newest runs, which say when they were enqueued: how long each took to its start.
+async fn tell_stamps(store: &RedisStore, server: &mut redis::Connection, count: u64) {
+    if count == 0 {
+        return;
+    }
+    let first = -i64::try_from(count).expect("a small number");
+    let entries: Vec<Vec<u8>> =
+        redis::cmd("LRANGE").arg(ENDED).arg(first).arg(-1).query(server).expect("the runs");
+    for entry in entries {
+        let id: [u8; 16] = entry[entry.len() - 16..].try_into().expect("an id");
+        tell_stamp(store, RunId(u128::from_be_bytes(id).into())).await;
     }
 }
 

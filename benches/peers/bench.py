@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Queue throughput beside peers: each in turn, round after round, on a Redis server of this benchmark's own.
+"""Queue throughput beside peers: each in turn, round after round, each on a Redis server of its own.
 
     bench.py [--side NAME=COMMAND ...] [--only reelmill,bullmq,celery] [--rounds 3] [--quick] [--durable]
 
 Reelmill's side is benches/benches/side.rs. BullMQ and Celery are installed into target/bench-peers when they are not
-there. `make bench-peers` runs it. Only
-ratios of one run count: the machine is whatever else it is doing, for all sides alike.
+there. `make bench-peers` runs it. Only ratios of one run count: the machine is whatever else it is doing, for all sides
+alike.
 
 A side is a command. This is all that is asked of it:
 
@@ -372,16 +372,18 @@ def main():
     chosen = commands(arguments)
     if {"bullmq", "celery"} & set(chosen):
         install()
-    server = Redis(arguments.durable)
+    # Each has a server of its own: the scripts of one stay in a server and would slow the others down.
+    servers = [Redis(arguments.durable) for _ in chosen]
     try:
-        sides = [Side(name, command, server) for name, command in chosen.items()]
+        sides = [Side(*side, server) for side, server in zip(chosen.items(), servers)]
         figures = rounds(sides, arguments, sizes)
         own = next((side for side in sides if side.name == "reelmill"), None)
         bare = own and measure_step(own, sizes)
     except Failed as failure:
         sys.exit(f"bench-peers: {failure}")
     finally:
-        server.close()
+        for server in servers:
+            server.close()
     print(f"{sizes['noop']} no-op jobs, {sizes['dag']} DAGs 1 -> 8 -> 1, {sizes['stamp']} samples of latency; "
           f"concurrency {CONCURRENCY}; {'AOF everysec' if arguments.durable else 'no persistence'}")
     medians = table(figures)

@@ -8,9 +8,9 @@ use crate::desk::{Counter, Desk};
 use crate::error::Trouble;
 use crate::keys::Keys;
 use crate::link::{Order, Outcome, Stand};
-use crate::pack::Unpacker;
 use crate::wire::Wire;
 use redis::cmd;
+use reelmill_lifecycle::Damage;
 use reelmill_ports::StoreError;
 use std::collections::BTreeSet;
 use std::hash::{BuildHasher, RandomState};
@@ -339,9 +339,9 @@ fn look(wire: &mut Wire, keys: &Keys, hand: &str, lanes: &[String]) -> Result<Op
     let found: Option<(String, Vec<u8>)> = wire.query(cmd("BLPOP").arg(hand).arg(&lists).arg(LOOK))?;
     let Some((list, bytes)) = found else { return Ok(None) };
     if list == hand {
-        let mut handed = Unpacker::new(&bytes);
-        handed.list()?;
-        return Ok(Some(Found::Handed { number: handed.number()?, answer: handed.bytes()?.to_vec() }));
+        let (number, answer) =
+            bytes.split_first_chunk().ok_or_else(|| Damage("what was handed has no number".into()))?;
+        return Ok(Some(Found::Handed { number: u64::from_be_bytes(*number), answer: answer.to_vec() }));
     }
     let at = lists.iter().position(|other| *other == list);
     Ok(at.map(|at| Found::Marker(lanes[at].clone())))
