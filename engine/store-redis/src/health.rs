@@ -44,8 +44,6 @@ pub const COMMANDS: &[&str] = &[
     "lpush rm:{0}:x v",
     "lrange rm:{0}:x 0 1",
     "lrem rm:{0}:x 1 v",
-    "mget rm:{0}:x",
-    "mset rm:{0}:x v",
     "pexpireat rm:{0}:x 1",
     "rpush rm:{0}:x v",
     "sadd rm:{0}:x m",

@@ -238,10 +238,9 @@ fn events(wire: &mut Wire, keys: &Keys, query: &EventQuery, limit: usize) -> Res
 fn newest(wire: &mut Wire, partitions: &[Keys]) -> Result<u64, Trouble> {
     let mut newest = 0;
     for keys in partitions {
-        let counts = keys.named("counts");
-        let cursor: Vec<u8> =
-            wire.query(cmd("GETRANGE").arg(counts).arg(CURSOR_AT.start).arg(CURSOR_AT.end - 1))?;
-        newest = newest.max(cursor.try_into().map_or(0, u64::from_be_bytes));
+        let counts: Option<Vec<u8>> = wire.query(cmd("GET").arg(keys.named("counts")))?;
+        let cursor = counts.as_deref().and_then(|counts| counts.get(CURSOR_AT)?.try_into().ok());
+        newest = newest.max(cursor.map_or(0, u64::from_be_bytes));
     }
     Ok(newest)
 }
