@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 /// How often the worker is looked at while much ends, and while little does: whoever looks takes time from what is
 /// looked at.
 const LOOK: Duration = Duration::from_millis(5);
-const GLANCE: Duration = Duration::from_millis(50);
+const GLANCE: Duration = Duration::from_millis(40);
 /// Ended runs of the one partition.
 const ENDED: &str = "rm:{0}:ended";
 /// Runs that are looked at one by one, because they may say when they began; more at once are of another kind.

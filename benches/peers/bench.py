@@ -372,7 +372,7 @@ def main():
     chosen = commands(arguments)
     if {"bullmq", "celery"} & set(chosen):
         install()
-    # Each has a server of its own: the scripts of one stay in a server and would slow the others down.
+    # Each has a server of its own: what one leaves in a server, its scripts among it, is no other's.
     servers = [Redis(arguments.durable) for _ in chosen]
     try:
         sides = [Side(*side, server) for side, server in zip(chosen.items(), servers)]
