@@ -14,6 +14,7 @@ mod archive;
 mod block;
 mod book;
 mod cache;
+mod clerk;
 mod codec;
 mod connect;
 mod deed;

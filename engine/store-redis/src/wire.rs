@@ -1,5 +1,5 @@
-//! A connection that is made when it is needed, and made again when it broke. One script may be under way on it while
-//! its caller does something else.
+//! A connection that is made when it is needed, and made again when it broke. Scripts may be under way on it while their
+//! caller does something else.
 
 use crate::connect::{Address, Conn};
 use crate::error::{Trouble, breaks};
@@ -9,12 +9,14 @@ use redis::{
     Value, cmd,
 };
 use reelmill_lifecycle::Damage;
+use std::collections::VecDeque;
 
 /// A connection to come.
 pub struct Wire {
     address: Address,
     conn: Option<Conn>,
-    posted: Option<Posted>,
+    /// The oldest first, as they are answered.
+    posted: VecDeque<Posted>,
 }
 
 /// A script that was sent.
@@ -34,7 +36,7 @@ impl std::fmt::Debug for Wire {
 impl Wire {
     /// Not connected yet.
     pub fn to(address: Address) -> Self {
-        Self { address, conn: None, posted: None }
+        Self { address, conn: None, posted: VecDeque::new() }
     }
 
     /// Asks something. After an error that ends the connection, the next question makes a new one.
@@ -57,9 +59,17 @@ impl Wire {
 
     fn end_if_broken<T>(&mut self, answer: Result<T, Trouble>) -> Result<T, Trouble> {
         if answer.as_ref().is_err_and(Trouble::ends_connection) {
-            self.conn = None;
+            self.hang_up();
         }
         answer
+    }
+
+    /// Ends the connection: what it has not answered will not be.
+    fn hang_up(&mut self) {
+        self.conn = None;
+        for posted in &mut self.posted {
+            posted.answer.get_or_insert_with(dropped);
+        }
     }
 
     /// Sends a command.
@@ -90,10 +100,8 @@ impl Wire {
         self.ask(|conn| call.invoke(conn.as_mut()))
     }
 
-    /// Sends a script to a partition without waiting for what it comes to, which [`answer`](Self::answer) tells. To a
-    /// cluster, whose connections cannot do that, it is asked at once.
-    ///
-    /// Only one may be under way.
+    /// Sends a script to a partition without waiting for what it comes to, which [`answer`](Self::answer) tells, of one
+    /// after the other. To a cluster, whose connections cannot do that, it is asked at once.
     pub fn post(&mut self, script: &'static Script, keys: &Keys, request: &[u8]) -> Result<(), Trouble> {
         let mut command = cmd("EVALSHA");
         command.arg(script.get_hash()).arg(1).arg(keys.named("counts")).arg(keys.prefix()).arg(request);
@@ -101,7 +109,7 @@ impl Wire {
             Conn::One(conn) => conn.send_packed_command(&command.get_packed_command()).map(|()| None),
             Conn::Cluster(conn) => Ok(Some(conn.req_command(&command).and_then(Value::extract_error))),
         })?;
-        self.posted = Some(Posted { script, command, answer });
+        self.posted.push_back(Posted { script, command, answer });
         Ok(())
     }
 
@@ -112,36 +120,40 @@ impl Wire {
 
     /// Whether a script is under way.
     pub fn is_busy(&self) -> bool {
-        self.posted.is_some()
+        !self.posted.is_empty()
     }
 
     /// Waits until what was sent has been answered, so that the connection is free.
     fn hear(&mut self) {
-        let Some(mut posted) = self.posted.take() else { return };
-        if posted.answer.is_none() {
-            let heard = self.conn.as_mut().map_or_else(dropped, receive).and_then(Value::extract_error);
-            if heard.as_ref().is_err_and(breaks) {
-                self.conn = None;
-            }
-            posted.answer = Some(heard);
+        for at in 0..self.posted.len() {
+            self.hear_one(at);
         }
-        self.posted = Some(posted);
     }
 
-    /// What the script that was sent came to.
+    fn hear_one(&mut self, at: usize) {
+        let Some(posted) = self.posted.get_mut(at).filter(|posted| posted.answer.is_none()) else { return };
+        let heard = self.conn.as_mut().map_or_else(dropped, receive).and_then(Value::extract_error);
+        let is_broken = heard.as_ref().is_err_and(breaks);
+        posted.answer = Some(heard);
+        if is_broken {
+            self.hang_up();
+        }
+    }
+
+    /// What the script that was sent first came to.
     pub fn answer<T: FromRedisValue>(&mut self) -> Result<T, Trouble> {
-        self.hear();
-        let Some(Posted { script, command, answer: Some(answer) }) = self.posted.take() else {
+        self.hear_one(0);
+        let Some(Posted { script, command, answer: Some(answer) }) = self.posted.pop_front() else {
             return dropped().map_err(Trouble::from);
         };
         let answer = match answer {
             Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
-                self.talk(|conn| {
+                self.ask(|conn| {
                     script.load(conn.as_mut())?;
                     command.query(conn.as_mut())
                 })?
             }
-            answer => self.end_if_broken(answer.map_err(Trouble::from))?,
+            answer => answer?,
         };
         let answer = T::from_redis_value(answer);
         answer.map_err(|error| Damage(format!("Redis answered oddly: {error}")).into())

@@ -7,8 +7,8 @@ use reelmill_graph::{DepKind, Graph};
 use reelmill_model::{Digest, EventKind, Outcome, RunId, TaskRef, Usage, WorkerId};
 use reelmill_ports::conformance::new_run;
 use reelmill_ports::{
-    Beat, EventLog as _, EventQuery, LeaseRequest, Only, RunStore as _, Settle, StepRequest, StoreError,
-    TaskQueue as _,
+    Beat, EventLog as _, EventQuery, LeaseRequest, Leased, Only, RunStore as _, Settle, StepReply,
+    StepRequest, StoreError, TaskQueue as _,
 };
 use reelmill_store_redis::{Config, RedisStore};
 use reelmill_test_redis::{Proxy, RedisServer};
@@ -16,7 +16,7 @@ use serde_json::json;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 
 const RUNS: u128 = 120;
 const GRAPH: Digest = Digest([7; 32]);
@@ -26,6 +26,8 @@ const DISTURBANCES: u32 = 30;
 const LULL: Duration = Duration::from_millis(20);
 /// How long a worker waits for tasks.
 const PATIENCE: Duration = Duration::from_millis(30);
+/// How long the answers of a slow server take.
+const SLOW: Duration = Duration::from_secs(1);
 /// Stages between the first and the last.
 const WIDTH: usize = 8;
 
@@ -173,6 +175,67 @@ async fn lost_answers_lose_no_lease() {
     let twice = play([line.url(), server.url()], || line.lose_answer_to("EVALSHA")).await;
     assert!(line.lost() > 0, "no answer was lost");
     assert_eq!(twice, 0, "a lease that was found again is the one that was lost");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn forgotten_scripts_are_sent_again() {
+    let server = RedisServer::in_memory();
+    let mut other =
+        Client::open(server.url()).and_then(|client| client.get_connection()).expect("it answers");
+    let twice = play([server.url(), server.url()], || {
+        redis::cmd("SCRIPT").arg("FLUSH").exec(&mut other).expect("the scripts are forgotten");
+    })
+    .await;
+    assert_eq!(twice, 0, "no task came to two workers");
+}
+
+/// Settles these, as a worker does that asks for more.
+fn settle(store: &Arc<RedisStore>, leased: &Leased) -> JoinHandle<Result<StepReply, StoreError>> {
+    let (store, worker) = (Arc::clone(store), WorkerId("w".into()));
+    let outcome = Outcome::Succeeded { outputs: json!({}), cached: false };
+    let settles = vec![Settle { task: leased.task, token: leased.token, outcome, usage: Usage::default() }];
+    let lease = LeaseRequest { lanes: vec!["none".into()], want: 1, lease: LEASE, only: Only::Any };
+    tokio::spawn(async move { store.step(StepRequest { worker, settles, leases: vec![lease] }).await })
+}
+
+async fn until_succeeded(store: &RedisStore, run: RunId) {
+    let mut ticks = tokio::time::interval(Duration::from_millis(5));
+    while successes(store, run).await.is_empty() {
+        ticks.tick().await;
+    }
+}
+
+/// While the answers of three steps are slow in coming, the third is at work already before the second is answered. When
+/// the connection breaks then, both are done, once.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_step_is_sent_before_the_one_before_is_answered() {
+    let server = RedisServer::in_memory();
+    let line = Proxy::to(&server.place());
+    let (store, other) = (open(&line.url()), open(&server.url()));
+    let mut sketch = Sketch::default();
+    sketch.work(Graph::MAIN, "only");
+    store.put_graph(GRAPH, Arc::new(sketch.build())).await.expect("the graph is put");
+    for no in 0..3 {
+        assert!(store.submit(new_run(no, GRAPH, None)).await.expect("submitted"));
+    }
+    let lease = LeaseRequest { lanes: vec!["default".into()], want: 3, lease: LEASE, only: Only::Any };
+    let request = StepRequest { worker: WorkerId("w".into()), settles: Vec::new(), leases: vec![lease] };
+    let leased = store.step(request).await.expect("a step").leased;
+    line.delay(SLOW);
+    let first = settle(&store, &leased[0]);
+    until_succeeded(&other, leased[0].task.run).await;
+    let [second, third] = [1, 2].map(|at| settle(&store, &leased[at]));
+    first.await.expect("it ends").expect("it is settled");
+    line.go_dumb();
+    until_succeeded(&other, leased[1].task.run).await;
+    until_succeeded(&other, leased[2].task.run).await;
+    assert!(!second.is_finished() && !third.is_finished(), "nobody was told");
+    line.delay(Duration::ZERO);
+    line.cut();
+    for (step, leased) in [second, third].into_iter().zip(&leased[1..]) {
+        step.await.expect("it ends").expect("it is answered");
+        assert_eq!(successes(&other, leased.task.run).await, [1], "run {}", leased.task.run);
+    }
 }
 
 /// Heartbeats have connections of their own, and wait for one that is dumb no longer than a part of the lease.

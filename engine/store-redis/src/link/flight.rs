@@ -1,6 +1,6 @@
 //! What is asked of a partition, on its way: decided here, sent, applied by the script, and decided again where a run
-//! had moved on. One may be under way at the server while the next is decided: what the first writes is taken for
-//! granted then, and the second is decided anew if that was wrong.
+//! had moved on. Some may be under way at the server while the next is decided: what they write is taken for granted
+//! then, and the next is decided anew if that was wrong.
 
 use super::lease::Taken;
 use super::{Link, ROUNDS_MAX};
@@ -145,6 +145,17 @@ impl Flight {
     /// Others change its runs faster than it is decided.
     fn too_often(&self) -> Trouble {
         Trouble::Stale(self.order.deeds[self.open[0]].run())
+    }
+
+    /// Whether none of its runs is one of the other's.
+    pub fn is_apart_from(&self, other: &Self) -> bool {
+        let others: IdSet<RunId> = other.runs().collect();
+        self.runs().all(|run| !others.contains(&run))
+    }
+
+    fn runs(&self) -> impl Iterator<Item = RunId> {
+        let asked = self.order.deeds.iter().map(Deed::run);
+        asked.chain(self.written.iter().map(|written| written.run))
     }
 
     fn open_deeds(&self) -> impl Iterator<Item = &Deed> {
@@ -310,6 +321,11 @@ impl Link {
             }
         }
         self.open_again(flight, &moved).map_err(|trouble| self.give_up(flight, trouble))
+    }
+
+    /// What was sent before a flight was answered: whatever that leases has newer tokens.
+    pub fn note_earlier(&self, flight: &mut Flight) {
+        flight.newest = flight.newest.max(self.lost.newest());
     }
 
     fn read_answer(&mut self, flight: &mut Flight) -> Result<Vec<u64>, Trouble> {
