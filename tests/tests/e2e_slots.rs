@@ -104,18 +104,19 @@ fn stages_that_wait_get_more_slots_than_there_are_cores() {
 fn stages_that_want_memory_get_as_many_slots_as_fit() {
     let server = RedisServer::start();
     let place = Place::of_fleet(&server);
-    let _worker = worker(&place, &["--slots", "auto", "--memory", "500M"]);
-    // Some 112 MiB each, and a quarter more is reckoned with: three of them fit, and one of 256 MiB as long as nothing is known.
+    let _worker = worker(&place, &["--slots", "auto", "--memory", "350M"]);
+    // Some 112 MiB each, and a quarter more is reckoned with: two of them fit, and one of 256 MiB as long as nothing is known.
+    // By the CPU time of their start, more would do, also on a machine that has much else to do.
     teach(&place, "probe.hold", ", mib: 100");
-    wait_until("three slots", || slots(&place) == 3);
+    wait_until("two slots", || slots(&place) == 2);
     let because = card(&place)["adaptive"]["because"].clone();
-    assert!(because.as_str().is_some_and(|text| text.contains("of 476 MiB of memory each")), "{because}");
+    assert!(because.as_str().is_some_and(|text| text.contains("of 333 MiB of memory each")), "{because}");
     let (run, mut gates) = submit_gated(&place, "probe.hold", ", mib: 100", 7);
-    wait_until("three to stand at their gates", || standing(&mut gates) == 3);
+    wait_until("two to stand at their gates", || standing(&mut gates) == 2);
     while !gates.is_empty() {
         let_pass(&place);
         let count = standing(&mut gates);
-        assert!(count <= 3 && slots(&place) <= 3, "{count} stand there");
+        assert!(count <= 2 && slots(&place) <= 2, "{count} stand there");
         let_go(&mut gates);
     }
     assert_eq!(end_of(&place, &run)["state"], "succeeded");
