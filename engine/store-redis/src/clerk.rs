@@ -5,7 +5,6 @@
 use crate::desk::{Errand, Reply};
 use crate::error::Trouble;
 use crate::link::{Flight, Link, Order, Outcome};
-use reelmill_model::WorkerId;
 use reelmill_model::limits::STEP_BATCH_MAX;
 use reelmill_ports::StoreError;
 use std::collections::VecDeque;
@@ -82,16 +81,9 @@ impl Clerk {
         None
     }
 
-    /// What was leased for a wish that stood.
-    pub fn take_handed(&mut self, order: &Arc<Order>, answer: &[u8]) -> Result<Outcome, StoreError> {
-        self.clear_the_way();
-        let outcome = self.link.take_handed(order, answer);
-        outcome.map_err(|trouble| trouble.into_store_error(&self.server))
-    }
-
-    /// What was leased for a worker's wish may have got lost.
-    pub fn give_up_wish(&mut self, worker: &WorkerId) {
-        self.link.give_up_wish(worker);
+    /// Reads what was leased for a wish that stood, while nothing is under way and if the server need not be asked.
+    pub fn take_handed(&mut self, order: &Arc<Order>, answer: &[u8]) -> Option<Outcome> {
+        self.under_way.is_empty().then(|| self.link.take_handed_unasked(order, answer)).flatten()
     }
 
     /// Sends an order on its way. Those whose callers are told of what came before are told while the server works on

@@ -9,7 +9,7 @@ use redis::{
 use std::time::Duration;
 
 /// How long it may take to be connected.
-const CONNECT: Duration = Duration::from_secs(3);
+pub(crate) const CONNECT: Duration = Duration::from_secs(3);
 /// How long an answer may take; a script over a very large fan-out stays far below.
 const ANSWER: Duration = Duration::from_secs(20);
 
@@ -129,6 +129,19 @@ impl Address {
             Ok(Self { shown: shown(url), kind, tls: self.tls.clone() })
         };
         nodes.iter().map(one).collect()
+    }
+
+    /// The one server that the address leads to now, if it is reached without TLS. Sentinels are asked for it.
+    pub(crate) fn plain_server(&self) -> RedisResult<Option<ConnectionInfo>> {
+        let info = match &self.kind {
+            Kind::One(info) => info.clone(),
+            Kind::Sentinel { nodes, master, db, login } => {
+                self.master(nodes, master, *db, login)?.get_connection_info().clone()
+            }
+            Kind::Cluster(_) => return Ok(None),
+        };
+        let is_plain = matches!(info.addr(), ConnectionAddr::Tcp(..) | ConnectionAddr::Unix(_));
+        Ok(is_plain.then_some(info))
     }
 
     /// A connection.

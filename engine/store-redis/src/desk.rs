@@ -5,7 +5,6 @@ use crate::clerk::Clerk;
 use crate::deed::{Deed, Done};
 use crate::error::Trouble;
 use crate::link::{Link, Order, Outcome};
-use reelmill_model::WorkerId;
 use reelmill_ports::StoreError;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -60,14 +59,9 @@ impl Counter {
         }
     }
 
-    /// What was leased for a wish that stood.
-    pub fn take_handed(&self, order: &Arc<Order>, answer: &[u8]) -> Result<Outcome, StoreError> {
-        self.clerk().take_handed(order, answer)
-    }
-
-    /// What was leased for a worker's wish may have got lost.
-    pub fn give_up_wish(&self, worker: &WorkerId) {
-        self.clerk().give_up_wish(worker);
+    /// Reads what was leased for a wish that stood, unless somebody would have to be waited for.
+    fn take_handed(&self, order: &Arc<Order>, answer: &[u8]) -> Option<Outcome> {
+        self.0.try_lock().ok()?.take_handed(order, answer)
     }
 
     fn clerk(&self) -> MutexGuard<'_, Clerk> {
@@ -106,6 +100,15 @@ impl Desk {
             Some((order, reply)) => Errand::Commit(order, reply),
         })?;
         answer.await.map_err(|_| gone())?
+    }
+
+    /// What was leased for a wish that stood.
+    pub async fn take_handed(&self, order: &Arc<Order>, answer: Vec<u8>) -> Result<Outcome, StoreError> {
+        if let Some(outcome) = self.counter.take_handed(order, &answer) {
+            return Ok(outcome);
+        }
+        let order = Arc::clone(order);
+        self.call(move |link| link.take_handed(&order, &answer)).await
     }
 
     /// Does deeds, each whole or not at all.

@@ -18,7 +18,7 @@
 //! | `rm:{p}:wake:<lane>` | list | at most one marker, read with `BLPOP` |
 //! | `rm:{p}:stand:<worker>` | string | what a worker that waits wishes for, for some seconds |
 //! | `rm:{p}:idle:<lane>` | zset | workers that wait for a lane by the end of their wish |
-//! | `rm:{p}:hand:<process>` | list | leases handed to workers of a process, read with `BLPOP` |
+//! | `rm:{p}:hand:<ear>` | list | leases handed to a worker that waits, read with `BLPOP` |
 //! | `rm:{p}:leases` | zset | leased tasks by the end of their lease; and at `inf` a guard, so long that the set is a skip list however few they are |
 //! | `rm:{p}:due` | zset | delayed tasks, and ready ones with `timeout.queue`, by their time |
 //! | `rm:{p}:runs`, `rm:{p}:runs:<bound>` | zset | lower bounds of chunks of run ids; a chunk |
@@ -82,6 +82,11 @@ impl Keys {
     /// A key by its name.
     pub fn named(&self, name: &str) -> String {
         format!("{}{name}", self.prefix)
+    }
+
+    /// The list of a lane's markers.
+    pub fn wake(&self, lane: &str) -> String {
+        self.named(&format!("wake:{lane}"))
     }
 
     /// A key of one run.

@@ -176,9 +176,8 @@ impl TaskQueue for RedisStore {
         let (worker, leases) = (request.worker.clone(), request.leases.clone());
         let order = Order { deeds: Vec::new(), worker, leases, stand: Stand::No };
         let woken = match self.desks() {
-            // In several partitions as much would be handed as it wishes for in each.
             [desk] if order.leases.iter().all(|lease| lease.only == Only::Any) => {
-                self.wakes.offer(desk, order, at_most, withdrawn).await
+                self.offers.offer(desk, order, at_most, withdrawn).await
             }
             _ => self.wakes.stand(order, at_most, withdrawn).await,
         };

@@ -8,6 +8,7 @@ use crate::keys::{self, Keys, META};
 use crate::leased::LeasedRuns;
 use crate::limits::Places;
 use crate::link::Link;
+use crate::offer::Offers;
 use crate::readers::Readers;
 use crate::wake::Wakes;
 use crate::wire::Wire;
@@ -52,6 +53,7 @@ pub struct RedisStore {
     pub(crate) readers: Readers,
     pub(crate) graphs: Arc<Graphs>,
     pub(crate) wakes: Wakes,
+    pub(crate) offers: Offers,
     pub(crate) leased: LeasedRuns,
     pub(crate) places: Places,
     pub(crate) clock: Option<Arc<dyn Clock>>,
@@ -94,6 +96,7 @@ impl RedisStore {
             turn: AtomicUsize::new(0),
             readers: Readers::new(address.clone()),
             wakes: Wakes::new(&address, wakes),
+            offers: Offers::new(&address, &keys[0]),
             keys,
             graphs,
             leased,

@@ -349,6 +349,17 @@ impl Link {
         Ok(verdicts)
     }
 
+    /// What was leased for a wish that stood; none when the server would have to be asked about it.
+    pub fn take_handed_unasked(&mut self, order: &Arc<Order>, answer: &[u8]) -> Option<Outcome> {
+        let mut flight = Flight::new(order);
+        self.wire.keep_silent(true);
+        let leased = self.unpack(answer, &mut flight).and_then(|_| self.describe(&flight.taken));
+        self.wire.keep_silent(false);
+        let leased = leased.ok()?;
+        self.lost.wish_ends(&order.worker);
+        Some(self.tell(flight, leased))
+    }
+
     /// What was leased for a wish that stood.
     pub fn take_handed(&mut self, order: &Arc<Order>, answer: &[u8]) -> Result<Outcome, Trouble> {
         let mut flight = Flight::new(order);
@@ -400,21 +411,21 @@ impl Link {
     /// Decides what is open again until nothing is, and says what all of it came to.
     pub fn land(&mut self, mut flight: Flight) -> Result<Outcome, Trouble> {
         match self.land_all(&mut flight) {
-            Ok(leased) => {
-                let done = flight.done.into_iter().flatten().collect();
-                let tokens = leased.iter().map(|(_, leased)| leased.token);
-                self.lost.told(&flight.order.worker, tokens, flight.has_looked);
-                match flight.order.stand {
-                    Stand::Offer { .. } if leased.is_empty() => {
-                        self.lost.wish_stands(&flight.order.worker, flight.newest);
-                    }
-                    Stand::Withdraw if flight.stood => drop(self.lost.wish_ends(&flight.order.worker)),
-                    _ => {}
-                }
-                Ok(Outcome { done, leased, stood: flight.stood })
-            }
+            Ok(leased) => Ok(self.tell(flight, leased)),
             Err(trouble) => Err(self.give_up(&flight, trouble)),
         }
+    }
+
+    /// What all of it came to, and what is known of its worker's leases from now on.
+    fn tell(&mut self, flight: Flight, leased: Vec<(usize, Leased)>) -> Outcome {
+        let worker = &flight.order.worker;
+        self.lost.told(worker, leased.iter().map(|(_, leased)| leased.token), flight.has_looked);
+        match flight.order.stand {
+            Stand::Offer { .. } if leased.is_empty() => self.lost.wish_stands(worker, flight.newest),
+            Stand::Withdraw if flight.stood => drop(self.lost.wish_ends(worker)),
+            _ => {}
+        }
+        Outcome { done: flight.done.into_iter().flatten().collect(), leased, stood: flight.stood }
     }
 
     fn land_all(&mut self, flight: &mut Flight) -> Result<Vec<(usize, Leased)>, Trouble> {
