@@ -8,6 +8,9 @@ use std::io::ErrorKind;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpStream, UnixStream};
 
+/// Bytes that there is room for when it is read: what a worker is handed is rarely more.
+const READ: usize = 4 * 1024;
+
 trait Stream: AsyncRead + AsyncWrite + Send + Sync + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Sync + Unpin> Stream for T {}
 
@@ -58,6 +61,7 @@ impl Socket {
     /// What was sent comes to. Nothing is lost when this is dropped and called again.
     pub async fn answer(&mut self) -> RedisResult<Value> {
         loop {
+            self.read.reserve(READ);
             if self.stream.read_buf(&mut self.read).await? == 0 {
                 return Err(std::io::Error::from(ErrorKind::ConnectionReset).into());
             }
