@@ -28,6 +28,8 @@ const LULL: Duration = Duration::from_millis(20);
 const PATIENCE: Duration = Duration::from_millis(30);
 /// How long the answers of a slow server take.
 const SLOW: Duration = Duration::from_secs(1);
+/// How long requests are on their way to it: longer than the answers to those before.
+const LAG: Duration = Duration::from_millis(300);
 /// Stages between the first and the last.
 const WIDTH: usize = 8;
 
@@ -236,6 +238,37 @@ async fn a_step_is_sent_before_the_one_before_is_answered() {
         step.await.expect("it ends").expect("it is answered");
         assert_eq!(successes(&other, leased.task.run).await, [1], "run {}", leased.task.run);
     }
+}
+
+/// Of three steps of a worker the answer to the last is lost, after that to the one before was read: what that one told of
+/// is not what is looked for then.
+#[tokio::test]
+async fn what_an_earlier_answer_told_of_is_not_found_again() {
+    let server = RedisServer::in_memory();
+    let line = Proxy::to(&server.place());
+    let store = open(&line.url());
+    let mut sketch = Sketch::default();
+    sketch.work(Graph::MAIN, "only");
+    store.put_graph(GRAPH, Arc::new(sketch.build())).await.expect("the graph is put");
+    for no in 0..3 {
+        assert!(store.submit(new_run(no, GRAPH, None)).await.expect("submitted"));
+    }
+    line.lag(LAG);
+    line.lose_answer_to("third");
+    let mut steps = Vec::new();
+    for name in ["first", "second", "third"] {
+        let lanes = vec!["default".into(), name.into()];
+        let leases = vec![LeaseRequest { lanes, want: 1, lease: LEASE, only: Only::Any }];
+        let request = StepRequest { worker: WorkerId("w".into()), settles: Vec::new(), leases };
+        let store = Arc::clone(&store);
+        steps.push(tokio::spawn(async move { store.step(request).await }));
+    }
+    let mut runs = Vec::new();
+    for step in steps {
+        let reply = step.await.expect("it ends").expect("it is answered");
+        runs.extend(reply.leased.iter().map(|leased| leased.task.run));
+    }
+    assert_eq!((line.lost(), runs), (1, vec![run(0), run(1), run(2)]));
 }
 
 /// Heartbeats have connections of their own, and wait for one that is dumb no longer than a part of the lease.

@@ -21,6 +21,7 @@ pub struct Proxy {
 struct Line {
     closed: AtomicBool,
     delay_ms: AtomicU64,
+    lag_ms: AtomicU64,
     losing: Mutex<Option<Vec<u8>>>,
     lost: AtomicU64,
     /// Connections that there were, and up to which of them nothing is answered any more.
@@ -59,8 +60,12 @@ impl Proxy {
 
     /// From now on every answer takes so much longer.
     pub fn delay(&self, time: Duration) {
-        let ms = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-        self.line.delay_ms.store(ms, Ordering::Release);
+        self.line.delay_ms.store(millis(time), Ordering::Release);
+    }
+
+    /// From now on every request takes so much longer to the server.
+    pub fn lag(&self, time: Duration) {
+        self.line.lag_ms.store(millis(time), Ordering::Release);
     }
 
     /// Cuts every connection.
@@ -97,6 +102,10 @@ impl Drop for Proxy {
     }
 }
 
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -111,6 +120,7 @@ fn connect(line: &Arc<Line>, client: TcpStream, server: TcpStream) {
     let (shared, flag) = (Arc::clone(line), Arc::clone(&losing));
     thread::spawn(move || {
         carry(requests.0, requests.1, |request| {
+            thread::sleep(Duration::from_millis(shared.lag_ms.load(Ordering::Acquire)));
             let mut wanted = lock(&shared.losing);
             if wanted.as_ref().is_some_and(|word| request.windows(word.len()).any(|part| part == word)) {
                 *wanted = None;
