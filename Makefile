@@ -15,10 +15,10 @@ TESTS   ?=
 
 say = printf '\033[1m== %s\033[0m\n'
 
-.PHONY: help setup build demo test verify bench bench-render bench-quality bench-peers bench-chunks schemas chaos fmt lint generated
+.PHONY: help setup build demo test verify bench bench-render bench-quality bench-peers bench-scaling bench-chunks schemas chaos fmt lint generated
 
 help: ## List what can be done
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## Install the Debian packages that are missing (needs root only then)
 	@.ci/setup
@@ -41,24 +41,30 @@ verify: fmt lint generated test ## What CI runs: formatting, lints, generated fi
 
 bench: build ## Measure: boundary, queue and render, each beside what it is compared with
 	@$(say) 'bench: each table says what it measured'
-	$(CARGO) bench --locked -p reelmill-benches
+	$(CARGO) bench --locked --workspace --bench boundary --bench queue --bench fleet --bench scaling --bench render
 
 # `RENDER='--quick'` for small pictures, `--rounds N` for more rounds.
 RENDER ?=
 bench-render: build ## Measure: rendering beside one ffmpeg command, ten videos at once, five variants of one
 	@$(say) 'bench-render: each figure stands beside its goal'
-	$(CARGO) bench --locked -p reelmill-benches --bench render -- $(RENDER)
+	$(CARGO) bench --locked --workspace --bench render -- $(RENDER)
 
 # `SEEDS=7000..7003` and `FOOTAGE=folder` in the environment: other clips, and videos of one's own.
 bench-quality: build ## Measure: quality by content beside x264 veryfast CRF 23, on clips that no rule was tuned on
 	@$(say) 'bench-quality: each figure stands beside its goal'
-	BENCH_FOLDER=$(abspath $(TARGET))/bench-quality $(CARGO) bench --locked -p reelmill-content --bench quality
+	BENCH_FOLDER=$(abspath $(TARGET))/bench-quality $(CARGO) bench --locked --workspace --bench quality
 
 # More sides: `make bench-peers SIDES='--side NAME=COMMAND'`; benches/peers/bench.py says what a side is asked.
 SIDES ?=
 bench-peers: build ## Measure: queue throughput beside BullMQ and Celery, under five minutes; installs them into target/
 	@$(say) 'bench-peers: a Redis server of its own, each side in turn, round after round'
 	/usr/bin/env python3 benches/peers/bench.py $(SIDES)
+
+# `SCALING=--quick` for a part of it.
+SCALING ?=
+bench-scaling: build ## Measure: throughput by workers and by length of the queue, memory of Redis while runs finish
+	@$(say) 'bench-scaling: sizes take turns; memory once the log of events is full'
+	$(CARGO) bench --locked --workspace --bench scaling -- $(SCALING)
 
 CHUNKS ?=
 bench-chunks: build ## Measure: a 10-minute video in chunks over one worker and over two; CHUNKS='--minutes 2'

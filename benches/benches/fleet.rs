@@ -1,7 +1,7 @@
 //! One worker process over a Redis of its own: no-op runs a second, graphs of 1 -> 8 -> 1 a second, the time from
 //! enqueueing to the start of an idle worker's task, and what that costs the server.
 //!
-//! `cargo bench -p reelmill-benches --bench fleet` prints a table; with `-- --json` one JSON object a line, each with
+//! `cargo bench --workspace --bench fleet` prints a table; with `-- --json` one JSON object a line, each with
 //! `figure` and `value`, in the units its name says.
 
 use reelmill_artifacts::Artifacts;

@@ -1,12 +1,13 @@
 //! What stays as it is while a fleet grows: throughput a worker, throughput by the length of the queue, and the memory of
 //! Redis over many finished runs. Workers are the product's own, over a Redis of this bench.
 //!
-//! `cargo bench -p reelmill-benches --bench scaling` prints a table of ratios; with `-- --quick` a tenth of it.
+//! `make bench-scaling` prints a table of ratios; with `SCALING=--quick` a part of it.
 
+use redis::cmd;
 use reelmill_benches::fleet::{self, Form, Product};
 use reelmill_benches::median;
 use reelmill_host::Plugin;
-use reelmill_ports::RunStore as _;
+use reelmill_ports::{Fleet as _, RunStore as _};
 use reelmill_store_redis::{Config, RedisStore};
 use reelmill_test_redis::RedisServer;
 use std::path::Path;
@@ -17,30 +18,37 @@ use std::time::{Duration, Instant};
 const SLOTS: u64 = 4;
 /// Naps of each worker.
 const NAPS: u64 = 400;
-/// Rounds of what is over quickly.
+/// Rounds in which all sizes take turns.
 const ROUNDS: usize = 3;
 /// Lengths of the queue, in runs of one task.
 const LENGTHS: [u64; 4] = [1_000, 10_000, 100_000, 1_000_000];
-/// Runs of a long queue whose rate is measured.
+/// Runs at the head of a queue whose rate is measured, and runs before them, until the worker has loaded what it needs.
 const MEASURED: u64 = 20_000;
+const WARM: u64 = 2_000;
 /// Rounds of finished runs, and runs of a round.
 const FINISHED: (u64, u64) = (10, 20_000);
+/// Runs that finish before them: their events are more than the log keeps.
+const FILLING: u64 = 120_000;
 /// How often the server is asked.
 const LOOK: Duration = Duration::from_millis(5);
+/// Ended runs of the one partition; an entry begins with the moment, 6 bytes of milliseconds.
+const ENDED: &str = "rm:{0}:ended";
 
 fn main() {
     let quick = std::env::args().any(|argument| argument == "--quick");
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
-    runtime.block_on(measure(if quick { 10 } else { 1 }));
+    runtime.block_on(measure(quick));
 }
 
-async fn measure(less: u64) {
+async fn measure(quick: bool) {
     let home = tempfile::tempdir().expect("a temporary folder");
     let plugin = fleet::plugin(&home.path().join("manifests")).await;
     let bench = Bench { server: RedisServer::in_memory(), plugin, home: home.path() };
-    bench.workers(NAPS / less).await;
-    bench.lengths(less).await;
-    bench.finished(FINISHED.1 / less).await;
+    let (naps, lengths, rounds) =
+        if quick { (NAPS / 10, &LENGTHS[..3], 1) } else { (NAPS, &LENGTHS[..], ROUNDS) };
+    bench.workers(naps, rounds).await;
+    bench.lengths(lengths, rounds).await;
+    bench.finished(if quick { FINISHED.1 / 10 } else { FINISHED.1 }).await;
 }
 
 struct Bench<'h> {
@@ -69,15 +77,19 @@ impl Bench<'_> {
     }
 
     fn ended(&self) -> u64 {
-        self.server.ask(&["LLEN", "rm:{0}:ended"]).parse().unwrap_or(0)
+        self.server.ask(&["LLEN", ENDED]).parse().unwrap_or(0)
+    }
+
+    async fn wait_for(&self, ended: u64) {
+        while self.ended() < ended {
+            tokio::time::sleep(LOOK).await;
+        }
     }
 
     /// Runs a second between a tenth and nine tenths of so many.
     async fn rate(&self, runs: u64) -> f64 {
         let passed = |count| async move {
-            while self.ended() < count {
-                tokio::time::sleep(LOOK).await;
-            }
+            self.wait_for(count).await;
             (self.ended(), Instant::now())
         };
         let (low, begun) = passed(runs / 10).await;
@@ -86,9 +98,9 @@ impl Bench<'_> {
     }
 
     /// One, two and four workers, in turn, round after round.
-    async fn workers(&self, naps: u64) {
+    async fn workers(&self, naps: u64, rounds: usize) {
         let mut rates: [Vec<f64>; 3] = Default::default();
-        for _ in 0..ROUNDS {
+        for _ in 0..rounds {
             for (at, count) in [1, 2, 4].into_iter().enumerate() {
                 let store = self.queue(Form::Nap, naps * count).await;
                 let slots = SLOTS.to_string();
@@ -107,41 +119,74 @@ impl Bench<'_> {
         }
     }
 
-    /// Rates at the head of queues of several lengths.
-    async fn lengths(&self, less: u64) {
-        let mut first = None;
-        for length in LENGTHS.map(|length| length / less) {
-            // What is over in a moment is measured again.
-            let rounds = if length <= MEASURED { ROUNDS } else { 1 };
-            let mut rates = Vec::new();
-            for _ in 0..rounds {
-                let store = self.queue(Form::Noop, length).await;
-                let worker = self.worker(0, &[]);
-                rates.push(self.rate(length.min(MEASURED)).await);
-                drop((worker, store));
+    /// Rates at the head of queues of several lengths, in turn, round after round.
+    async fn lengths(&self, lengths: &[u64], rounds: usize) {
+        let mut rates = vec![Vec::new(); lengths.len()];
+        for _ in 0..rounds {
+            for (rates, length) in rates.iter_mut().zip(lengths) {
+                rates.push(self.at_the_head(*length).await);
             }
-            let rate = median(rates);
-            let first = *first.get_or_insert(rate);
-            println!("{length:>9} queued: {rate:>9.0} tasks/s, {:.3} of the first", rate / first);
+        }
+        let rates: Vec<f64> = rates.into_iter().map(median).collect();
+        for (length, rate) in lengths.iter().zip(&rates) {
+            println!("{length:>9} queued: {rate:>9.0} tasks/s, {:.3} of the first", rate / rates[0]);
         }
     }
 
-    /// Memory of Redis while runs finish and are archived: it grows until the log of events is full, and no further.
+    /// Tasks a second at the head of a queue that was filled while it was paused, before a worker that is warm. A short
+    /// queue is filled again and again.
+    async fn at_the_head(&self, length: u64) -> f64 {
+        let store = self.queue(Form::Noop, WARM).await;
+        let worker = self.worker(0, &[]);
+        self.wait_for(WARM).await;
+        let (mut before, mut tasks, mut ms) = (WARM, 0, 0);
+        while tasks < MEASURED * 3 / 4 {
+            store.pause_lane("default", true).await.expect("it is paused");
+            self.add(&store, Form::Noop, length).await;
+            store.pause_lane("default", false).await.expect("it goes on");
+            let head = length.min(MEASURED);
+            self.wait_for(before + head).await;
+            let (more_tasks, more_ms) = self.span(before, head);
+            (tasks, ms) = (tasks + more_tasks, ms + more_ms);
+            before += head;
+        }
+        drop((worker, store));
+        tasks as f64 / (ms as f64 / 1_000.0)
+    }
+
+    /// Of so many ended runs behind some others: those that ended after the first step of them, and the milliseconds they
+    /// took, as the server has seen it.
+    fn span(&self, before: u64, runs: u64) -> (u64, u64) {
+        let client = redis::Client::open(self.server.url()).expect("an address");
+        let mut server = client.get_connection().expect("the server answers");
+        let mut question = cmd("LRANGE");
+        question.arg(ENDED).arg(before).arg(before + runs - 1);
+        let entries: Vec<Vec<u8>> = question.query(&mut server).expect("the runs");
+        let moment = |entry: &Vec<u8>| entry[..6].iter().fold(0, |ms, byte| ms << 8 | u64::from(*byte));
+        let moments: Vec<u64> = entries.iter().map(moment).collect();
+        let (first, last) = (moments[0], moments[moments.len() - 1]);
+        (moments.iter().filter(|ms| **ms > first).count() as u64, last - first)
+    }
+
+    /// Memory of Redis while runs finish and are archived, once the log of events is full.
     async fn finished(&self, runs: u64) {
         let store = self.queue(Form::Noop, 0).await;
         let worker = self.worker(0, &["--keep", "1s"]);
-        let (mut first, mut total) = (None, 0);
-        for _ in 0..FINISHED.0 {
-            self.add(&store, Form::Noop, runs).await;
-            total += runs;
-            // Nothing waits, nothing is worked on, and what has ended is in the archive.
-            while self.server.ask(&["EXISTS", "rm:{0}:runs", "rm:{0}:fresh"]) != "0" {
-                tokio::time::sleep(LOOK).await;
-            }
-            let mib = self.server.figure("used_memory") / f64::from(1 << 20);
-            let first = *first.get_or_insert(mib);
-            println!("{total:>9} finished: {mib:>7.1} MiB of Redis, {:.3} of the first", mib / first);
+        let first = self.memory_after(&store, FILLING).await;
+        println!("{FILLING:>9} finished: {first:>7.1} MiB of Redis, the log of events is full");
+        for round in 1..=FINISHED.0 {
+            let mib = self.memory_after(&store, runs).await;
+            println!("{:>9} more: {mib:>11.1} MiB of Redis, {:.3} of the first", round * runs, mib / first);
         }
         drop(worker);
+    }
+
+    /// MiB of the server when so many more runs have finished, and all that have are in the archive.
+    async fn memory_after(&self, store: &Arc<RedisStore>, runs: u64) -> f64 {
+        self.add(store, Form::Noop, runs).await;
+        while self.server.ask(&["EXISTS", "rm:{0}:runs", "rm:{0}:fresh"]) != "0" {
+            tokio::time::sleep(LOOK).await;
+        }
+        self.server.figure("used_memory") / f64::from(1 << 20)
     }
 }

@@ -1,11 +1,11 @@
 //! Videos rendered by this project and by one `ffmpeg` command with the same graph, in turn on the same machine; only
 //! ratios count.
 //!
-//! `cargo bench -p reelmill-benches --bench render` renders 48 s of 1080 x 1920 at 30 frames a second from eight
-//! clips of 1920 x 1080, captions burnt in, narration over ducked music, x264 medium crf 23, AAC 192k; then with settings
-//! of our choice; then, at 540 x 960, ten videos of four seconds one after another and at once, and five variants of one.
-//! On two idle cores it takes some ten minutes, and half a gigabyte of clips is made before the first time. `-- --quick`
-//! does 12 s of 540 x 960 in five, `-- --rounds N` goes round more often (once by default, twice with `--quick`).
+//! `make bench-render` renders 48 s of 1080 x 1920 at 30 frames a second from eight clips of 1920 x 1080, captions burnt
+//! in, narration over ducked music, x264 medium crf 23, AAC 192k; then with settings of our choice; then, at 540 x 960, ten
+//! videos of four seconds one after another and at once, and five variants of one. On two idle cores it takes some ten
+//! minutes, and half a gigabyte of clips is made before the first time. `RENDER='--quick'` does 12 s of 540 x 960 in five,
+//! `RENDER='--rounds N'` goes round more often (once by default, twice with `--quick`).
 //!
 //! Each figure is printed when it is known, beside its goal, and all of them at the end. CPU and memory are worth something
 //! on a machine that does other work too; wall and the use of cores are not, so how much others took stands beside them.

@@ -1,17 +1,21 @@
-//! Moving: the runs that ended a while ago, some at a time. A run that cannot be kept stays where it is, and those behind
-//! it are moved.
+//! Moving: the runs that ended a while ago, some at a time and a few of them together. A run that cannot be kept stays
+//! where it is, and those behind it are moved.
 
 use crate::Figures;
 use crate::stuck::Stuck;
 use crate::young::{MARK_KEPT_MS, leaves_mark};
-use reelmill_model::RunId;
+use futures_util::future::join_all;
+use reelmill_model::{Digest, RunId};
 use reelmill_ports::{Archivable, Archive, Clock, Fleet, RunStore, StoreError};
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 /// Runs moved between two looks at whether to end.
 const RUNS_AT_ONCE: usize = 64;
+/// Runs moved together: they share ways to the store and transactions of the archive. Each may be large.
+const RUNS_TOGETHER: usize = 8;
 /// Time between two looks when there was nothing to move.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
@@ -73,44 +77,66 @@ impl<H: Archivable + RunStore + Fleet> Mover<H> {
         if ended.len() < wanted {
             self.stuck.keep_only(&ended);
         }
-        let mut done = Moved::default();
-        let mut told = false;
         let due: Vec<RunId> =
             ended.into_iter().filter(|id| !self.stuck.rests(*id, now_ms)).take(limit).collect();
-        for id in due {
-            match self.move_one(id, now_ms).await {
-                Ok(moved) => {
-                    self.stuck.remove(id);
-                    done.moved += usize::from(moved);
-                    self.figures.moved.inc_by(moved.into());
-                }
-                Err(error) if error.passes() => return Err(error),
-                Err(error) => {
-                    let is_new = !self.stuck.holds(id);
-                    let Some(pause_ms) = self.stuck.add(id, now_ms) else { return Err(error) };
-                    if is_new && !told {
-                        told = true;
-                        let again = pause_ms / 1_000;
-                        tracing::warn!(run = %id, %error, "a run could not be archived; tried again in {again} s, others go on");
+        let (mut done, mut graphs) = (Moved::default(), HashSet::new());
+        for together in due.chunks(RUNS_TOGETHER) {
+            let moves = together.iter().map(|id| self.move_one(*id, now_ms, &graphs));
+            for (id, result) in together.iter().zip(join_all(moves).await) {
+                match result {
+                    Ok(graph) => {
+                        self.stuck.remove(*id);
+                        done.moved += usize::from(graph.is_some());
+                        self.figures.moved.inc_by(graph.is_some().into());
+                        graphs.extend(graph);
                     }
-                    done.passed_over += 1;
+                    Err(error) if error.passes() => return Err(error),
+                    Err(error) => {
+                        self.pass_over(*id, now_ms, error, done.passed_over == 0)?;
+                        done.passed_over += 1;
+                    }
                 }
+                self.figures.stuck.set(i64::try_from(self.stuck.len()).unwrap_or(i64::MAX));
             }
-            self.figures.stuck.set(i64::try_from(self.stuck.len()).unwrap_or(i64::MAX));
         }
         Ok(done)
     }
 
-    /// Moves one run; says whether it was there to be moved.
-    async fn move_one(&self, id: RunId, now_ms: u64) -> Result<bool, StoreError> {
+    /// Leaves a run for later; its error when too many are left already.
+    fn pass_over(
+        &mut self,
+        id: RunId,
+        now_ms: u64,
+        error: StoreError,
+        is_first: bool,
+    ) -> Result<(), StoreError> {
+        let is_new = !self.stuck.holds(id);
+        let Some(pause_ms) = self.stuck.add(id, now_ms) else { return Err(error) };
+        if is_new && is_first {
+            let again = pause_ms / 1_000;
+            tracing::warn!(run = %id, %error, "a run could not be archived; tried again in {again} s, others go on");
+        }
+        Ok(())
+    }
+
+    /// Moves one run whose graph is put unless it is among these; says which that is, or nothing when the run was not
+    /// there to be moved.
+    async fn move_one(
+        &self,
+        id: RunId,
+        now_ms: u64,
+        put: &HashSet<Digest>,
+    ) -> Result<Option<Digest>, StoreError> {
         // Another mover may have been quicker, or somebody sent the run around again.
-        let Some(record) = self.hot.record(id).await? else { return Ok(false) };
+        let Some(record) = self.hot.record(id).await? else { return Ok(None) };
         let graph = record.new.graph;
-        self.cold.put_graph(graph, self.hot.graph(graph).await?).await?;
+        if !put.contains(&graph) {
+            self.cold.put_graph(graph, self.hot.graph(graph).await?).await?;
+        }
         self.cold.keep(record).await?;
-        if leaves_mark(id, now_ms) {
+        if self.cold.may_be_away() && leaves_mark(id, now_ms) {
             self.hot.note_moved(id, MARK_KEPT_MS).await?;
         }
-        self.hot.trim(id).await
+        Ok(self.hot.trim(id).await?.then_some(graph))
     }
 }

@@ -12,9 +12,10 @@ use reelmill_model::{
 };
 use reelmill_ports::conformance::{self, ManualClock, Rig, Store};
 use reelmill_ports::{
-    Archivable as _, Archive, Clock as _, EventLog as _, EventQuery, LogLine, NewRun, RunFilter, RunRecord,
-    RunStore as _, StoreError, TaskFilter, TaskQueue as _,
+    Archivable as _, Archive, Clock as _, EventLog as _, EventQuery, Fleet as _, LogLine, NewRun, RunFilter,
+    RunRecord, RunStore, StoreError, TaskFilter, TaskQueue as _,
 };
+use reelmill_store_memory::MemoryStore;
 use reelmill_store_redis::{Config, RedisStore};
 use reelmill_store_sqlite::SqliteStore;
 use reelmill_test_postgres::PostgresServer;
@@ -44,7 +45,7 @@ impl Bed {
     }
 
     /// A mover of everything that has ended.
-    fn mover(&self, archive: &Arc<PostgresArchive>) -> Mover<RedisStore> {
+    fn mover(&self, archive: &Arc<impl Archive + 'static>) -> Mover<RedisStore> {
         let figures = Figures::register(&Registry::new()).expect("a registry of its own");
         Mover::new(self.store.clone(), archive.clone(), Duration::ZERO, Arc::new(self.clock.clone()), figures)
     }
@@ -266,4 +267,44 @@ async fn a_run_that_the_archive_does_not_take_is_passed_over_and_tried_again_lat
     assert_eq!(mover.step(10).await.expect("it rests"), Moved::default());
     bed.clock.shift(60_000);
     assert_eq!(mover.step(10).await.expect("it is tried again").moved, 1);
+}
+
+#[tokio::test]
+async fn many_runs_are_moved_together_and_only_the_one_that_is_not_taken_stays() {
+    let (bed, server) = (Bed::new(), PostgresServer::start());
+    let archive = Arc::new(archive(&server));
+    for no in 1..=30 {
+        let new = bed.new_run(RunId::from_parts(bed.clock.now_ms(), no)).await;
+        let name = if no == 7 { "odd" } else { "good" };
+        assert!(bed.store.submit(NewRun { name: name.into(), ..new.clone() }).await.expect("it is taken"));
+        bed.store.cancel(new.id, "ended").await.expect("it ends");
+    }
+    let _ = archive.kept_artifacts().await.expect("the tables are made");
+    let _ = server.ask("ALTER TABLE reelmill.run ADD CONSTRAINT good CHECK (name <> 'odd')");
+    let moved = bed.mover(&archive).step(25).await.expect("the others are moved");
+    assert_eq!(moved, Moved { moved: 24, passed_over: 1 });
+    let left = async |store: &dyn RunStore| -> Vec<u128> {
+        let runs = store.runs(RunFilter::default()).await.expect("they are read");
+        runs.iter().rev().map(|run| run.new.id.0.random()).collect()
+    };
+    assert_eq!(left(&*bed.store).await, [7, 26, 27, 28, 29, 30]);
+    assert_eq!(left(&*archive).await, (1..=25).filter(|no| *no != 7).collect::<Vec<u128>>());
+}
+
+#[tokio::test]
+async fn only_an_archive_that_may_be_away_has_marks_left_for_it() {
+    let (bed, server) = (Bed::new(), PostgresServer::start());
+    let ended = async |no| {
+        let new = bed.new_run(RunId::from_parts(bed.clock.now_ms(), no)).await;
+        assert!(bed.store.submit(new.clone()).await.expect("it is taken"));
+        bed.store.cancel(new.id, "ended").await.expect("it ends");
+        new.id
+    };
+    let far = ended(1).await;
+    assert_eq!(bed.mover(&Arc::new(archive(&server))).step(9).await.expect("it is moved").moved, 1);
+    let near = ended(2).await;
+    let memory = Arc::new(MemoryStore::new(Arc::new(bed.clock.clone()), 1));
+    assert_eq!(bed.mover(&memory).step(9).await.expect("it is moved").moved, 1);
+    let marked = async |id| bed.store.was_moved(id).await.expect("it is asked");
+    assert_eq!((marked(far).await, marked(near).await), (true, false));
 }

@@ -75,7 +75,7 @@ pub const ATTEMPTS_MAX: u32 = 100;
 pub const LOST_ATTEMPTS_MAX: u32 = 5;
 /// Events kept; older ones are dropped.
 pub const EVENTS_KEPT_MAX: u64 = 500_000;
-/// Bytes of events that a partition in Redis keeps, some 300,000 events; beyond, the oldest quarter goes.
+/// Bytes of events that a partition in Redis keeps, some 300,000 events; beyond, the oldest sixteenth goes.
 pub const EVENTS_KEPT_BYTES_MAX: u64 = 8 * 1024 * 1024;
 /// Age of the oldest event kept, in milliseconds: 30 days.
 pub const EVENT_AGE_MS_MAX: u64 = 30 * 24 * 3_600_000;

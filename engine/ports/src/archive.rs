@@ -58,6 +58,11 @@ pub trait Archive: RunStore + EventLog {
     /// Deletes up to `limit` runs, oldest first, and says how many; what only they needed goes with them.
     async fn delete_old(&self, which: Old, limit: usize) -> Result<usize, StoreError>;
 
+    /// Whether it may be out of reach while the store is not: then young runs that are moved leave marks in the store.
+    fn may_be_away(&self) -> bool {
+        false
+    }
+
     /// The newest of the runs that are left out when so many are kept; none when no more are there.
     async fn beyond(&self, newest: u64) -> Result<Option<RunId>, StoreError>;
 }

@@ -5,7 +5,7 @@
 //! |---|---|---|
 //! | `rm:workers` | hash | workers by name, as they announced themselves |
 //! | `rm:claim:<key>` | string | run by idempotency key or `unique` key, for a time |
-//! | `rm:moved:<second>` | string | runs of that second that were moved away while they were young, 16 bytes each, for a time |
+//! | `rm:moved:<second>` | string | runs of that second that were moved away while they were young, the last 6 bytes of each id, for a time |
 //! | `rm:graphs` | hash | graph by digest, once for all runs |
 //! | `rm:graph_numbers` | hash | number of a graph by digest, digest by number: runs name their graph by its number |
 //! | `rm:meta` | hash | layout and number of partitions |

@@ -73,6 +73,10 @@ impl Archive for PostgresArchive {
         Ok(deleted)
     }
 
+    fn may_be_away(&self) -> bool {
+        true
+    }
+
     async fn beyond(&self, newest: u64) -> Result<Option<RunId>, StoreError> {
         let last = ask::beyond(&self.link, newest).await?;
         last.map(|bytes| record::run_id(&bytes)).transpose()

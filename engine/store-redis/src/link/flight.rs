@@ -3,7 +3,7 @@
 //! then, and the next is decided anew if that was wrong.
 
 use super::lease::Taken;
-use super::{Link, ROUNDS_MAX};
+use super::{Link, ROUNDS_MAX, Silent};
 use crate::block::Block;
 use crate::deed::{Deed, Done, Removal};
 use crate::error::Trouble;
@@ -352,9 +352,9 @@ impl Link {
     /// What was leased for a wish that stood; none when the server would have to be asked about it.
     pub fn take_handed_unasked(&mut self, order: &Arc<Order>, answer: &[u8]) -> Option<Outcome> {
         let mut flight = Flight::new(order);
-        self.wire.keep_silent(true);
-        let leased = self.unpack(answer, &mut flight).and_then(|_| self.describe(&flight.taken));
-        self.wire.keep_silent(false);
+        let silent = Silent::keep(self);
+        let leased = silent.0.unpack(answer, &mut flight).and_then(|_| silent.0.describe(&flight.taken));
+        drop(silent);
         let leased = leased.ok()?;
         self.lost.wish_ends(&order.worker);
         Some(self.tell(flight, leased))

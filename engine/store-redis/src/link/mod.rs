@@ -41,6 +41,22 @@ pub struct Link {
     lost: Lost,
 }
 
+/// A link that asks the server nothing until this is dropped.
+struct Silent<'a>(&'a mut Link);
+
+impl<'a> Silent<'a> {
+    fn keep(link: &'a mut Link) -> Self {
+        link.wire.keep_silent(true);
+        Self(link)
+    }
+}
+
+impl Drop for Silent<'_> {
+    fn drop(&mut self) {
+        self.0.wire.keep_silent(false);
+    }
+}
+
 impl Link {
     /// A partition's link; nothing is connected yet.
     pub fn new(

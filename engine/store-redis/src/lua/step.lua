@@ -36,6 +36,8 @@ local HANDED_S = 60
 -- Workers that only seem to wait which one look for one passes over.
 local IDLE_PASSED_MAX = 100
 local ENDED, AGAIN, REMOVED, DELETED = 1, 2, 3, 4
+-- What a log that is full is cut to.
+local LEFT_OF_LOG = 15 / 16
 -- Keeps the leases a skip list however few they are: a packed set is walked from its head for every write.
 local GUARD = string.rep('.', 65)
 
@@ -429,8 +431,8 @@ if logged + count > 0 then
   end
   kept = kept + grown
   if kept > req[6] then
-    call('XTRIM', P .. 'events', 'MAXLEN', math.floor(call('XLEN', P .. 'events') * 0.75))
-    kept = math.floor(kept * 0.75)
+    call('XTRIM', P .. 'events', 'MAXLEN', math.floor(call('XLEN', P .. 'events') * LEFT_OF_LOG))
+    kept = math.floor(kept * LEFT_OF_LOG)
   end
   keep()
 end
