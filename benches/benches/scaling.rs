@@ -3,9 +3,9 @@
 //!
 //! `make bench-scaling` prints a table of ratios; with `SCALING=--quick` a part of it.
 
-use redis::cmd;
 use reelmill_benches::fleet::{self, Form, Product};
 use reelmill_benches::median;
+use reelmill_graph::light_lane;
 use reelmill_host::Plugin;
 use reelmill_ports::{Fleet as _, RunStore as _};
 use reelmill_store_redis::{Config, RedisStore};
@@ -69,7 +69,7 @@ impl Bench<'_> {
     async fn add(&self, store: &Arc<RedisStore>, form: Form, runs: u64) {
         let pipeline = form.pipeline(&self.plugin);
         store.put_graph(pipeline.digest, pipeline.graph.clone()).await.expect("a graph");
-        fleet::submit_all(store, &pipeline, runs).await;
+        fleet::submit_all(store, &pipeline, 0..runs).await;
     }
 
     fn worker(&self, no: u64, more: &[&str]) -> Product {
@@ -124,7 +124,7 @@ impl Bench<'_> {
         let mut rates = vec![Vec::new(); lengths.len()];
         for _ in 0..rounds {
             for (rates, length) in rates.iter_mut().zip(lengths) {
-                rates.push(self.at_the_head(*length).await);
+                rates.push(self.rate_at_the_head(*length).await);
             }
         }
         let rates: Vec<f64> = rates.into_iter().map(median).collect();
@@ -133,33 +133,31 @@ impl Bench<'_> {
         }
     }
 
-    /// Tasks a second at the head of a queue that was filled while it was paused, before a worker that is warm. A short
+    /// Tasks a second at the head of a queue that is filled while it is paused, before a worker that is warm. A short
     /// queue is filled again and again.
-    async fn at_the_head(&self, length: u64) -> f64 {
+    async fn rate_at_the_head(&self, length: u64) -> f64 {
         let store = self.queue(Form::Noop, WARM).await;
         let worker = self.worker(0, &[]);
         self.wait_for(WARM).await;
-        let (mut before, mut tasks, mut ms) = (WARM, 0, 0);
-        while tasks < MEASURED * 3 / 4 {
-            store.pause_lane("default", true).await.expect("it is paused");
+        let (head, mut before, mut tasks, mut ms) = (length.min(MEASURED), WARM, 0, 0);
+        while before < WARM + MEASURED {
+            pause(&store, true).await;
             self.add(&store, Form::Noop, length).await;
-            store.pause_lane("default", false).await.expect("it goes on");
-            let head = length.min(MEASURED);
+            pause(&store, false).await;
             self.wait_for(before + head).await;
-            let (more_tasks, more_ms) = self.span(before, head);
-            (tasks, ms) = (tasks + more_tasks, ms + more_ms);
-            before += head;
+            let (later, time_ms) = self.span(before, head);
+            (before, tasks, ms) = (before + head, tasks + later, ms + time_ms);
         }
         drop((worker, store));
-        tasks as f64 / (ms as f64 / 1_000.0)
+        tasks as f64 * 1_000.0 / ms as f64
     }
 
-    /// Of so many ended runs behind some others: those that ended after the first step of them, and the milliseconds they
-    /// took, as the server has seen it.
+    /// Of so many runs that ended after some others: how many ended later than those of the first step, and in how many
+    /// milliseconds, by the server's clock.
     fn span(&self, before: u64, runs: u64) -> (u64, u64) {
         let client = redis::Client::open(self.server.url()).expect("an address");
         let mut server = client.get_connection().expect("the server answers");
-        let mut question = cmd("LRANGE");
+        let mut question = redis::cmd("LRANGE");
         question.arg(ENDED).arg(before).arg(before + runs - 1);
         let entries: Vec<Vec<u8>> = question.query(&mut server).expect("the runs");
         let moment = |entry: &Vec<u8>| entry[..6].iter().fold(0, |ms, byte| ms << 8 | u64::from(*byte));
@@ -188,5 +186,12 @@ impl Bench<'_> {
             tokio::time::sleep(LOOK).await;
         }
         self.server.figure("used_memory") / f64::from(1 << 20)
+    }
+}
+
+/// Pauses the queue, or lets it go on.
+async fn pause(store: &RedisStore, paused: bool) {
+    for lane in ["default".to_owned(), light_lane("default")] {
+        store.pause_lane(&lane, paused).await.expect("it is noted");
     }
 }

@@ -52,6 +52,8 @@ const BACKOFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from
 const STEPS_MAX: usize = 4;
 /// Ends that are worth a step of their own while others are under way.
 const ENDS_WORTH_A_STEP: usize = 64;
+/// Tasks of a kind that one step asks for: the worker begins with the first while others are leased.
+const ASKED_AT_ONCE: usize = limits::STEP_BATCH_MAX / STEPS_MAX;
 
 /// A step under way, and what it will change when it is answered.
 struct Step {
@@ -92,6 +94,13 @@ impl Count {
         self.light -= other.light;
         self.heavy -= other.heavy;
     }
+}
+
+/// Whether the queue had less of a kind than it was asked for.
+#[derive(Clone, Copy, Debug, Default)]
+struct Dry {
+    light: bool,
+    heavy: bool,
 }
 
 /// The pump.
@@ -140,33 +149,43 @@ impl Pump {
     /// Runs until draining was asked for and every lease was settled.
     pub async fn run(mut self) {
         let mut settles = Vec::new();
-        // Whether the queue had less than it was asked for.
-        let mut dry = false;
+        let mut dry = Dry::default();
         loop {
             self.collect(&mut settles);
             let draining = *self.draining.borrow();
             if draining && settles.is_empty() && self.steps.is_empty() && self.held.is_empty() {
                 return;
             }
-            let under_way = self.steps.len();
-            let asks = under_way == 0 && !draining && !dry && self.has_room(&settles);
-            let first = under_way == 0 && (asks || !settles.is_empty());
-            if first || (under_way < STEPS_MAX && settles.len() >= ENDS_WORTH_A_STEP) {
-                let leases = if draining { Vec::new() } else { self.wanted(&settles) };
+            if let Some(leases) = self.next(&settles, draining, dry) {
                 self.start(std::mem::take(&mut settles), leases);
             } else {
                 match self.idle(&settles, draining).await {
-                    Event::Answered(step) => dry = self.answered(step),
+                    Event::Answered(step) => self.answered(step, &mut dry),
                     Event::Came(step) => {
-                        dry = self.answered(step);
+                        self.answered(step, &mut dry);
                         // What was handed out begins before the next question is thought about.
                         tokio::task::yield_now().await;
                     }
-                    Event::Woken => dry = false,
+                    Event::Woken => dry = Dry::default(),
                     Event::Ended => {}
                 }
             }
         }
+    }
+
+    /// What a step that is made now asks for, if one is worth its while: the first for whatever there is, those beside
+    /// others for many ends or tasks.
+    fn next(&self, settles: &[Settle], draining: bool, dry: Dry) -> Option<Vec<LeaseRequest>> {
+        let under_way = self.steps.len();
+        let (ends, tasks) = if under_way == 0 { (1, 1) } else { (ENDS_WORTH_A_STEP, ASKED_AT_ONCE) };
+        let has_ends = settles.len() >= ends;
+        if under_way == STEPS_MAX || !has_ends && (draining || dry.light && dry.heavy) {
+            return None;
+        }
+        let leases = if draining { Vec::new() } else { self.wanted(settles) };
+        let is_dry = |request| if self.is_light(request) { dry.light } else { dry.heavy };
+        let asks = leases.iter().any(|request| request.want >= tasks && !is_dry(request));
+        (has_ends || asks).then_some(leases)
     }
 
     /// Takes the ends that are there, up to one batch; what the store has parked already is only forgotten.
@@ -195,23 +214,18 @@ impl Pump {
         Count { light, heavy: settles.len() - light }
     }
 
-    /// What there is room for once these attempts are settled, and what is under way was answered.
+    /// What is asked for of what there is room for once these attempts are settled, and what is under way was answered.
     fn room(&self, ends: Count) -> Count {
         let light = self.light_held.len();
         let held = Count { light, heavy: self.held.len().saturating_sub(light) };
         let slots = self.config.slots.capacity().slots as usize;
         let room = |room: usize, held: usize, ends: usize, ending: usize, asked: usize| {
-            room.saturating_sub(held.saturating_sub(ends + ending) + asked).min(limits::STEP_BATCH_MAX)
+            room.saturating_sub(held.saturating_sub(ends + ending) + asked).min(ASKED_AT_ONCE)
         };
         Count {
             light: room(self.config.light, held.light, ends.light, self.ending.light, self.asked.light),
             heavy: room(slots, held.heavy, ends.heavy, self.ending.heavy, self.asked.heavy),
         }
-    }
-
-    fn has_room(&self, settles: &[Settle]) -> bool {
-        let room = self.room(self.count(settles));
-        room.light + room.heavy > 0
     }
 
     /// What to ask for when these attempts are settled: the same step does both.
@@ -230,11 +244,14 @@ impl Pump {
         light.into_iter().chain(heavy).collect()
     }
 
+    fn is_light(&self, request: &LeaseRequest) -> bool {
+        self.light_lanes.contains(&request.lanes[0])
+    }
+
     fn asked(&self, leases: &[LeaseRequest]) -> Count {
-        let is_light = |request: &LeaseRequest| self.light_lanes.contains(&request.lanes[0]);
         let mut asked = Count::default();
         for request in leases {
-            let kind = if is_light(request) { &mut asked.light } else { &mut asked.heavy };
+            let kind = if self.is_light(request) { &mut asked.light } else { &mut asked.heavy };
             *kind += request.want;
         }
         asked
@@ -254,15 +271,21 @@ impl Pump {
         self.steps.push(step.boxed());
     }
 
-    /// Takes an answer; says whether the queue had less than it was asked for.
-    fn answered(&mut self, step: Step) -> bool {
+    /// Takes an answer.
+    fn answered(&mut self, step: Step, dry: &mut Dry) {
         let Step { settles, ends, asked, reply } = step;
         self.ending.take(ends);
         self.asked.take(asked);
+        let light = reply.leased.iter().filter(|leased| leased.light).count();
+        for (dry, asked, leased) in
+            [(&mut dry.light, asked.light, light), (&mut dry.heavy, asked.heavy, reply.leased.len() - light)]
+        {
+            if asked > 0 {
+                *dry = leased < asked;
+            }
+        }
         self.acknowledge(&settles, &reply);
-        let leased = reply.leased.len();
         self.hand_out(reply);
-        leased < (asked.light + asked.heavy).min(limits::STEP_BATCH_MAX)
     }
 
     fn acknowledge(&mut self, settles: &[Settle], reply: &StepReply) {
