@@ -173,19 +173,16 @@ impl Pump {
         }
     }
 
-    /// What a step that is made now asks for, if one is worth its while: the first for whatever there is, those beside
-    /// others for many ends or tasks.
+    /// What a step that is made now asks for, if one is worth its while.
     fn next(&self, settles: &[Settle], draining: bool, dry: Dry) -> Option<Vec<LeaseRequest>> {
         let under_way = self.steps.len();
-        let (ends, tasks) = if under_way == 0 { (1, 1) } else { (ENDS_WORTH_A_STEP, ASKED_AT_ONCE) };
-        let has_ends = settles.len() >= ends;
-        if under_way == STEPS_MAX || !has_ends && (draining || dry.light && dry.heavy) {
+        if settles.is_empty() && (draining || dry.light && dry.heavy) {
             return None;
         }
         let leases = if draining { Vec::new() } else { self.wanted(settles) };
         let is_dry = |request| if self.is_light(request) { dry.light } else { dry.heavy };
-        let asks = leases.iter().any(|request| request.want >= tasks && !is_dry(request));
-        (has_ends || asks).then_some(leases)
+        let asks = leases.iter().filter(|request| !is_dry(request)).map(|request| request.want).max();
+        is_worth_a_step(under_way, settles.len(), asks.unwrap_or(0)).then_some(leases)
     }
 
     /// Takes the ends that are there, up to one batch; what the store has parked already is only forgotten.
@@ -362,6 +359,16 @@ impl Pump {
     }
 }
 
+/// Whether to make a step beside those under way: the first for whatever there is, others for many ends, or for many tasks
+/// of a kind of which there may be some.
+fn is_worth_a_step(under_way: usize, ends: usize, tasks: usize) -> bool {
+    match under_way {
+        0 => ends > 0 || tasks > 0,
+        STEPS_MAX.. => false,
+        _ => ends >= ENDS_WORTH_A_STEP || tasks >= ASKED_AT_ONCE,
+    }
+}
+
 /// Takes an order back. What was leased for it before is heard.
 async fn withdraw_and_hear(
     withdraw: oneshot::Sender<()>,
@@ -393,5 +400,30 @@ async fn step(
         metrics.queue_error();
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(longest);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_step_beside_others_is_for_many_and_the_first_for_any() {
+        let (few_ends, few_tasks) = (ENDS_WORTH_A_STEP - 1, ASKED_AT_ONCE - 1);
+        assert!(is_worth_a_step(0, 1, 0) && is_worth_a_step(0, 0, 1));
+        assert!(!is_worth_a_step(0, 0, 0), "an idle worker waits instead");
+        for under_way in 1..STEPS_MAX {
+            assert!(!is_worth_a_step(under_way, few_ends, few_tasks));
+            assert!(
+                is_worth_a_step(under_way, few_ends + 1, 0) && is_worth_a_step(under_way, 0, few_tasks + 1)
+            );
+        }
+        assert!(!is_worth_a_step(STEPS_MAX, limits::STEP_BATCH_MAX, ASKED_AT_ONCE), "that many are enough");
+    }
+
+    #[test]
+    fn a_worker_that_begins_fills_up_in_as_many_parts_as_steps_go_at_once() {
+        let parts = (0..).take_while(|under_way| is_worth_a_step(*under_way, 0, ASKED_AT_ONCE)).count();
+        assert_eq!(parts * ASKED_AT_ONCE, limits::STEP_BATCH_MAX);
     }
 }
