@@ -79,9 +79,10 @@ impl<H: Archivable + RunStore + Fleet> Mover<H> {
         }
         let due: Vec<RunId> =
             ended.into_iter().filter(|id| !self.stuck.rests(*id, now_ms)).take(limit).collect();
-        let (mut done, mut graphs) = (Moved::default(), HashSet::new());
+        let (mut done, mut graphs, mut told) = (Moved::default(), HashSet::new(), false);
         for together in due.chunks(RUNS_TOGETHER) {
             let moves = together.iter().map(|id| self.move_one(*id, now_ms, &graphs));
+            let mut away = None;
             for (id, result) in together.iter().zip(join_all(moves).await) {
                 match result {
                     Ok(graph) => {
@@ -90,29 +91,32 @@ impl<H: Archivable + RunStore + Fleet> Mover<H> {
                         self.figures.moved.inc_by(graph.is_some().into());
                         graphs.extend(graph);
                     }
-                    Err(error) if error.passes() => return Err(error),
+                    Err(error) if error.passes() => away = Some(error),
                     Err(error) => {
-                        self.pass_over(*id, now_ms, error, done.passed_over == 0)?;
+                        self.pass_over(*id, now_ms, error, &mut told)?;
                         done.passed_over += 1;
                     }
                 }
                 self.figures.stuck.set(i64::try_from(self.stuck.len()).unwrap_or(i64::MAX));
             }
+            if let Some(error) = away {
+                return Err(error);
+            }
         }
         Ok(done)
     }
 
-    /// Leaves a run for later; its error when too many are left already.
+    /// Leaves a run for later; its error when too many are left already. Of new ones the first is told of.
     fn pass_over(
         &mut self,
         id: RunId,
         now_ms: u64,
         error: StoreError,
-        is_first: bool,
+        told: &mut bool,
     ) -> Result<(), StoreError> {
         let is_new = !self.stuck.holds(id);
         let Some(pause_ms) = self.stuck.add(id, now_ms) else { return Err(error) };
-        if is_new && is_first {
+        if is_new && !std::mem::replace(told, true) {
             let again = pause_ms / 1_000;
             tracing::warn!(run = %id, %error, "a run could not be archived; tried again in {again} s, others go on");
         }
