@@ -423,7 +423,8 @@ mod tests {
 
     #[test]
     fn a_worker_that_begins_fills_up_in_as_many_parts_as_steps_go_at_once() {
-        let parts = (0..).take_while(|under_way| is_worth_a_step(*under_way, 0, ASKED_AT_ONCE)).count();
+        let parts =
+            (0..2 * STEPS_MAX).take_while(|under_way| is_worth_a_step(*under_way, 0, ASKED_AT_ONCE)).count();
         assert_eq!(parts * ASKED_AT_ONCE, limits::STEP_BATCH_MAX);
     }
 }
