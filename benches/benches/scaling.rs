@@ -69,7 +69,7 @@ impl Bench<'_> {
     async fn add(&self, store: &Arc<RedisStore>, form: Form, runs: u64) {
         let pipeline = form.pipeline(&self.plugin);
         store.put_graph(pipeline.digest, pipeline.graph.clone()).await.expect("a graph");
-        fleet::submit_all(store, &pipeline, 0..runs).await;
+        fleet::submit_all(store, &pipeline, runs).await;
     }
 
     fn worker(&self, no: u64, more: &[&str]) -> Product {

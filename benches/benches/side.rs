@@ -75,7 +75,7 @@ async fn enqueue(form: Form, number: u64, gap: Duration) {
     let store = store();
     store.put_graph(pipeline.digest, pipeline.graph.clone()).await.expect("a graph");
     if gap.is_zero() {
-        submit_all(&store, &pipeline, 0..number).await;
+        submit_all(&store, &pipeline, number).await;
     } else {
         for no in 0..number {
             tokio::time::sleep(gap).await;

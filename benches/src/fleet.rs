@@ -9,7 +9,6 @@ use reelmill_ports::{NewRun, TaskQueue as _};
 use reelmill_store_redis::RedisStore;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::ops::Range;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -153,14 +152,14 @@ pub fn new_run(pipeline: &Pipeline, no: u64, inputs: Value) -> NewRun {
     }
 }
 
-/// Submits the runs of these numbers, as many at once as the store takes.
+/// Submits so many runs, as many at once as the store takes.
 ///
 /// # Panics
 /// When the store refuses one.
-pub async fn submit_all(store: &Arc<RedisStore>, pipeline: &Pipeline, runs: Range<u64>) {
+pub async fn submit_all(store: &Arc<RedisStore>, pipeline: &Pipeline, runs: u64) {
     let room = Arc::new(Semaphore::new(AT_ONCE));
     let mut under_way = JoinSet::new();
-    for no in runs {
+    for no in 0..runs {
         let permit = Arc::clone(&room).acquire_owned().await.expect("it stays open");
         let (store, run) = (Arc::clone(store), new_run(pipeline, no, json!({})));
         under_way.spawn(async move {
