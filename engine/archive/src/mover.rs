@@ -82,7 +82,7 @@ impl<H: Archivable + RunStore + Fleet> Mover<H> {
         let (mut done, mut graphs, mut told) = (Moved::default(), HashSet::new(), false);
         for together in due.chunks(RUNS_TOGETHER) {
             let moves = together.iter().map(|id| self.move_one(*id, now_ms, &graphs));
-            let mut away = None;
+            let mut ends = None;
             for (id, result) in together.iter().zip(join_all(moves).await) {
                 match result {
                     Ok(graph) => {
@@ -91,15 +91,15 @@ impl<H: Archivable + RunStore + Fleet> Mover<H> {
                         self.figures.moved.inc_by(graph.is_some().into());
                         graphs.extend(graph);
                     }
-                    Err(error) if error.passes() => away = Some(error),
-                    Err(error) => {
-                        self.pass_over(*id, now_ms, error, &mut told)?;
-                        done.passed_over += 1;
-                    }
+                    Err(error) if error.passes() => ends = Some(error),
+                    Err(error) => match self.pass_over(*id, now_ms, error, &mut told) {
+                        Ok(()) => done.passed_over += 1,
+                        Err(error) => ends = Some(error),
+                    },
                 }
                 self.figures.stuck.set(i64::try_from(self.stuck.len()).unwrap_or(i64::MAX));
             }
-            if let Some(error) = away {
+            if let Some(error) = ends {
                 return Err(error);
             }
         }

@@ -32,10 +32,6 @@ pub const SESSIONS_MAX: u32 = 8;
 /// the first. Memory that was promised counts as used; where a driver does not say how much there is, none may be asked for.
 #[must_use]
 pub fn best_gpu_for(task: GpuTask, memory_bytes: u64, gpus: &[(Gpu, Held)]) -> Option<usize> {
-    let free = |(gpu, held): &(Gpu, Held)| {
-        let unpromised = gpu.memory_total_bytes.unwrap_or(0).saturating_sub(held.memory_bytes);
-        gpu.memory_free_bytes.unwrap_or(0).min(unpromised)
-    };
     let suits = |one: &(Gpu, Held)| {
         let open = one.0.reading.encoder_sessions.unwrap_or(0).max(one.1.sessions);
         !one.1.alone
@@ -53,6 +49,27 @@ pub fn best_gpu_for(task: GpuTask, memory_bytes: u64, gpus: &[(Gpu, Held)]) -> O
     };
     let places = gpus.iter().enumerate().filter(|(_, one)| suits(one));
     places.min_by_key(|(place, one)| (load(one), *place)).map(|(place, _)| place)
+}
+
+/// What an attempt that wants more memory of a GPU than it asks for, in bytes, waits for: all it wants, while a GPU that
+/// somebody has alone may give as much when it comes back; else the most that one has free now, and never less than it
+/// asks for. `own` are the places of GPUs that it has already.
+#[must_use]
+pub fn memory_within_reach(asked_bytes: u64, wanted_bytes: u64, gpus: &[(Gpu, Held)], own: &[usize]) -> u64 {
+    let comes_back = gpus.iter().enumerate().any(|(place, (gpu, held))| {
+        held.alone && !own.contains(&place) && gpu.memory_total_bytes.unwrap_or(0) >= wanted_bytes
+    });
+    if comes_back {
+        return wanted_bytes;
+    }
+    let most = gpus.iter().filter(|(_, held)| !held.alone).map(free).max().unwrap_or(0);
+    wanted_bytes.min(most).max(asked_bytes)
+}
+
+/// Memory of a GPU that nobody uses and that is promised to nobody, in bytes.
+fn free((gpu, held): &(Gpu, Held)) -> u64 {
+    let unpromised = gpu.memory_total_bytes.unwrap_or(0).saturating_sub(held.memory_bytes);
+    gpu.memory_free_bytes.unwrap_or(0).min(unpromised)
 }
 
 #[cfg(test)]
@@ -97,6 +114,23 @@ mod tests {
         let silent = [(silent, Held::default())];
         assert_eq!(best_gpu_for(GpuTask::Alone, 0, &silent), Some(0));
         assert_eq!(best_gpu_for(GpuTask::Alone, 1, &silent), None, "nobody knows whether it has it");
+    }
+
+    #[test]
+    fn more_than_was_asked_for_is_waited_for_only_where_it_may_come_back() {
+        let gib = |n: u64| n << 30;
+        let alone = Held { alone: true, memory_bytes: gib(8), ..Held::default() };
+        let reach = |wanted, gpus: &[(Gpu, Held)], own: &[usize]| {
+            memory_within_reach(gib(8), gib(wanted), gpus, own) >> 30
+        };
+        let idle = [(nvidia(0, 24, 23), Held::default()), (nvidia(1, 12, 11), Held::default())];
+        assert_eq!(reach(16, &idle, &[]), 16);
+        assert_eq!(reach(32, &idle, &[]), 23, "the largest, as far as it is free");
+        let busy = [(nvidia(0, 24, 9), alone), (nvidia(1, 12, 11), Held::default())];
+        assert_eq!(reach(16, &busy, &[]), 16, "the large one comes back");
+        assert_eq!(reach(32, &busy, &[]), 11, "none that comes back is so large");
+        assert_eq!(reach(16, &busy, &[0]), 11, "it has the large one, and wants another");
+        assert_eq!(reach(16, &busy[..1], &[0]), 8, "never less than it asks for");
     }
 
     #[test]

@@ -16,7 +16,7 @@ mod nvml;
 mod sampler;
 mod slots;
 
-pub use choose::{GpuTask, Held, SESSIONS_MAX, best_gpu_for};
+pub use choose::{GpuTask, Held, SESSIONS_MAX, best_gpu_for, memory_within_reach};
 pub use encoders::{Candidate, candidates, is_hardware_encoder};
 pub use figures::{Figures, Load};
 pub use gpu::{Gpu, GpuDriver, GpuWatch, Reading, Vendor, gpus};

@@ -247,7 +247,11 @@ pub static ESCALATE: Record = Record {
             Int(2, 16),
             "By what the memory of an attempt is multiplied, as far as the worker has it.",
         ),
-        later("vram", Int(2, 16), "By what the memory of the GPU is multiplied."),
+        key(
+            "vram",
+            Int(2, 16),
+            "By what `runs_on.vram` is multiplied, as far as the worker has a GPU with so much memory.",
+        ),
         later("scratch", Int(2, 16), "By what the disk is multiplied."),
         key("timeout", Int(2, 16), "By what `timeout.run` is multiplied."),
     ],

@@ -65,6 +65,9 @@ pub struct Escalate {
     /// Memory.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub memory: Option<u32>,
+    /// Memory of each GPU.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vram: Option<u32>,
     /// `timeout.run`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timeout: Option<u32>,
@@ -73,8 +76,8 @@ pub struct Escalate {
 impl Escalate {
     /// The resources and their factors, by the words of the language.
     #[must_use]
-    pub fn factors(&self) -> [(&'static str, Option<u32>); 3] {
-        [("cpu", self.cpu), ("memory", self.memory), ("timeout", self.timeout)]
+    pub fn factors(&self) -> [(&'static str, Option<u32>); 4] {
+        [("cpu", self.cpu), ("memory", self.memory), ("vram", self.vram), ("timeout", self.timeout)]
     }
 
     /// Whether nothing grows.

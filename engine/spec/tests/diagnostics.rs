@@ -406,7 +406,7 @@ stages:
     uses: x.y@1
     runs_on: { gpu: 1, vram: 6Gi, fallback: cpu }
     rate_limit: { key: tts, limit: 60, per: 1m }
-    retry: { max_attempts: 2, escalate: { vram: 2 } }
+    retry: { max_attempts: 2, escalate: { vram: 2, scratch: 2 } }
     compensate: { uses: x.z@1 }
   b: { approval: { roles: [editor], timeout: 24h } }
   c: { pipeline: other@1 }
@@ -420,11 +420,11 @@ stages:
               |
               = help: did you mean `round_robin`?
 
-            error[RM-0111]: `vram` is part of the language but not available yet
-              --> p.yaml:12:43
+            error[RM-0111]: `scratch` is part of the language but not available yet
+              --> p.yaml:12:52
                |
-            12 |     retry: { max_attempts: 2, escalate: { vram: 2 } }
-               |                                           ^^^^
+            12 |     retry: { max_attempts: 2, escalate: { vram: 2, scratch: 2 } }
+               |                                                    ^^^^^^^
                |
                = help: remove it: ignoring it would run something else than what is written
 
@@ -1079,6 +1079,8 @@ stages:
   fine: { uses: a.b@1, retry: { max_attempts: 3, on: [oom, worker_lost], escalate: { memory: 2, timeout: 4 } } }
   wrong: { uses: a.b@1, retry: { max_attempts: 3, escalate: { memory: 1, timeout: 2s, disk: 2 } } }
   never: { uses: a.b@1, retry: { max_attempts: 3, on: [transient], escalate: { memory: 2 } } }
+  large: { uses: a.b@1, runs_on: { gpu: 1 }, retry: { max_attempts: 2, escalate: { vram: 2 } } }
+  right: { uses: a.b@1, runs_on: { vram: 2Gi }, retry: { max_attempts: 2, escalate: { vram: 2 } } }
 "#,
         &expect![[r#"
             error[RM-0106]: `memory` is 1
@@ -1111,7 +1113,15 @@ stages:
               |
               = help: add `oom`, `resource` or `timeout` to `on`
 
-            4 errors
+            error[RM-0110]: `vram` cannot grow: none is asked for
+             --> p.yaml:7:84
+              |
+            7 |   large: { uses: a.b@1, runs_on: { gpu: 1 }, retry: { max_attempts: 2, escalate: { vram: 2 } } }
+              |                                                                                    ^^^^
+              |
+              = help: ask for `vram` in `runs_on`, or remove it
+
+            5 errors
         "#]],
     );
 }

@@ -3,7 +3,7 @@
 
 use crate::backend::Job;
 use crate::files::{self, Inputs};
-use crate::gpus::{GpuLease, Gpus};
+use crate::gpus::{GpuLease, GpuMemory, Gpus};
 use crate::held::Stop;
 use crate::lanes::Lanes;
 use crate::learning::Learning;
@@ -326,7 +326,7 @@ impl Executor {
         match (asked.gpus, stage.needs.gpu) {
             (0, false) => GpuLease::default(),
             (0, true) => self.gpus.session(),
-            (count, _) => self.gpus.alone(count, asked.vram_bytes).await,
+            (count, _) => self.gpus.alone(count, work.gpu_memory()).await,
         }
     }
 
@@ -460,6 +460,14 @@ impl Work<'_> {
     /// By what its time limit is multiplied after attempts that failed for want of something.
     fn timeout_times(&self) -> u64 {
         Escalate::times(self.node.settings.retry.escalate.timeout, self.leased().escalated)
+    }
+
+    /// What it needs of each GPU, and more after attempts that failed for want of something.
+    fn gpu_memory(&self) -> GpuMemory {
+        let settings = &self.node.settings;
+        let times = Escalate::times(settings.retry.escalate.vram, self.leased().escalated);
+        let asked_bytes = settings.requires.vram_bytes;
+        GpuMemory { asked_bytes, wanted_bytes: asked_bytes.saturating_mul(times) }
     }
 
     /// Where paths in its `with` are resolved: beside the file in which the stage stands.

@@ -1,7 +1,7 @@
 //! The GPUs of this worker: who has which, and what an attempt is told of them. An attempt that asks for GPUs has them
 //! alone; one whose stage can use a GPU gets a session on the least loaded one, or none, and never waits for it.
 
-use reelmill_hardware::{Candidate, Gpu, GpuTask, Held, SESSIONS_MAX, best_gpu_for};
+use reelmill_hardware::{Candidate, Gpu, GpuTask, Held, SESSIONS_MAX, best_gpu_for, memory_within_reach};
 use reelmill_model::EncoderSeen;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
@@ -31,9 +31,18 @@ struct Inner {
 #[derive(Debug, Default)]
 pub(crate) struct GpuLease {
     gpus: Gpus,
-    places: Vec<usize>,
+    /// The place of each, and the memory that was promised of it, in bytes.
+    places: Vec<(usize, u64)>,
     task: Option<GpuTask>,
-    memory_bytes: u64,
+}
+
+/// Memory of a GPU, in bytes.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct GpuMemory {
+    /// What the pipeline asks for: with less no attempt begins.
+    pub(crate) asked_bytes: u64,
+    /// What an attempt would have after others that failed for want of some; not less than what is asked for.
+    pub(crate) wanted_bytes: u64,
 }
 
 impl Gpus {
@@ -70,15 +79,14 @@ impl Gpus {
 
     /// So many GPUs alone, each with so much memory free. Waits until there are as many; more than this worker has are as
     /// many as it has. Whoever calls has a place among the slots already, so that the count of GPUs is not what it waits for.
-    pub(crate) async fn alone(&self, count: u32, memory_bytes: u64) -> GpuLease {
+    pub(crate) async fn alone(&self, count: u32, memory: GpuMemory) -> GpuLease {
         let count = self.all().len().min(count as usize);
-        let mut lease =
-            GpuLease { gpus: self.clone(), places: Vec::new(), task: Some(GpuTask::Alone), memory_bytes };
+        let mut lease = GpuLease { gpus: self.clone(), places: Vec::new(), task: Some(GpuTask::Alone) };
         while lease.places.len() < count {
             // Whatever changes from here on is noticed.
             let mut changed = std::pin::pin!(self.0.changed.notified());
             changed.as_mut().enable();
-            match self.take(GpuTask::Alone, memory_bytes) {
+            match self.take_alone(memory, &lease.places) {
                 Some(place) => lease.places.push(place),
                 None => changed.await,
             }
@@ -88,20 +96,15 @@ impl Gpus {
 
     /// A session on the GPU that suits best; none where all are taken.
     pub(crate) fn session(&self) -> GpuLease {
-        let places = self.take(GpuTask::Encode, 0).into_iter().collect();
-        GpuLease { gpus: self.clone(), places, task: Some(GpuTask::Encode), memory_bytes: 0 }
+        let place = take(&mut self.all(), GpuTask::Encode, 0);
+        GpuLease { gpus: self.clone(), places: place.into_iter().collect(), task: Some(GpuTask::Encode) }
     }
 
-    fn take(&self, task: GpuTask, memory_bytes: u64) -> Option<usize> {
+    fn take_alone(&self, memory: GpuMemory, own: &[(usize, u64)]) -> Option<(usize, u64)> {
         let mut all = self.all();
-        let place = best_gpu_for(task, memory_bytes, &all)?;
-        let held = &mut all[place].1;
-        held.memory_bytes += memory_bytes;
-        match task {
-            GpuTask::Alone => held.alone = true,
-            GpuTask::Encode => held.sessions += 1,
-        }
-        Some(place)
+        let own: Vec<usize> = own.iter().map(|(place, _)| *place).collect();
+        let bytes = memory_within_reach(memory.asked_bytes, memory.wanted_bytes, &all, &own);
+        take(&mut all, GpuTask::Alone, bytes)
     }
 
     fn all(&self) -> MutexGuard<'_, Vec<(Gpu, Held)>> {
@@ -109,11 +112,22 @@ impl Gpus {
     }
 }
 
+fn take(all: &mut [(Gpu, Held)], task: GpuTask, memory_bytes: u64) -> Option<(usize, u64)> {
+    let place = best_gpu_for(task, memory_bytes, all)?;
+    let held = &mut all[place].1;
+    held.memory_bytes += memory_bytes;
+    match task {
+        GpuTask::Alone => held.alone = true,
+        GpuTask::Encode => held.sessions += 1,
+    }
+    Some((place, memory_bytes))
+}
+
 impl GpuLease {
     /// The numbers by which drivers know the GPUs.
     pub(crate) fn numbers(&self) -> Vec<u32> {
         let all = self.gpus.all();
-        self.places.iter().filter_map(|place| Some(all.get(*place)?.0.index)).collect()
+        self.places.iter().filter_map(|(place, _)| Some(all.get(*place)?.0.index)).collect()
     }
 
     /// The encoders that were tried: those of these GPUs, those that belong to none, and why others do not work.
@@ -129,7 +143,9 @@ impl GpuLease {
             _ => None,
         };
         let here = |one: &&Probed| {
-            one.candidate.gpu.is_none_or(|gpu| self.places.is_empty() || self.places.contains(&gpu))
+            one.candidate.gpu.is_none_or(|gpu| {
+                self.places.is_empty() || self.places.iter().any(|(place, _)| *place == gpu)
+            })
         };
         let seen = |one: &Probed| EncoderSeen {
             encoder: one.candidate.encoder.clone(),
@@ -145,9 +161,9 @@ impl Drop for GpuLease {
     fn drop(&mut self) {
         let Some(task) = self.task else { return };
         let mut all = self.gpus.all();
-        for place in self.places.drain(..) {
+        for (place, memory_bytes) in self.places.drain(..) {
             let Some((_, held)) = all.get_mut(place) else { continue };
-            held.memory_bytes = held.memory_bytes.saturating_sub(self.memory_bytes);
+            held.memory_bytes = held.memory_bytes.saturating_sub(memory_bytes);
             match task {
                 GpuTask::Alone => held.alone = false,
                 GpuTask::Encode => held.sessions = held.sessions.saturating_sub(1),
@@ -191,6 +207,10 @@ mod tests {
         Gpus::new(all, probed)
     }
 
+    fn asked(gib: u64) -> GpuMemory {
+        GpuMemory { asked_bytes: gib << 30, wanted_bytes: gib << 30 }
+    }
+
     fn works(lease: &GpuLease) -> Vec<(String, Option<String>)> {
         let all = lease.encoders().into_iter().filter(|one| one.failure.is_none());
         all.map(|one| (one.encoder, one.device)).collect()
@@ -199,15 +219,33 @@ mod tests {
     #[tokio::test]
     async fn memory_decides_which_gpu_and_a_given_one_comes_back() {
         let gpus = gpus();
-        let large = gpus.alone(1, 10 << 30).await;
+        let large = gpus.alone(1, asked(10)).await;
         assert_eq!(large.numbers(), [0]);
-        let mut second = Box::pin(gpus.alone(1, 10 << 30));
+        let mut second = Box::pin(gpus.alone(1, asked(10)));
         assert!((&mut second).now_or_never().is_none(), "the other one has 8 GiB free");
         gpus.update(vec![gpu(1, 12)]);
         let second = second.await;
         assert_eq!(second.numbers(), [1], "it was looked at again and has 12");
         assert!(gpus.session().numbers().is_empty(), "both are had alone");
         drop((large, second));
+        assert!(gpus.held().iter().all(|(_, held)| *held == Held::default()));
+    }
+
+    #[tokio::test]
+    async fn what_grew_waits_for_a_gpu_that_comes_back_and_else_takes_the_largest() {
+        let gpus = gpus();
+        let grown = |gib: u64| GpuMemory { asked_bytes: 4 << 30, wanted_bytes: gib << 30 };
+        let first = gpus.alone(1, grown(16)).await;
+        assert_eq!(first.numbers(), [0], "the other one has 8 GiB free");
+        let mut second = Box::pin(gpus.alone(1, grown(16)));
+        assert!((&mut second).now_or_never().is_none(), "the large one comes back");
+        drop(first);
+        assert_eq!(second.await.numbers(), [0]);
+        let both = gpus.alone(2, grown(64)).await;
+        assert_eq!(both.numbers(), [0, 1], "no GPU has so much: those that have most");
+        let promised: Vec<u64> = gpus.held().iter().map(|(_, held)| held.memory_bytes >> 30).collect();
+        assert_eq!(promised, [20, 8]);
+        drop(both);
         assert!(gpus.held().iter().all(|(_, held)| *held == Held::default()));
     }
 
@@ -223,7 +261,7 @@ mod tests {
         };
         assert_eq!((works(&first), works(&second)), (of("0"), of("1")));
         assert!(first.encoders().iter().any(|one| one.failure.as_deref() == Some("no AV1")));
-        let _alone = (gpus.alone(1, 0).await, gpus.alone(1, 0).await);
+        let _alone = (gpus.alone(1, asked(0)).await, gpus.alone(1, asked(0)).await);
         let none = gpus.session();
         assert_eq!(works(&none), [("h264_qsv".to_owned(), None)]);
         let told = none.encoders().into_iter().find(|one| one.encoder == "h264_nvenc");

@@ -26,6 +26,19 @@ impl Lower<'_> {
         }
     }
 
+    /// The modifiers in a stage: what they are about must stand there too.
+    pub(super) fn stage_modifiers(&mut self, node: &Node) -> Modifiers {
+        let modifiers = self.modifiers(node);
+        let grows = node.get("retry").and_then(|retry| retry.get("escalate")?.entry("vram"));
+        if let Some(entry) = grows
+            && modifiers.runs_on.as_ref().is_none_or(|needs| needs.vram_bytes == 0)
+        {
+            let help = "ask for `vram` in `runs_on`, or remove it";
+            self.error(Code::Conflict, entry.key_span, "`vram` cannot grow: none is asked for", help);
+        }
+        modifiers
+    }
+
     fn runs_on(&mut self, node: &Node) -> Requirements {
         let size = |key: &str| node.get(key).and_then(Node::text).and_then(bytes).unwrap_or(0);
         let number = |key: &str| node.get(key).and_then(count);
@@ -82,6 +95,7 @@ impl Lower<'_> {
             escalate: node.get("escalate").map(|escalate| Escalate {
                 cpu: escalate.get("cpu").and_then(count),
                 memory: escalate.get("memory").and_then(count),
+                vram: escalate.get("vram").and_then(count),
                 timeout: escalate.get("timeout").and_then(count),
             }),
             on: node.get("on").map(|on| {

@@ -52,7 +52,7 @@ impl Lower<'_> {
             condition: node.get("if").and_then(|node| condition(node, self.file, self.problems)),
             fan_out: self.fan_out(node),
             outputs: self.templates(node.get("outputs")),
-            modifiers: self.modifiers(node),
+            modifiers: self.stage_modifiers(node),
             concurrency: node.get("concurrency").and_then(|node| self.concurrency(node)),
             rate_limit: node.get("rate_limit").and_then(|node| self.rate_limit(node)),
             compensate,
@@ -119,7 +119,7 @@ impl Lower<'_> {
             return None;
         }
         let (uses, with) = found?;
-        Some(Box::new(Compensate { uses, with, modifiers: self.modifiers(&entry.value) }))
+        Some(Box::new(Compensate { uses, with, modifiers: self.stage_modifiers(&entry.value) }))
     }
 
     /// `uses` and `with`.

@@ -7,6 +7,7 @@
 
 local P, req = ARGV[1], cmsgpack.unpack(ARGV[2])
 local call, byte, sub, pack, read = redis.call, string.byte, string.sub, struct.pack, struct.unpack
+local unpack, min, max = unpack, math.min, math.max
 local now = req[1]
 local now_us = now * 1000
 if now == 0 then
@@ -26,7 +27,7 @@ local function many(command, key, args)
   if #args <= CHUNK then return call(command, key, unpack(args)) end
   local sum = 0
   for at = 1, #args, CHUNK do
-    sum = sum + call(command, key, unpack(args, at, math.min(at + CHUNK - 1, #args)))
+    sum = sum + call(command, key, unpack(args, at, min(at + CHUNK - 1, #args)))
   end
   return sum
 end

@@ -16,7 +16,7 @@ if head then
   held, dropped = tonumber(held), tonumber(dropped)
 end
 know()
-cursor = math.max(cursor, now * 1000 - 1)
+cursor = max(cursor, now * 1000 - 1)
 local function add(line)
   cursor = cursor + 1
   call('XADD', stream, num(cursor) .. '-0', 'd', line)

@@ -20,7 +20,7 @@ local function heap_of(lane, tenant) return P .. 'q:' .. lane .. ':' .. tenant e
 
 -- The place of an entry of a list: its rank in a byte, the task.
 local function place(entry)
-  return byte(entry) * RANK + math.min(read('>I6', entry, 2), RANK - 1)
+  return byte(entry) * RANK + min(read('>I6', entry, 2), RANK - 1)
 end
 
 -- Puts tasks in; `tasks`: flat { place as text, member, whether its run is new }.
@@ -34,7 +34,7 @@ local function ready(lane, tenant, tasks)
     local score = tonumber(tasks[at])
     if not tail or score >= tail - (tasks[at + 2] and SLACK or 0) then
       entries[#entries + 1] = string.char(math.floor(score / RANK)) .. tasks[at + 1]
-      tail = math.max(tail or 0, score)
+      tail = max(tail or 0, score)
     else
       heap[#heap + 1] = tasks[at]
       heap[#heap + 1] = tasks[at + 1]
@@ -75,7 +75,7 @@ local function head(lane)
     local top = tenant[1] and call('ZRANGE', heap_of(lane, tenant[1]), 0, 0, 'WITHSCORES') or tenant
     local list, heap = entry and place(entry), top[2] and tonumber(top[2])
     if list or heap then
-      local first = list and heap and math.min(list, heap) or list or heap
+      local first = list and heap and min(list, heap) or list or heap
       heads[lane] = { lane = lane, tenant = tenant[1], served = tenant[2], list = list, heap = heap, first = first }
     elseif tenant[1] then
       call('ZREM', P .. 'lane:' .. lane, tenant[1])
@@ -122,7 +122,7 @@ local function pop(lanes, want)
   if not best then return nil end
   local lane, key = best.lane, P .. 'lane:' .. best.lane
   local tenants = call('ZCARD', key)
-  local members, more = take(best, rivals > 1 and 1 or math.max(1, math.floor(want / tenants)))
+  local members, more = take(best, rivals > 1 and 1 or max(1, math.floor(want / tenants)))
   call('HSET', P .. 'floor', lane, best.served)
   if more or tenants > 1 then
     call('ZINCRBY', key, #members, best.tenant)

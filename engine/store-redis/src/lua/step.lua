@@ -31,6 +31,7 @@
 
 local worker = req[2]
 local HEAD = '>I4I4I6'
+local RUN = P .. 'r:'
 -- How long handed leases lie there: longer than any lease of a worker that does not take them.
 local HANDED_S = 60
 -- Workers that only seem to wait which one look for one passes over.
@@ -56,10 +57,9 @@ local function pairs_of(b)
   return first, first + 2 * items[b + PAIRS] - 1
 end
 
-local function set(key, b)
-  local first, last = pairs_of(b)
+local function set(key, first, last)
   for at = first, last, CHUNK do
-    call('HSET', key, unpack(items, at, math.min(at + CHUNK - 1, last)))
+    call('HSET', key, unpack(items, at, min(at + CHUNK - 1, last)))
   end
 end
 
@@ -70,7 +70,7 @@ local function fetch(key, b)
   local wanted, found = { 'r' }, {}
   for at = first, first + 4 * seens - 1, 4 do wanted[#wanted + 1] = field(items[at]) end
   for at = 1, #wanted, CHUNK do
-    for _, value in ipairs(call('HMGET', key, unpack(wanted, at, math.min(at + CHUNK - 1, #wanted)))) do
+    for _, value in ipairs(call('HMGET', key, unpack(wanted, at, min(at + CHUNK - 1, #wanted)))) do
       found[#found + 1] = value
     end
   end
@@ -145,10 +145,9 @@ local function write_ready(b, at)
   end
 end
 
-local function write(b, key, leased, started)
+local function write(b, first, last, key, leased, started)
   local id, version, turn = items[b], items[b + VERSION], items[b + TURN]
   if turn >= REMOVED then return remove(b, key) end
-  local first, last = pairs_of(b)
   for at = b + REST, first - 1, 4 do
     if items[at + 3] == 1 then
       leased = leased - 1
@@ -160,7 +159,7 @@ local function write(b, key, leased, started)
     held[key] = b
     fresh[#fresh + 1] = id
   else
-    set(key, b)
+    set(key, first, last)
   end
   write_ready(b, last + 1)
   if turn == ENDED then
@@ -172,17 +171,18 @@ local function write(b, key, leased, started)
 end
 
 local verdicts = {}
-local block = 1
-while block <= #items do
-  local key = P .. 'r:' .. items[block]
+local block, blocks, behind = 1, 0, #items
+while block <= behind do
+  local key = RUN .. items[block]
   local verdict, leased, started = refused(block, key)
-  verdicts[#verdicts + 1] = verdict or 0
+  local first, last = pairs_of(block)
+  blocks = blocks + 1
+  verdicts[blocks] = verdict or 0
   if not verdict then
-    write(block, key, leased, started)
+    write(block, first, last, key, leased, started)
     logged = logged + items[block + EVENTS]
     logs[#logs + 1] = items[block + LOGGED]
   end
-  local _, last = pairs_of(block)
   block = last + 1 + 3 * items[block + READIES]
 end
 -- Whether there are delayed tasks or deleted runs, which what is new and what is leased may be among.
@@ -207,8 +207,19 @@ for _, r in ipairs(req[4]) do
   for _, lane in ipairs(r[1]) do touched[lane] = true end
 end
 
-local leases = {}
-local IS_LEASED = string.char(LEASED)
+-- Flat { end, member }, and how many items that are.
+local leases, leases_last = {}, 0
+
+-- A number in four bytes; few are asked for.
+local fours = {}
+local function four(n)
+  local bytes = fours[n]
+  if not bytes then
+    bytes = pack('>I4', n)
+    fours[n] = bytes
+  end
+  return bytes
+end
 
 -- Where the value of a field stands in a block; its pairs are looked through once.
 local places = {}
@@ -233,7 +244,7 @@ end
 -- Leases a task for somebody, if it is still ready.
 local function lease(to, member, ends, request)
   local id, no = sub(member, 1, 16), sub(member, 17)
-  local key, name = P .. 'r:' .. id, field(no)
+  local key, name = RUN .. id, field(no)
   local new = held[key]
   local f = new and look(new, 'r', 'n', name, 'i0') or call('HMGET', key, 'r', 'n', name, 'i0')
   local task = f[3]
@@ -249,21 +260,22 @@ local function lease(to, member, ends, request)
   -- No less than the microseconds of the clock, so that a replica that took over without the last writes does not give
   -- the same again.
   know()
-  token = math.max(token, now_us) + 1
+  token = max(token, now_us) + 1
   local run = pack(HEAD, version, count + 1, started) .. sub(f[1], 15)
-  task = sub(task, 1, 1) .. IS_LEASED .. sub(task, 3, 6)
-    .. pack('>I4BI8I8', attempts + 1, 0, token, now) .. to.grip .. sub(task, 11)
+  task = pack('>BBI4I4BI8I8', byte(task), LEASED, instance, attempts + 1, 0, token, now) .. to.grip .. sub(task, 11)
   if new then
     items[place_in(new, 'r')], items[place_in(new, name)] = run, task
   else
     call('HSET', key, 'r', run, name, task)
   end
-  leases[#leases + 1] = ends
-  leases[#leases + 1] = member
-  to.seized[#to.seized + 1] = member .. pack('>I4', attempts + 1)
-  local out, last = to.out, #to.out
+  leases[leases_last + 1], leases[leases_last + 2] = ends, member
+  leases_last = leases_last + 2
+  local seized, out, before = to.seized, to.out, to.count
+  seized[2 * before + 1], seized[2 * before + 2] = member, four(attempts + 1)
+  local last = 7 * before
   out[last + 1], out[last + 2], out[last + 3], out[last + 4] = request, member, run, f[2]
   out[last + 5], out[last + 6], out[last + 7] = task, row or '', instance ~= 0 and f[4] or ''
+  to.count = before + 1
   return true
 end
 
@@ -290,9 +302,9 @@ local function is_open(lane)
   return opens[lane]
 end
 
--- A worker, what it leases and what it is told of that.
+-- A worker, how many tasks it leases, and what it and the log are told of them.
 local function lessee(name)
-  return { name = name, grip = pack('>I2', #name) .. name, seized = {}, out = {} }
+  return { name = name, grip = pack('>I2', #name) .. name, count = 0, seized = {}, out = {} }
 end
 
 -- Leases for a worker what it wishes for, out of lanes that this step touches: whoever waits has seen the others.
@@ -351,11 +363,11 @@ local function pass(queue)
   local to = lessee(name)
   for request, r in ipairs(wish[3]) do
     for _, other in ipairs(r[1]) do
-      if other == lane and #to.out == 0 then lease(to, queue[2], num(now + r[3]), request) end
+      if other == lane and to.count == 0 then lease(to, queue[2], num(now + r[3]), request) end
     end
   end
   hand(to, wish)
-  return #to.out > 0
+  return to.count > 0
 end
 
 for _, queue in pairs(readied) do
@@ -369,7 +381,7 @@ if stand then
   local key = P .. 'stand:' .. worker
   if stand[1] == 0 then
     stood = call('DEL', key)
-  elseif #own.out == 0 then
+  elseif own.count == 0 then
     call('SET', key, cmsgpack.pack({ stand[2], stand[3], req[4] }), 'PX', stand[1])
     for _, r in ipairs(req[4]) do
       for _, lane in ipairs(r[1]) do
@@ -397,33 +409,32 @@ for lane in pairs(touched) do
     call('LPUSH', P .. 'wake:' .. lane, 1)
   end
 end
-for key, b in pairs(held) do set(key, b) end
-local count = #leases / 2
+for key, b in pairs(held) do set(key, pairs_of(b)) end
+local count = leases_last / 2
 if count > 0 then
   if has_rare() then
     -- A ready task with `timeout.queue` stands among the due ones until it is leased.
     local members = {}
-    for i = 2, #leases, 2 do members[#members + 1] = leases[i] end
+    for i = 2, leases_last, 2 do members[#members + 1] = leases[i] end
     many('ZREM', P .. 'due', members)
   end
-  leases[#leases + 1] = 'inf'
-  leases[#leases + 1] = GUARD
+  leases[leases_last + 1], leases[leases_last + 2] = 'inf', GUARD
   many('ZADD', P .. 'leases', leases)
 end
 
 if logged + count > 0 then
   know()
-  local first = math.max(cursor + 1, now * 1000)
+  local first = max(cursor + 1, now * 1000)
   cursor = first + logged + count - 1
   local grown, said, texts = #req[7], table.concat(logs), req[7]
   -- Where its own worker leases nothing, the first of the others is told in its entry.
-  for at = #own.out == 0 and #served > 1 and 2 or 1, #served do
+  for at = own.count == 0 and #served > 1 and 2 or 1, #served do
     local to = served[at]
     local seized = table.concat(to.seized)
     if #said + #seized > 0 then
       call('XADD', P .. 'events', 'MAXLEN', '~', req[5], num(first) .. '-0',
         't', num(now), 'd', texts, 'e', said, 'l', seized, 'w', to.name)
-      first = first + logged + #to.seized
+      first = first + logged + to.count
       grown = grown + #said + #seized
     end
     -- The others only lease.
