@@ -210,4 +210,5 @@ stages:
     let _ = working.end().expect(0);
     let why = place.ask(&["why", "last", "slow"]).expect(0).stdout;
     assert!(why.contains("timeout ×16") && why.contains("memory ×2"), "{why}");
+    assert_eq!(why.matches("no earlier result").count(), 1, "both attempts looked for one: {why}");
 }

@@ -92,7 +92,7 @@ impl Control {
         Ok(())
     }
 
-    /// What the attempt said of the cache.
+    /// What its attempts said of the cache, each thing once.
     async fn cache_lines(&self, run: RunId, task: &TaskView) -> Result<Vec<String>, ControlError> {
         if task.cached {
             return Ok(vec!["its outputs came from the result cache".to_owned()]);
@@ -106,7 +106,10 @@ impl Control {
         };
         let events = self.events.events(query).await?;
         let lines = events.iter().filter_map(|event| event.data.get("text")?.as_str());
-        Ok(lines.filter_map(|line| line.strip_prefix(CACHE_LINE)).map(str::to_owned).collect())
+        let mut said: Vec<String> =
+            lines.filter_map(|line| line.strip_prefix(CACHE_LINE)).map(str::to_owned).collect();
+        said.dedup();
+        Ok(said)
     }
 }
 

@@ -3,6 +3,7 @@
 
 use crate::graph::{Graph, NodeKind};
 use reelmill_model::{Requirements, WorkerCapacity};
+use reelmill_spec::units::size;
 use std::fmt;
 
 /// One thing that a worker lacks.
@@ -36,12 +37,16 @@ pub fn fits(needs: &Requirements, worker: &WorkerCapacity) -> Result<(), Why> {
         let lack = || Lack { what: what.to_owned(), wanted: wanted.to_string(), has: has.to_string() };
         (wanted > has).then(lack)
     };
+    let bytes = |what: &str, wanted: u64, has: u64| {
+        let lack = || Lack { what: what.to_owned(), wanted: size(wanted), has: size(has) };
+        (wanted > has).then(lack)
+    };
     let mut lacks: Vec<Lack> = [
         number("cpu", needs.cpus.into(), worker.cpus.into()),
-        number("memory", needs.memory_bytes, worker.memory_bytes),
-        number("scratch", needs.scratch_bytes, worker.scratch_bytes),
+        bytes("memory", needs.memory_bytes, worker.memory_bytes),
+        bytes("scratch", needs.scratch_bytes, worker.scratch_bytes),
         number("gpu", needs.gpus.into(), worker.gpus.into()),
-        number("vram", needs.vram_bytes, worker.vram_bytes),
+        bytes("vram", needs.vram_bytes, worker.vram_bytes),
     ]
     .into_iter()
     .flatten()

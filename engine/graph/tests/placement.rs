@@ -138,6 +138,7 @@ proptest! {
 fn what_is_missing_is_named() {
     let needs = Requirements {
         gpus: 1,
+        vram_bytes: 6 << 30,
         encoder: Some("av1".to_owned()),
         labels: BTreeMap::from([("zone".to_owned(), "eu".to_owned())]),
         plugin: Some("acme@12".to_owned()),
@@ -151,9 +152,12 @@ fn what_is_missing_is_named() {
     let why = fits(&needs, &worker).expect_err("it has no GPU").to_string();
     assert_eq!(
         why,
-        "gpu 1 is needed, there is 0, encoder av1 is needed, there is h264, plugin acme@12 is needed, there is acme@34, \
+        "gpu 1 is needed, there is 0, vram 6Gi is needed, there is 0, encoder av1 is needed, there is h264, plugin acme@12 is needed, there is acme@34, \
          label zone eu is needed, there is none"
     );
     assert_eq!(lane("default", &Requirements::default()), "default");
-    assert_eq!(lane("default", &needs), "default;gpu=1;encoder=av1;plugin=acme@12;label.zone=eu");
+    assert_eq!(
+        lane("default", &needs),
+        "default;gpu=1;vram=6442450944;encoder=av1;plugin=acme@12;label.zone=eu"
+    );
 }

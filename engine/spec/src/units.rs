@@ -65,6 +65,20 @@ pub fn bytes(text: &str) -> Option<u64> {
     Some(total)
 }
 
+/// A size as a pipeline says it, cut to a tenth of its unit: `6Gi`, `139.8Gi`, `512`.
+#[must_use]
+pub fn size(bytes: u64) -> String {
+    let units = [("Ti", 40), ("Gi", 30), ("Mi", 20), ("Ki", 10)];
+    let Some((unit, shift)) = units.into_iter().find(|(_, shift)| bytes >> shift > 0) else {
+        return bytes.to_string();
+    };
+    let rest = bytes & ((1 << shift) - 1);
+    match (rest >> (shift - 10)) * 10 >> 10 {
+        0 => format!("{}{unit}", bytes >> shift),
+        tenths => format!("{}.{tenths}{unit}", bytes >> shift),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -111,5 +125,15 @@ mod tests {
         ] {
             assert_eq!(bytes(text), size, "{text:?}");
         }
+    }
+
+    #[test]
+    fn sizes_are_said_as_they_are_read() {
+        let said: Vec<String> =
+            [0, 512, 1 << 10, 6 << 30, (6 << 30) - 1, 150_120_431_616, u64::MAX].map(size).into();
+        assert_eq!(said, ["0", "512", "1Ki", "6Gi", "5.9Gi", "139.8Gi", "16777215.9Ti"]);
+        assert_eq!(bytes(&size(6 << 30)), Some(6 << 30));
+        let off = (150_120_431_616 - bytes(&size(150_120_431_616)).expect("it is read")) >> 20;
+        assert!(off < 103, "less than a tenth: {off} MiB");
     }
 }

@@ -139,14 +139,14 @@ fn cut(text: &mut String, bytes: usize) {
 }
 
 fn over_memory(stage: &str, seen: &Seen, what: &str) -> Failure {
-    let limit = if seen.memory_limit == 0 {
-        String::new()
-    } else {
-        format!(" (limit {} MiB, seen {} MiB)", seen.memory_limit >> 20, seen.memory_peak >> 20)
-    };
+    let mib =
+        [("limit", seen.memory_limit), ("seen", seen.memory_peak)].map(|(what, bytes)| (what, bytes >> 20));
+    let known: Vec<String> =
+        mib.iter().filter(|(_, mib)| *mib > 0).map(|(what, mib)| format!("{what} {mib} MiB")).collect();
+    let limit = if known.is_empty() { String::new() } else { format!(" ({})", known.join(", ")) };
     let message = format!(
-        "stage `{stage}` ran out of memory: {what}{limit}; give it more with `needs.memory_mib` in its manifest, or \
-         give it less to do"
+        "stage `{stage}` ran out of memory: {what}{limit}; give it more with `runs_on: {{ memory: … }}`, or give it less \
+         to do"
     );
     Failure::new(FailureClass::Oom, message)
 }
@@ -220,7 +220,7 @@ mod tests {
         let detail = failure.detail.unwrap();
         assert_eq!(detail["printed"], "about to crash");
         let oom = judge(Some(libc::SIGKILL), 0, "");
-        assert!(oom.message.contains("64 MiB") && oom.message.contains("memory_mib"), "{oom}");
+        assert!(oom.message.contains("64 MiB") && oom.message.contains("runs_on"), "{oom}");
     }
 
     #[test]

@@ -33,7 +33,7 @@ async fn each_fault_has_its_class_and_a_message_that_helps() {
     assert!(abort.detail.unwrap()["printed"].as_str().unwrap().contains("giving up"));
 
     let oom = failure(&bench, "oom").await;
-    assert_says(&oom, FailureClass::Oom, &["limit 128 MiB", "memory_mib"]);
+    assert_says(&oom, FailureClass::Oom, &["limit 128 MiB", "runs_on"]);
 
     let exit = failure(&bench, "exit").await;
     assert_says(&exit, FailureClass::Protocol, &["exit code 3", "before it replied"]);

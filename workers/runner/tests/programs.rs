@@ -35,7 +35,7 @@ async fn each_fault_of_a_program_has_its_class() {
         ("garbage", FailureClass::Protocol, "file descriptor 0"),
         ("exit", FailureClass::Protocol, "exit code 5"),
         ("segfault", FailureClass::Crashed, "SIGSEGV"),
-        ("oom", FailureClass::Oom, "memory_mib"),
+        ("oom", FailureClass::Oom, "runs_on"),
         ("claim", FailureClass::Protocol, "not my fault"),
     ] {
         let failure = bench.run(stage, json!({})).await.result.expect_err(stage);

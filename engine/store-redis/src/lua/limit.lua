@@ -83,7 +83,7 @@ local function spot(limit, who, policy, owner)
   local turn = current
   if policy == 'round_robin' then
     local own = redis.call('HGET', turns, 'o' .. owner)
-    if own then turn = max(current, tonumber(own) + 1) end
+    if own then turn = math.max(current, tonumber(own) + 1) end
   end
   local no = redis.call('HINCRBY', turns, 'no', 1)
   return turn, turn * TURN + no
@@ -97,7 +97,7 @@ local function oldest(limit, count)
   end
   table.sort(seats, function(a, b) return a[1] < b[1] or a[1] == b[1] and a[2] < b[2] end)
   local found = {}
-  for i = 1, min(count, #seats) do found[i] = seats[i][2] end
+  for i = 1, math.min(count, #seats) do found[i] = seats[i][2] end
   return found
 end
 
@@ -148,21 +148,21 @@ local function start(d)
   local mine = redis.call('HGET', promises, who)
   mine = mine and struct.unpack('>I8', mine)
   if mine and mine > now_us then return { 1, math.ceil(mine / 1000), {} } end
-  local last = max(made, promised, late)
+  local last = math.max(made, promised, late)
   local arrival = mine and made or last
   local answer
   if now_us >= arrival - tolerance then
-    local counted = mine and max(mine, now_us - math.floor(interval / 2)) or now_us
-    made = max(made, counted) + interval
-    promised = mine and max(promised, made) or max(last, now_us) + interval
+    local counted = mine and math.max(mine, now_us - math.floor(interval / 2)) or now_us
+    made = math.max(made, counted) + interval
+    promised = mine and math.max(promised, made) or math.max(last, now_us) + interval
     redis.call('HDEL', promises, who)
     answer = { 0, 0, {} }
   else
-    if mine then last = max(late, made) end
-    local at = max(last - tolerance, now_us + 1)
-    local next = max(last, at) + interval
+    if mine then last = math.max(late, made) end
+    local at = math.max(last - tolerance, now_us + 1)
+    local next = math.max(last, at) + interval
     if mine then late = next end
-    promised = max(promised, next)
+    promised = math.max(promised, next)
     redis.call('HSET', promises, who, struct.pack('>I8I8I4', at, now, d[6]))
     answer = { 1, math.ceil(at / 1000), {} }
   end
