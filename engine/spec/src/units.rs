@@ -73,7 +73,7 @@ pub fn size(bytes: u64) -> String {
         return bytes.to_string();
     };
     let rest = bytes & ((1 << shift) - 1);
-    match (rest >> (shift - 10)) * 10 >> 10 {
+    match ((rest >> (shift - 10)) * 10) >> 10 {
         0 => format!("{}{unit}", bytes >> shift),
         tenths => format!("{}.{tenths}{unit}", bytes >> shift),
     }
