@@ -33,14 +33,12 @@ impl fmt::Display for Why {
 
 /// Whether a worker has all that is needed, or everything that it lacks.
 pub fn fits(needs: &Requirements, worker: &WorkerCapacity) -> Result<(), Why> {
-    let number = |what: &str, wanted: u64, has: u64| {
-        let lack = || Lack { what: what.to_owned(), wanted: wanted.to_string(), has: has.to_string() };
+    let less = |what: &str, wanted: u64, has: u64, say: fn(u64) -> String| {
+        let lack = || Lack { what: what.to_owned(), wanted: say(wanted), has: say(has) };
         (wanted > has).then(lack)
     };
-    let bytes = |what: &str, wanted: u64, has: u64| {
-        let lack = || Lack { what: what.to_owned(), wanted: size(wanted), has: size(has) };
-        (wanted > has).then(lack)
-    };
+    let number = |what, wanted, has| less(what, wanted, has, |count| count.to_string());
+    let bytes = |what, wanted, has| less(what, wanted, has, size);
     let mut lacks: Vec<Lack> = [
         number("cpu", needs.cpus.into(), worker.cpus.into()),
         bytes("memory", needs.memory_bytes, worker.memory_bytes),
