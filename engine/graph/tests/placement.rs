@@ -152,8 +152,8 @@ fn what_is_missing_is_named() {
     let why = fits(&needs, &worker).expect_err("it has no GPU").to_string();
     assert_eq!(
         why,
-        "gpu 1 is needed, there is 0, vram 6Gi is needed, there is 0, encoder av1 is needed, there is h264, plugin acme@12 is needed, there is acme@34, \
-         label zone eu is needed, there is none"
+        "gpu 1 is needed, there is 0, vram 6Gi is needed, there is 0, encoder av1 is needed, there is h264, \
+         plugin acme@12 is needed, there is acme@34, label zone eu is needed, there is none"
     );
     assert_eq!(lane("default", &Requirements::default()), "default");
     assert_eq!(
